@@ -1,0 +1,45 @@
+# Each target sets up what it needs, from nothing but Python 3.11+ and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help install sandbox test check bench lock clean
+help: ## Say what each target does
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml requirements.lock requirements-dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, found %d.%d: run make PYTHON=python3.12" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@echo "==> creating $(VENV) and installing the locked dependencies"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed: on Debian, apt-get install python3-venv"; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+install: $(STAMP) ## Create .venv with the locked dependencies
+	@:
+
+sandbox: $(STAMP) ## Start Slack, ClearML, a real control plane and the bot on 127.0.0.1
+	@$(BIN)/clearml-chatops sandbox
+
+test: $(STAMP) ## Run the whole suite
+	@$(BIN)/clearml-chatops tools install
+	@$(BIN)/python -m pytest
+
+check: $(STAMP) ## ruff, mypy strict, import-linter
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(STAMP) ## Timings as ratios, side by side in one run
+	@$(BIN)/clearml-chatops tools install
+	@$(BIN)/python -m bench
+
+lock: $(STAMP) ## Re-lock the dependencies, with hashes
+	@$(BIN)/pip install --quiet uv
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra sandbox pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra sandbox --group dev --group build pyproject.toml -o requirements-dev.lock
+
+clean: ## Remove what make created in this folder
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

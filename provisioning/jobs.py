@@ -1,0 +1,119 @@
+"""A job: one request for one plan, from the command to its end. Pure data.
+
+    awaiting_approval → queued → running → succeeded
+            │              │        ├────→ failed ──→ queued (retry) | rolling_back → rolled_back
+            │              │        └────→ superseded (the world changed: a new job asks again)
+            └→ denied | expired | withdrawn │ cancelled
+A plan that needs no approval starts as queued.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from policies.approvals import Actor, Approval, Vote
+from provisioning.plan import Outputs, Plan
+
+
+class JobState(StrEnum):
+    AWAITING_APPROVAL = "awaiting_approval"
+    QUEUED = "queued"
+    RUNNING = "running"
+    ROLLING_BACK = "rolling_back"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    ROLLED_BACK = "rolled_back"
+    DENIED = "denied"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+    CANCELLED = "cancelled"
+    SUPERSEDED = "superseded"
+
+    @property
+    def is_final(self) -> bool:
+        """True where nothing will happen by itself or by a button any more."""
+        return self not in {
+            JobState.AWAITING_APPROVAL,
+            JobState.QUEUED,
+            JobState.RUNNING,
+            JobState.ROLLING_BACK,
+            JobState.FAILED,
+        }
+
+
+class StepState(StrEnum):
+    PENDING = "pending"
+    RUNNING = "running"
+    DONE = "done"
+    SKIPPED = "skipped"  # it found its work done
+    FAILED = "failed"
+    UNDONE = "undone"
+
+
+class Failure(BaseModel):
+    """Why a step or a job failed, redacted, for people."""
+
+    model_config = ConfigDict(frozen=True)
+
+    what: str
+    next_action: str = ""
+    details: str = ""  # the failing command's last lines
+    retryable: bool = False
+
+
+class StepStatus(BaseModel):
+    """Where one step of a job stands."""
+
+    model_config = ConfigDict(frozen=True)
+
+    step_id: str
+    state: StepState = StepState.PENDING
+    attempt: int = 0
+    started_at: datetime | None = None  # aware, UTC
+    finished_at: datetime | None = None
+    note: str = ""  # the newest progress line
+    outputs: Outputs = {}
+    failure: Failure | None = None
+
+
+class Place(BaseModel):
+    """Where the job's one live message stands. ``ts`` is None until it is posted."""
+
+    model_config = ConfigDict(frozen=True)
+
+    channel: str
+    ts: str | None = None
+
+
+class Job(BaseModel):
+    """One request with its plan, votes and progress, as stored. Times are aware, UTC."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str  # "job-41"; also the engine's workflow id
+    number: int  # what people say: 41
+    command: str  # as typed, redacted
+    requester: Actor
+    plan: Plan
+    digest: str
+    state: JobState
+    created_at: datetime
+    updated_at: datetime
+    revision: int  # grows with every stored change; the live message shows one revision
+    attempt: int = 1  # grows with every retry
+    approval: Approval | None = None  # None where the policy asked for none
+    votes: tuple[Vote, ...] = ()
+    steps: tuple[StepStatus, ...] = ()
+    failure: Failure | None = None
+    superseded_by: str | None = None
+    place: Place | None = None  # None where the job was asked for without Slack
+    shown_revision: int = 0  # the revision that the live message shows
+    revealed_at: datetime | None = None  # when the requester was shown the credentials
+
+    def status(self, step_id: str) -> StepStatus:
+        """Return where the step stands. Raises: KeyError."""
+        for status in self.steps:
+            if status.step_id == step_id:
+                return status
+        raise KeyError(step_id)

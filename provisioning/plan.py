@@ -1,0 +1,139 @@
+"""Plan and Step: pure data, JSON both ways, with a digest over all of it.
+
+A plan holds no secret and no clock: the same world and the same request give the same digest, so a digest
+that differs means that the world changed. Values that only exist once an earlier step has run are
+references, ``{"$ref": "company.id"}``: step id, then the key in that step's outputs.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, JsonValue, model_validator
+
+Outputs: TypeAlias = dict[str, JsonValue]
+
+
+class Presence(StrEnum):
+    """What a step finds when it looks."""
+
+    ABSENT = "absent"
+    DIFFERS = "differs"
+    PRESENT = "present"
+
+
+class Observation(BaseModel):
+    """What a step found, and what it would hand on if nothing had to be done.
+
+    ``detail`` is for people (``revision 3 deployed, chart 1.4.0``) and must not hold anything that changes
+    by itself (ages, timestamps): it is part of the plan's digest. ``differences`` names the fields that
+    differ: field path → (is, shall).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    presence: Presence
+    detail: str = ""
+    outputs: Outputs = {}
+    differences: dict[str, tuple[JsonValue, JsonValue]] = {}
+
+
+class Step(BaseModel):
+    """One idempotent action of a plan."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str  # unique in the plan: "company"
+    kind: str  # the registered action: "clearml.company"
+    title: str  # for people, imperative: "Create company acme"
+    needs: tuple[str, ...] = ()  # ids of the steps that must have succeeded before
+    inputs: dict[str, JsonValue] = {}  # what the action gets; no secrets; may hold references
+    found: Observation = Observation(presence=Presence.ABSENT)  # at planning time
+    undo: str = ""  # how it is undone, for people; "" where nothing is to undo
+    timeout_s: int = 60
+
+    @property
+    def is_noop(self) -> bool:
+        return self.found.presence is Presence.PRESENT
+
+
+class Plan(BaseModel):
+    """What an operation would do, in the order it would do it.
+
+    ``request`` is the validated argument model of the command as JSON: with it the same operation can plan
+    again (operations.registry). ``warnings`` are for the approver.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    operation: str  # "tenant create", the command's name
+    subject: str  # what jobs are serialised by: the tenant, "platform", a node
+    summary: str  # one line
+    request: dict[str, JsonValue]
+    steps: tuple[Step, ...]
+    warnings: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _steps_are_a_dag_in_order(self) -> "Plan":
+        seen: set[str] = set()
+        for step in self.steps:
+            if step.id in seen:
+                raise ValueError(f"two steps are called {step.id!r}")
+            if missing := set(step.needs) - seen:
+                raise ValueError(f"step {step.id!r} needs {sorted(missing)}, which come later or never")
+            seen.add(step.id)
+        return self
+
+    @property
+    def is_noop(self) -> bool:
+        """True where every step found its work done."""
+        return all(step.is_noop for step in self.steps)
+
+    @property
+    def digest(self) -> str:
+        """Return the SHA-256 of the canonical JSON, 64 hex digits."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def step(self, step_id: str) -> Step:
+        """Return the step called *step_id*. Raises: KeyError."""
+        for step in self.steps:
+            if step.id == step_id:
+                return step
+        raise KeyError(step_id)
+
+    def waves(self) -> tuple[tuple[Step, ...], ...]:
+        """Return the steps in waves: each wave needs only earlier ones, so its steps run in parallel."""
+        depth: dict[str, int] = {}
+        for step in self.steps:
+            depth[step.id] = 1 + max((depth[need] for need in step.needs), default=-1)
+        return tuple(
+            tuple(step for step in self.steps if depth[step.id] == level)
+            for level in range(max(depth.values(), default=-1) + 1)
+        )
+
+
+def resolve(inputs: Mapping[str, Any], outputs: Mapping[str, Outputs]) -> dict[str, Any]:
+    """Return *inputs* with every ``{"$ref": "step.key"}`` replaced from *outputs* (step id → outputs).
+
+    Raises: KeyError, naming the reference that nothing provides.
+    """
+
+    def walk(value: Any) -> Any:
+        match value:
+            case {"$ref": str(path)} if len(value) == 1:
+                step_id, _, key = path.partition(".")
+                try:
+                    return outputs[step_id][key]
+                except KeyError:
+                    raise KeyError(f"no step has provided {path}") from None
+            case dict():
+                return {key: walk(item) for key, item in value.items()}
+            case list() | tuple():
+                return [walk(item) for item in value]
+            case _:
+                return value
+
+    return {key: walk(value) for key, value in inputs.items()}
