@@ -1,0 +1,71 @@
+"""The sandbox's nodes: what real MIG nodes carry, as kwok nodes.
+
+Sources: GPU feature discovery's labels and the device plugin's resource names under strategy *mixed*.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class FakeNode:
+    """A node with *gpus* GPUs, all in MIG mode and holding *slices*: resource suffix → instances."""
+
+    name: str
+    product: str = ""
+    memory_mib: int = 0
+    gpus: int = 0
+    slices: dict[str, int] = field(default_factory=dict)
+    mig_label: bool = True
+
+
+DEFAULT_NODES = (
+    FakeNode(name="cpu-1"),
+    FakeNode(
+        name="gpu-1",
+        product="NVIDIA-H100-80GB-HBM3",
+        memory_mib=81559,
+        gpus=4,
+        slices={"7g.80gb": 1, "3g.40gb": 2, "2g.20gb": 3, "1g.10gb": 8},
+    ),
+    FakeNode(
+        name="gpu-2",
+        product="NVIDIA-H100-80GB-HBM3",
+        memory_mib=81559,
+        gpus=4,
+        slices={"7g.80gb": 2, "3g.40gb": 2, "2g.20gb": 2, "1g.10gb": 3},
+    ),
+)
+
+
+def manifest(node: FakeNode) -> dict[str, Any]:
+    """Return the Node object."""
+    labels = {
+        "kubernetes.io/hostname": node.name,
+        "kubernetes.io/os": "linux",
+        "kubernetes.io/arch": "amd64",
+        "type": "kwok",
+    }
+    resources = {"cpu": "64", "memory": "512Gi", "ephemeral-storage": "1Ti", "pods": "110"}
+    if node.gpus:
+        labels |= {
+            "nvidia.com/gpu.present": "true",
+            "nvidia.com/gpu.product": node.product,
+            "nvidia.com/gpu.memory": str(node.memory_mib),
+            "nvidia.com/gpu.count": str(node.gpus),
+            "nvidia.com/gpu.replicas": "0",
+            "nvidia.com/mig.capable": "true",
+            "nvidia.com/mig.strategy": "mixed",
+        }
+        if node.mig_label:
+            labels["cdmo.clear.ml/gpu-partitioning"] = "mig"
+        for profile, count in node.slices.items():
+            labels[f"nvidia.com/mig-{profile}.count"] = str(count)
+            resources[f"nvidia.com/mig-{profile}"] = str(count)
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": node.name, "labels": labels, "annotations": {"kwok.x-k8s.io/node": "fake"}},
+        "spec": {},
+        "status": {"allocatable": resources, "capacity": resources},
+    }

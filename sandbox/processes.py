@@ -1,0 +1,71 @@
+"""Long-running children of the sandbox: each in its own session, logged to a file, stopped by pid."""
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+def free_ports(count: int) -> list[int]:
+    """Return *count* different free TCP ports of 127.0.0.1."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [server.getsockname()[1] for server in sockets]
+    for server in sockets:
+        server.close()
+    return ports
+
+
+class Child:
+    """One process. ``stop`` ends its whole process group."""
+
+    def __init__(
+        self, name: str, argv: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | None = None
+    ) -> None:
+        self.name = name
+        self.log = log
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [str(part) for part in argv],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=dict(env) if env is not None else None,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """Return how it ended, or None while it runs."""
+        return self._process.poll()
+
+    def last_lines(self, count: int = 5) -> str:
+        """Return the end of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-count:])
+
+    def kill(self) -> None:
+        """``kill -9`` the process alone, as a crash would: what it started lives on."""
+        os.kill(self.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self, grace_s: float = 10.0) -> None:
+        """Ask the group to end, then insist. Safe to call again."""
+        self._signal_group(signal.SIGTERM)
+        try:
+            self._process.wait(grace_s)
+        except subprocess.TimeoutExpired:
+            self._signal_group(signal.SIGKILL)
+            self._process.wait()
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        if self._process.poll() is not None:
+            return
+        try:
+            os.killpg(self.pid, number)
+        except ProcessLookupError:
+            pass

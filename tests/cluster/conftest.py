@@ -1,0 +1,44 @@
+"""A real control plane for the whole session, on 127.0.0.1, with the sandbox's nodes."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from kubernetes import client, config
+
+from sandbox.controlplane import build, nodes
+from sandbox.controlplane.cluster import ControlPlane
+
+
+@pytest.fixture(scope="session")
+def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """Start it once. Where it cannot be had: a failure in CI, a skip that says why elsewhere."""
+    try:
+        binaries = build.ensure()
+    except build.ControlPlaneUnavailable as problem:
+        if os.environ.get("CI"):
+            pytest.fail(str(problem))
+        pytest.skip(str(problem))
+    plane = ControlPlane(binaries, tmp_path_factory.mktemp("control-plane"))
+    plane.start()
+    try:
+        _create_nodes(plane.kubeconfig)
+        yield plane
+    finally:
+        plane.stop()
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(control_plane: ControlPlane) -> Path:
+    return control_plane.kubeconfig
+
+
+def _create_nodes(kubeconfig: Path) -> None:
+    api_client = config.new_client_from_config(str(kubeconfig))
+    core = client.CoreV1Api(api_client)
+    for node in nodes.DEFAULT_NODES:
+        core.create_node(nodes.manifest(node))
+    api_client.close()
+    assert yaml.safe_load(kubeconfig.read_text())["current-context"] == "sandbox"
