@@ -1,5 +1,6 @@
 """Long-running children of the sandbox: each in its own session, logged to a file, stopped by pid."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -65,7 +66,5 @@ class Child:
     def _signal_group(self, number: signal.Signals) -> None:
         if self._process.poll() is not None:
             return
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
-        except ProcessLookupError:
-            pass

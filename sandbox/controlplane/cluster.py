@@ -4,19 +4,21 @@ State lies in one folder, ports are free ones, everything is stopped by pid. The
 NetworkPolicies are stored and validated, not enforced.
 """
 
+import json
 import os
 import secrets
 import shutil
 import ssl
 import time
-import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from sandbox.controlplane import certificates, stages
+from sandbox.controlplane.nodes import DEFAULT_NODES, FakeNode, manifest
 from sandbox.processes import Child, free_ports
 
 
@@ -27,9 +29,17 @@ class ControlPlaneFailed(Exception):  # noqa: N818 - says what happened to the p
 class ControlPlane:
     """One control plane in *folder*, from the binaries in *binaries* (see build.ensure)."""
 
-    def __init__(self, binaries: Path, folder: Path, *, exec_path: Path | None = None) -> None:
+    def __init__(
+        self,
+        binaries: Path,
+        folder: Path,
+        *,
+        nodes: Sequence[FakeNode] = DEFAULT_NODES,
+        exec_path: Path | None = None,
+    ) -> None:
         self._binaries = binaries
         self._folder = folder
+        self._nodes = nodes
         self._exec_path = exec_path  # put first on PATH for what `kubectl exec` runs
         self._children: list[Child] = []
         self.kubeconfig = folder / "kubeconfig"
@@ -51,9 +61,11 @@ class ControlPlane:
         try:
             self._start_etcd(etcd_port, peer_port)
             self._start_api_server(api_port, etcd_port, certs)
-            self._await_ready(certs)
+            self._await_ready()
             self._start_controllers(certs)
             self._start_kwok(kwok_port, certs)
+            for node in self._nodes:
+                self._call("POST", "/api/v1/nodes", manifest(node))
         except BaseException:
             self.stop()
             raise
@@ -159,11 +171,7 @@ class ControlPlane:
             )
         )
 
-    def _await_ready(self, certs: certificates.Certificates, timeout_s: float = 90) -> None:
-        context = ssl.create_default_context(cafile=certs.ca)
-        request = urllib.request.Request(  # noqa: S310 - the address is ours
-            f"{self._url}/readyz", headers={"Authorization": f"Bearer {self._token}"}
-        )
+    def _await_ready(self, timeout_s: float = 90) -> None:
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             for child in self._children:
@@ -172,12 +180,21 @@ class ControlPlane:
                         f"{child.name} ended with {child.returncode}:\n{child.last_lines()}"
                     )
             try:
-                with urllib.request.urlopen(request, timeout=2, context=context) as answer:  # noqa: S310
-                    if answer.status == 200:
-                        return
-            except (urllib.error.URLError, OSError):
-                pass
-            time.sleep(0.1)
-        raise ControlPlaneFailed(
-            f"kube-apiserver was not ready after {timeout_s:.0f} s:\n{self._children[-1].last_lines()}"
+                self._call("GET", "/readyz")
+            except OSError:  # refused or not ready yet: urllib's errors are OSErrors
+                time.sleep(0.1)
+            else:
+                return
+        last = self._children[-1].last_lines()
+        raise ControlPlaneFailed(f"kube-apiserver was not ready after {timeout_s:.0f} s:\n{last}")
+
+    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> None:
+        request = urllib.request.Request(  # noqa: S310 - the address is ours
+            f"{self._url}{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
         )
+        context = ssl.create_default_context(cafile=self._folder / "ca.crt")
+        with urllib.request.urlopen(request, timeout=5, context=context):  # noqa: S310
+            pass

@@ -55,7 +55,8 @@ initContainerStatuses:
 {{ range NodeIPsWith .spec.nodeName }}
 hostIP: {{ . | Quote }}
 {{ end }}
-{{ range PodIPsWith .spec.nodeName ( or .spec.hostNetwork false ) .metadata.uid .metadata.name .metadata.namespace }}
+{{ $meta := .metadata }}
+{{ range PodIPsWith .spec.nodeName ( or .spec.hostNetwork false ) $meta.uid $meta.name $meta.namespace }}
 podIP: {{ . | Quote }}
 podIPs: [{ip: {{ . | Quote }}}]
 {{ end }}

@@ -5,10 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
-from kubernetes import client, config
 
-from sandbox.controlplane import build, nodes
+from sandbox.controlplane import build
 from sandbox.controlplane.cluster import ControlPlane
 
 
@@ -24,7 +22,6 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
     plane = ControlPlane(binaries, tmp_path_factory.mktemp("control-plane"))
     plane.start()
     try:
-        _create_nodes(plane.kubeconfig)
         yield plane
     finally:
         plane.stop()
@@ -33,12 +30,3 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
 @pytest.fixture(scope="session")
 def kubeconfig(control_plane: ControlPlane) -> Path:
     return control_plane.kubeconfig
-
-
-def _create_nodes(kubeconfig: Path) -> None:
-    api_client = config.new_client_from_config(str(kubeconfig))
-    core = client.CoreV1Api(api_client)
-    for node in nodes.DEFAULT_NODES:
-        core.create_node(nodes.manifest(node))
-    api_client.close()
-    assert yaml.safe_load(kubeconfig.read_text())["current-context"] == "sandbox"
