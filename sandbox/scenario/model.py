@@ -108,7 +108,9 @@ def seconds(value: Any) -> float:
 
 def _entry(name: str, number: int, given: Any, cast: Cast) -> Entry:
     if not isinstance(given, dict):
-        raise ScenarioError(f"{name}: entry {number}: must be a mapping with: as, {', '.join(ACTIONS)}, expect")
+        raise ScenarioError(
+            f"{name}: entry {number}: must be a mapping with: as, {', '.join(ACTIONS)}, expect"
+        )
     line = given.get(_LINE, 0)
     where = f"{name}:{line}: entry {number}"
     if unknown := set(given) - {_LINE, "as", "in", "expect", *ACTIONS}:
