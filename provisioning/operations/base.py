@@ -1,0 +1,45 @@
+"""What every operation is: the request and the facts in, a draft of a plan or a refusal out. Pure.
+
+A draft is a plan whose steps have not looked at the world yet. The planner lets them look.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from provisioning.plan import Step
+
+if TYPE_CHECKING:
+    from commands.catalog import CommandArgs
+    from policies.approvals import Refusal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A plan before its steps observed: every ``step.found`` is still absent."""
+
+    subject: str
+    summary: str
+    steps: tuple[Step, ...]
+    warnings: tuple[str, ...] = ()
+
+
+class Operation(Protocol):
+    """One command's way from a request to a draft."""
+
+    @property
+    def command(self) -> str:
+        """Return the command's name in the catalog: ``tenant create``."""
+
+    @property
+    def args(self) -> "type[CommandArgs]":
+        """Return the model of its request."""
+
+    def draft(self, args: Any, facts: Any) -> "Draft | Refusal":
+        """Return what would be done, or why it must not be. No clock, network or environment."""
+
+
+class FactsSource(Protocol):
+    """Where facts come from."""
+
+    def gather(self, operation: str, args: "CommandArgs") -> Any:
+        """Return what *operation* decides by. Raises: ChatopsError."""
