@@ -1,4 +1,4 @@
-"""What a workspace holds: people, groups, channels, messages, views, files. Plain data; state.py guards it."""
+"""What a workspace holds: people, channels, messages, views, files. Plain data; state.py guards it."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias

@@ -1,0 +1,73 @@
+"""The emoji names that the product's messages use, and a few more. Unknown names stay as they are."""
+
+import re
+from collections.abc import Mapping
+
+EMOJI: Mapping[str, str] = {
+    "alarm_clock": "⏰",
+    "arrow_right": "➡️",
+    "arrows_counterclockwise": "🔄",
+    "bangbang": "‼️",
+    "bar_chart": "📊",
+    "bell": "🔔",
+    "black_circle": "⚫",
+    "bulb": "💡",
+    "calendar": "📅",
+    "clipboard": "📋",
+    "construction": "🚧",
+    "eyes": "👀",
+    "fast_forward": "⏩",
+    "fire": "🔥",
+    "gear": "⚙️",
+    "grey_question": "❔",
+    "hammer_and_wrench": "🛠️",
+    "heavy_check_mark": "✔️",
+    "heavy_minus_sign": "➖",
+    "heavy_multiplication_x": "✖️",
+    "hourglass": "⌛",
+    "hourglass_flowing_sand": "⏳",
+    "information_source": "ℹ️",
+    "key": "🔑",
+    "large_blue_circle": "🔵",
+    "large_green_circle": "🟢",
+    "large_orange_circle": "🟠",
+    "large_red_circle": "🔴",
+    "large_yellow_circle": "🟡",
+    "leftwards_arrow_with_hook": "↩️",
+    "lock": "🔒",
+    "mag": "🔍",
+    "memo": "📝",
+    "no_entry": "⛔",
+    "no_entry_sign": "🚫",
+    "package": "📦",
+    "pause_button": "⏸️",
+    "raised_hand": "✋",
+    "recycle": "♻️",
+    "repeat": "🔁",
+    "rewind": "⏪",
+    "rocket": "🚀",
+    "rotating_light": "🚨",
+    "shield": "🛡️",
+    "skull": "💀",
+    "stop_sign": "🛑",
+    "stopwatch": "⏱️",
+    "tada": "🎉",
+    "thumbsup": "👍",
+    "thumbsdown": "👎",
+    "ticket": "🎫",
+    "unlock": "🔓",
+    "warning": "⚠️",
+    "wastebasket": "🗑️",
+    "wave": "👋",
+    "white_check_mark": "✅",
+    "white_circle": "⚪",
+    "wrench": "🔧",
+    "x": "❌",
+    "zap": "⚡",
+}
+_NAME = re.compile(r":([a-z0-9_+-]+):")
+
+
+def with_emoji(text: str) -> str:
+    """Return *text* with ``:name:`` replaced where the name is known."""
+    return _NAME.sub(lambda found: EMOJI.get(found[1], found[0]), text)
