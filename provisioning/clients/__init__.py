@@ -1,0 +1,1 @@
+"""The outside systems, one module each: helm and kubectl (binaries), kubernetes, ClearML."""

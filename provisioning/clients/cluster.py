@@ -1,0 +1,208 @@
+"""The Kubernetes API, through its client: reads, and the few writes that need no manifest."""
+
+import base64
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from kubernetes import client
+from pydantic import SecretStr
+
+from provisioning.clients import names
+from provisioning.clients.cluster_access import NotFoundError, connect, mapped
+from provisioning.clients.cluster_objects import NamespaceFacts, Node, Pod, ServicePorts
+from provisioning.configuration import Cluster
+from provisioning.errors import TemporaryError
+
+TIMEOUTS = (5.0, 20.0)  # to connect, to read, in seconds
+PAGE_SIZE = 500
+POLL_S = 0.25
+
+
+class ClusterClient:
+    """One cluster. Connects at its first use. Thread-safe.
+
+    Methods raise PermanentError, TemporaryError and UnreachableError; absence is None.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._lock = threading.Lock()
+        self._connected: client.ApiClient | None = None
+
+    def ping(self) -> str:
+        """Return the server's version: ``v1.36.3``."""
+        with mapped("asking the cluster for its version"):
+            return str(client.VersionApi(self._api()).get_code(_request_timeout=TIMEOUTS).git_version)
+
+    def namespace(self, name: str) -> NamespaceFacts | None:
+        """Return what is known of the namespace, or None where there is none."""
+        try:
+            with mapped(f"reading namespace {name}"):
+                item: Any = self._core().read_namespace(names.namespace(name), _request_timeout=TIMEOUTS)
+        except NotFoundError:
+            return None
+        return NamespaceFacts(
+            name=name,
+            phase=item.status.phase or "",
+            labels=dict(item.metadata.labels or {}),
+            annotations=dict(item.metadata.annotations or {}),
+        )
+
+    def ensure_namespace(self, name: str, labels: Mapping[str, str]) -> None:
+        """Make the namespace exist and carry *labels*; other labels stay.
+
+        Raises: TemporaryError while a namespace of that name is being deleted.
+        """
+        found = self.namespace(name)
+        if found is None:
+            body = client.V1Namespace(metadata=client.V1ObjectMeta(name=name, labels=dict(labels)))
+            with mapped(f"creating namespace {name}"):
+                self._core().create_namespace(body, _request_timeout=TIMEOUTS)
+            return
+        if found["phase"] == "Terminating":
+            raise TemporaryError(
+                f"namespace {name} is being deleted",
+                next_action="wait until it is gone, then Retry",
+                delay_s=5,
+            )
+        if not labels.items() <= found["labels"].items():
+            patch = {"metadata": {"labels": dict(labels)}}
+            with mapped(f"labelling namespace {name}"):
+                self._core().patch_namespace(name, patch, _request_timeout=TIMEOUTS)
+
+    def delete_namespace(self, name: str, timeout_s: float = 120) -> None:
+        """Delete the namespace and wait until it is gone. A missing one is fine.
+
+        Raises: TemporaryError where it is not gone after *timeout_s* seconds.
+        """
+        try:
+            with mapped(f"deleting namespace {name}"):
+                self._core().delete_namespace(names.namespace(name), _request_timeout=TIMEOUTS)
+        except NotFoundError:
+            return
+        deadline = time.monotonic() + timeout_s
+        while self.namespace(name) is not None:
+            if time.monotonic() > deadline:
+                raise TemporaryError(
+                    f"namespace {name} was not gone after {timeout_s:.0f} s",
+                    next_action=f"look for finalizers with `kubectl get all -n {name}`, then Retry",
+                )
+            time.sleep(POLL_S)
+
+    def secret(self, namespace: str, name: str) -> dict[str, SecretStr] | None:
+        """Return the Secret's values, decoded UTF-8, or None where there is none."""
+        try:
+            with mapped(f"reading Secret {namespace}/{name}"):
+                item = self._core().read_namespaced_secret(
+                    names.resource(name), names.namespace(namespace), _request_timeout=TIMEOUTS
+                )
+        except NotFoundError:
+            return None
+        return {
+            key: SecretStr(base64.b64decode(value).decode(errors="replace"))
+            for key, value in (item.data or {}).items()
+        }
+
+    def put_secret(
+        self, namespace: str, name: str, data: Mapping[str, str], labels: Mapping[str, str]
+    ) -> None:
+        """Make the Secret hold exactly *data*, creating or replacing it."""
+        body = client.V1Secret(
+            metadata=client.V1ObjectMeta(name=names.resource(name), labels=dict(labels)),
+            type="Opaque",
+            data={key: base64.b64encode(value.encode()).decode() for key, value in data.items()},
+        )
+        where = names.namespace(namespace)
+        try:
+            with mapped(f"replacing Secret {namespace}/{name}"):
+                self._core().replace_namespaced_secret(name, where, body, _request_timeout=TIMEOUTS)
+        except NotFoundError:
+            with mapped(f"creating Secret {namespace}/{name}"):
+                self._core().create_namespaced_secret(where, body, _request_timeout=TIMEOUTS)
+
+    def delete_secret(self, namespace: str, name: str) -> None:
+        """Delete the Secret. A missing one is fine."""
+        try:
+            with mapped(f"deleting Secret {namespace}/{name}"):
+                self._core().delete_namespaced_secret(
+                    names.resource(name), names.namespace(namespace), _request_timeout=TIMEOUTS
+                )
+        except NotFoundError:
+            return
+
+    def nodes(self) -> tuple[Node, ...]:
+        """Return every node, in the order of their names."""
+        with mapped("listing nodes"):
+            return tuple(
+                Node(
+                    name=item.metadata.name,
+                    labels=dict(item.metadata.labels or {}),
+                    allocatable=dict(item.status.allocatable or {}),
+                    unschedulable=bool(item.spec.unschedulable),
+                )
+                for item in _pages(self._core().list_node)
+            )
+
+    def services(self) -> tuple[ServicePorts, ...]:
+        """Return every Service of the cluster with the node ports that it holds."""
+        with mapped("listing Services"):
+            return tuple(
+                ServicePorts(
+                    namespace=item.metadata.namespace,
+                    name=item.metadata.name,
+                    type=item.spec.type or "ClusterIP",
+                    node_ports=tuple(port.node_port for port in item.spec.ports or () if port.node_port),
+                    health_check_node_port=item.spec.health_check_node_port or None,
+                )
+                for item in _pages(self._core().list_service_for_all_namespaces)
+            )
+
+    def pods(self, namespace: str | None = None) -> tuple[Pod, ...]:
+        """Return the pods of *namespace*, or of the whole cluster."""
+        core = self._core()
+        with mapped(f"listing pods of {namespace or 'all namespaces'}"):
+            if namespace is None:
+                return tuple(_pod(item) for item in _pages(core.list_pod_for_all_namespaces))
+            return tuple(_pod(item) for item in _pages(core.list_namespaced_pod, names.namespace(namespace)))
+
+    def _core(self) -> client.CoreV1Api:
+        return client.CoreV1Api(self._api())
+
+    def _api(self) -> client.ApiClient:
+        with self._lock:
+            if self._connected is None:
+                self._connected = connect(self._cluster)
+            return self._connected
+
+
+def _pages(ask: Callable[..., Any], *arguments: str) -> Iterator[Any]:
+    """Yield every item of a list call, page after page, so that a large cluster fits in memory and time."""
+    token: str | None = None
+    while True:
+        page = ask(*arguments, limit=PAGE_SIZE, _continue=token, _request_timeout=TIMEOUTS)
+        yield from page.items
+        token = page.metadata._continue  # noqa: SLF001 - the generated client's spelling of `continue`
+        if not token:
+            return
+
+
+def _pod(item: Any) -> Pod:
+    requests: dict[str, int] = {}
+    host_ports: set[int] = set()
+    for container in item.spec.containers:
+        asked = (container.resources.requests or {}) if container.resources else {}
+        for resource, quantity in asked.items():
+            if "/" in resource and str(quantity).isdigit():
+                requests[resource] = requests.get(resource, 0) + int(quantity)
+        host_ports.update(port.host_port for port in container.ports or () if port.host_port)
+    return Pod(
+        namespace=item.metadata.namespace,
+        name=item.metadata.name,
+        phase=item.status.phase or "Unknown",
+        node=item.spec.node_name or None,
+        labels=dict(item.metadata.labels or {}),
+        requests=requests,
+        host_ports=tuple(sorted(host_ports)),
+    )

@@ -1,0 +1,48 @@
+"""What the engine reads of a cluster: the few fields that it needs, frozen, parsed at the edge."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypedDict
+
+
+class NamespaceFacts(TypedDict):
+    """One namespace. ``phase`` is Active or Terminating."""
+
+    name: str
+    phase: str
+    labels: dict[str, str]
+    annotations: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """One node. ``allocatable`` holds quantities as the cluster writes them: ``{"nvidia.com/gpu": "8"}``."""
+
+    name: str
+    labels: Mapping[str, str]
+    allocatable: Mapping[str, str]
+    unschedulable: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServicePorts:
+    """The ports of the nodes that one Service holds."""
+
+    namespace: str
+    name: str
+    type: str  # ClusterIP, NodePort, LoadBalancer, ExternalName
+    node_ports: tuple[int, ...]
+    health_check_node_port: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pod:
+    """One pod. ``requests`` sums its containers' extended resources: ``{"nvidia.com/gpu": 2}``."""
+
+    namespace: str
+    name: str
+    phase: str  # Pending, Running, Succeeded, Failed, Unknown
+    node: str | None  # None until it is scheduled
+    labels: Mapping[str, str]
+    requests: Mapping[str, int]
+    host_ports: tuple[int, ...]

@@ -1,0 +1,344 @@
+"""helm, the binary: helm 4, and 3.14 or newer. Values go through stdin; secrets never stand in arguments."""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from provisioning.clients import names
+from provisioning.clients.concealment import Concealment, plain
+from provisioning.clients.helm_charts import ChartCache
+from provisioning.clients.process import ChildProcesses, Completed, inherited_environment
+from provisioning.clients.tool_errors import cluster_error
+from provisioning.configuration import Chart
+from provisioning.errors import ChatopsError, TemporaryError
+
+PAGE_SIZE = 256  # helm's own largest page
+READ_TIMEOUT_S = 60.0
+
+_PENDING = ("pending-install", "pending-upgrade", "pending-rollback", "uninstalling")
+_GOOD = ("deployed", "superseded")
+_CHART_VERSION = re.compile(r"v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?")
+
+
+@dataclass(frozen=True)
+class Release:
+    """One helm release at its newest revision. ``status`` is helm's: deployed, failed, pending-upgrade, …"""
+
+    name: str
+    namespace: str
+    revision: int
+    status: str
+    chart: str  # the chart's name
+    chart_version: str
+    app_version: str
+
+    @property
+    def is_pending(self) -> bool:
+        """True where helm is at work on it, or died at it: see `Helm.recover`."""
+        return self.status in _PENDING
+
+
+class Helm:
+    """One cluster's releases. Thread-safe.
+
+    Methods raise PermanentError, TemporaryError, UnreachableError with helm's own last lines in `details`,
+    from which the values given to helm are removed.
+
+    Args:
+        binary: see `provisioning.tools.locate`.
+        kubeconfig: None: $KUBECONFIG, ~/.kube/config, or in-cluster.
+        home: helm's caches and the fetched charts; the user's own helm configuration is not read.
+    """
+
+    def __init__(
+        self,
+        binary: Path,
+        children: ChildProcesses,
+        *,
+        kubeconfig: Path | None,
+        context: str | None,
+        home: Path,
+    ) -> None:
+        self._binary = binary
+        self._children = children
+        self._home = home.absolute()
+        self._charts = ChartCache(self._home / "charts", self._run_locally)
+        self._cluster_flags = [
+            *([f"--kubeconfig={kubeconfig}"] if kubeconfig else []),
+            *([f"--kube-context={context}"] if context else []),
+        ]
+        self._major: int | None = None
+
+    def version(self) -> str:
+        """Return helm's version: ``v4.3.1``."""
+        answer = self._run_locally(
+            ["version", "--template={{.Version}}"], doing="asking helm for its version"
+        )
+        return answer.stdout.strip()
+
+    def release(self, namespace: str, name: str) -> Release | None:
+        """Return the release at its newest revision, or None where there is none."""
+        escaped = re.escape(names.release(name))
+        found = self._list(["--namespace", names.namespace(namespace), f"--filter=^{escaped}$"])
+        return found[0] if found else None
+
+    def releases(self, namespace: str | None = None) -> tuple[Release, ...]:
+        """Return every release of *namespace*, or of the whole cluster, whatever its status."""
+        scope = ["--all-namespaces"] if namespace is None else ["--namespace", names.namespace(namespace)]
+        return self._list(scope)
+
+    def values(self, namespace: str, name: str) -> dict[str, Any]:
+        """Return the values that the release was given, without the chart's defaults. They hold secrets."""
+        answer = self._in_cluster(
+            ["get", "values", names.release(name), "--namespace", names.namespace(namespace), "-o", "json"],
+            doing=f"reading the values of {namespace}/{name}",
+        )
+        return json.loads(answer.stdout) or {}
+
+    def show_values(self, chart: Chart) -> dict[str, Any]:
+        """Return the chart's default values: what it knows of."""
+        return self._shown("values", chart)
+
+    def show_chart(self, chart: Chart) -> dict[str, Any]:
+        """Return the chart's Chart.yaml: name, version, appVersion, kubeVersion."""
+        return self._shown("chart", chart)
+
+    def template(self, namespace: str, name: str, chart: Chart, values: Mapping[str, Any]) -> str:
+        """Return the manifests that the chart renders, as YAML, without a cluster. They hold secrets."""
+        conceal = Concealment(values)
+        answer = self._run_locally(
+            [
+                "template",
+                names.release(name),
+                *self._charts.arguments(chart),
+                "--namespace",
+                names.namespace(namespace),
+                "--values=-",
+            ],
+            stdin=_input(values),
+            doing=f"rendering {namespace}/{name}",
+            conceal=conceal,
+        )
+        return answer.stdout
+
+    def upgrade_install(
+        self,
+        namespace: str,
+        name: str,
+        chart: Chart,
+        values: Mapping[str, Any],
+        *,
+        timeout_s: float,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Release:
+        """Install or upgrade the release, wait until it is ready, and return it; on failure helm rolls back.
+
+        Values replace the release's earlier ones altogether. The namespace must exist. A release that a dead
+        process left pending is refused by helm: call `recover` first.
+
+        Args:
+            values: JSON; SecretStr leaves are given to helm in the clear and kept out of every message.
+            timeout_s: how long helm waits for readiness, and again for the rollback where that fails.
+        """
+        on_failure = "--rollback-on-failure" if self._is_helm_4() else "--atomic"
+        self._in_cluster(
+            [
+                "upgrade",
+                names.release(name),
+                *self._charts.arguments(chart),
+                "--install",
+                "--wait",
+                on_failure,
+                f"--timeout={max(1, round(timeout_s))}s",
+                "--history-max=10",
+                "--reset-values",
+                "--namespace",
+                names.namespace(namespace),
+                "--values=-",
+                "--output=json",
+            ],
+            stdin=_input(values),
+            timeout_s=2 * timeout_s + 30,
+            cancelled=cancelled,
+            doing=f"installing {namespace}/{name}",
+            conceal=Concealment(values),
+            subject=_subject(namespace, name),
+        )
+        release = self.release(namespace, name)
+        if release is None:
+            raise TemporaryError(
+                f"installing {namespace}/{name}: helm said it did, but it is not there", next_action="Retry"
+            )
+        return release
+
+    def uninstall(
+        self,
+        namespace: str,
+        name: str,
+        *,
+        timeout_s: float,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Remove the release and wait until its objects are gone. A missing one is fine."""
+        self._in_cluster(
+            [
+                "uninstall",
+                names.release(name),
+                "--ignore-not-found",
+                "--wait",
+                f"--timeout={max(1, round(timeout_s))}s",
+                "--namespace",
+                names.namespace(namespace),
+            ],
+            timeout_s=timeout_s + 30,
+            cancelled=cancelled,
+            doing=f"uninstalling {namespace}/{name}",
+            subject=_subject(namespace, name),
+        )
+
+    def recover(self, namespace: str, name: str, *, timeout_s: float = 120) -> str | None:
+        """Make a release usable that a dead helm left pending; return what was done, None where nothing was.
+
+        A release that was deployed before goes back to its last good revision. One that never was is
+        removed, so that the next install starts clean.
+
+        Raises: TemporaryError while a helm of ours is at work on it.
+        """
+        release = self.release(namespace, name)
+        if release is None or not release.is_pending:
+            return None
+        if pids := self._children.living(_subject(namespace, name)):
+            raise TemporaryError(
+                f"helm is at work on {namespace}/{name} (pid {pids[0]})", next_action="wait for it to end"
+            )
+        good = None if release.status == "uninstalling" else self._last_good_revision(namespace, name)
+        if good is None:
+            self.uninstall(namespace, name, timeout_s=timeout_s)
+            return f"{namespace}/{name} was left {release.status}: removed it"
+        self._in_cluster(
+            [
+                "rollback",
+                names.release(name),
+                str(good),
+                f"--timeout={round(timeout_s)}s",
+                "--history-max=10",
+                "--namespace",
+                names.namespace(namespace),
+            ],
+            timeout_s=timeout_s + 30,
+            doing=f"rolling {namespace}/{name} back to revision {good}",
+            subject=_subject(namespace, name),
+        )
+        return f"{namespace}/{name} was left {release.status}: rolled back to revision {good}"
+
+    def _last_good_revision(self, namespace: str, name: str) -> int | None:
+        answer = self._in_cluster(
+            ["history", names.release(name), "--namespace", names.namespace(namespace), "-o", "json"],
+            doing=f"reading the history of {namespace}/{name}",
+        )
+        revisions = json.loads(answer.stdout)
+        for status in _GOOD:
+            found = [int(revision["revision"]) for revision in revisions if revision["status"] == status]
+            if found:
+                return max(found)
+        return None
+
+    def _list(self, scope: Sequence[str]) -> tuple[Release, ...]:
+        # helm 4 lists every status by itself and no longer knows --all
+        every = [] if self._is_helm_4() else ["--all"]
+        found: list[Release] = []
+        while True:
+            answer = self._in_cluster(
+                ["list", *scope, *every, f"--max={PAGE_SIZE}", f"--offset={len(found)}", "--output=json"],
+                doing="listing releases",
+            )
+            page = json.loads(answer.stdout or "[]")
+            found += [_release(item) for item in page]
+            if len(page) < PAGE_SIZE:
+                return tuple(found)
+
+    def _shown(self, what: str, chart: Chart) -> dict[str, Any]:
+        answer = self._run_locally(
+            ["show", what, *self._charts.arguments(chart)], doing=f"reading the {what} of {chart.reference}"
+        )
+        return yaml.safe_load(answer.stdout) or {}
+
+    def _is_helm_4(self) -> bool:
+        if self._major is None:
+            self._major = int(self.version().removeprefix("v").split(".")[0])
+        return self._major >= 4
+
+    def _in_cluster(self, arguments: Sequence[str], **how: Any) -> Completed:
+        return self._run_locally([*arguments, *self._cluster_flags], **how)
+
+    def _run_locally(
+        self,
+        arguments: Sequence[str],
+        *,
+        doing: str,
+        stdin: bytes | None = None,
+        timeout_s: float = READ_TIMEOUT_S,
+        cancelled: Callable[[], bool] = lambda: False,
+        conceal: Callable[[str], str] = lambda text: text,
+        subject: str = "",
+    ) -> Completed:
+        try:
+            completed = self._children.run(
+                [self._binary, *arguments],
+                stdin=stdin,
+                env=self._environment(),
+                timeout_s=timeout_s,
+                cancelled=cancelled,
+                subject=subject,
+            )
+        except ChatopsError as problem:
+            problem.details = conceal(problem.details)
+            raise
+        if completed.returncode != 0:
+            raise cluster_error(
+                doing,
+                Completed(completed.returncode, conceal(completed.stdout), conceal(completed.stderr)),
+            )
+        return completed
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **inherited_environment(),
+            "HELM_CACHE_HOME": str(self._home / "cache"),
+            "HELM_CONFIG_HOME": str(self._home / "config"),
+            "HELM_DATA_HOME": str(self._home / "data"),
+        }
+
+
+def _subject(namespace: str, name: str) -> str:
+    return f"helm release {namespace}/{name}"
+
+
+def _input(values: Mapping[str, Any]) -> bytes:
+    return json.dumps(plain(values)).encode()  # JSON is YAML
+
+
+def _release(item: Mapping[str, Any]) -> Release:
+    chart, version = _split(item["chart"])
+    return Release(
+        name=item["name"],
+        namespace=item["namespace"],
+        revision=int(item["revision"]),
+        status=item["status"],
+        chart=chart,
+        chart_version=version,
+        app_version=item.get("app_version", ""),
+    )
+
+
+def _split(chart: str) -> tuple[str, str]:
+    """Return name and version of ``clearml-enterprise-agent-1.4.0-rc.1``."""
+    for dash in (match.start() for match in re.finditer("-", chart)):
+        if _CHART_VERSION.fullmatch(chart[dash + 1 :]):
+            return chart[:dash], chart[dash + 1 :]
+    return chart, ""

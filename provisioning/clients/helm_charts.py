@@ -1,0 +1,159 @@
+"""Fetches a chart once, by exact version, and hands helm the local file. Credentials stay in 0600 files.
+
+An exact version never changes, so what was approved is what runs, tenants in parallel do not download again,
+and no later helm call needs the repository or its password.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from provisioning.clients.concealment import Concealment
+from provisioning.clients.process import Completed
+from provisioning.configuration import Chart
+from provisioning.errors import PermanentError
+
+DOWNLOAD_TIMEOUT_S = 180.0
+
+_VERSION = re.compile(r"v?[0-9][0-9A-Za-z.+-]*")
+_OCI = re.compile(r"oci://[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+", re.I)
+_NAMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
+_ALIAS = "source"
+
+
+class RunHelm(Protocol):
+    def __call__(
+        self,
+        arguments: Sequence[str],
+        *,
+        doing: str,
+        timeout_s: float = ...,
+        conceal: Callable[[str], str] = ...,
+    ) -> Completed:
+        """Run helm with *arguments*. Raises: ChatopsError."""
+
+
+class ChartCache:
+    """The fetched charts, one folder a (reference, repo, version, user). Thread-safe."""
+
+    def __init__(self, folder: Path, run_helm: RunHelm) -> None:
+        self._folder = folder
+        self._run_helm = run_helm
+        self._lock = threading.Lock()
+
+    def arguments(self, chart: Chart) -> list[str]:
+        """Return what stands for *chart* in helm's arguments: one local path, fetching it first if needed.
+
+        Raises: PermanentError where the reference cannot be one, or is refused; UnreachableError.
+        """
+        local = Path(chart.reference).expanduser()
+        if chart.repo is None and not chart.reference.startswith("oci://") and local.exists():
+            return [str(local.absolute())]
+        self._check(chart)
+        folder = self._folder / _key(chart)
+        with self._lock:
+            found = sorted(folder.glob("*.tgz"))
+            if not found:
+                self._fetch(chart, folder)
+                found = sorted(folder.glob("*.tgz"))
+        if not found:
+            raise PermanentError(f"fetching {chart.reference}: helm left no file", next_action="Retry")
+        return [str(found[0])]
+
+    def _check(self, chart: Chart) -> None:
+        if chart.reference.startswith("oci://"):
+            shape, wanted = _OCI, "oci://host/path/name"
+        elif chart.repo is not None:
+            shape, wanted = _NAMED, "the chart's name, as the repo lists it"
+            if not chart.repo.startswith(("https://", "http://")):
+                raise PermanentError(
+                    f"chart repo {chart.repo[:80]!r} is no address", next_action="use https://…"
+                )
+        else:
+            raise PermanentError(
+                f"chart {chart.reference[:80]!r} is no file or folder here and has no repo",
+                next_action="set the chart's repo, or use oci://…, a folder or a .tgz file",
+            )
+        if shape.fullmatch(chart.reference) is None:
+            raise PermanentError(f"chart {chart.reference[:80]!r} is malformed", next_action=f"use {wanted}")
+        if chart.version is None or _VERSION.fullmatch(chart.version) is None:
+            raise PermanentError(
+                f"chart {chart.reference} has no exact version",
+                next_action="set the chart's version: what is approved must be what runs",
+            )
+
+    def _fetch(self, chart: Chart, folder: Path) -> None:
+        """Download into a folder beside the final one and rename it: a half-made one is never used."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        work = Path(tempfile.mkdtemp(prefix="fetching-", dir=self._folder))  # mkdtemp makes it 0700
+        try:
+            (work / "chart").mkdir()
+            conceal = Concealment({"password": chart.password, "username_token": chart.username})
+            flags = [
+                f"--repository-config={work / 'repositories.yaml'}",
+                f"--repository-cache={work / 'cache'}",
+                f"--registry-config={work / 'registry.json'}",
+            ]
+            doing = f"fetching chart {chart.reference} {chart.version}"
+            if chart.reference.startswith("oci://"):
+                source = chart.reference
+                _write_private(work / "registry.json", json.dumps(_registry(chart)))
+            else:
+                source = f"{_ALIAS}/{chart.reference.rsplit('/', 1)[-1]}"
+                _write_private(work / "repositories.yaml", json.dumps(_repositories(chart)))
+                self._run_helm(
+                    ["repo", "update", _ALIAS, *flags],
+                    doing=doing,
+                    timeout_s=DOWNLOAD_TIMEOUT_S,
+                    conceal=conceal,
+                )
+            self._run_helm(
+                ["pull", source, f"--version={chart.version}", f"--destination={work / 'chart'}", *flags],
+                doing=doing,
+                timeout_s=DOWNLOAD_TIMEOUT_S,
+                conceal=conceal,
+            )
+            shutil.rmtree(folder, ignore_errors=True)
+            (work / "chart").rename(folder)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _key(chart: Chart) -> str:
+    # The user is part of it: what one user's password opened is not handed to another.
+    password = chart.password.get_secret_value() if chart.password else ""
+    parts = [chart.reference, chart.repo, chart.version, chart.username, password]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def _repositories(chart: Chart) -> dict[str, object]:
+    entry = {
+        "name": _ALIAS,
+        "url": chart.repo,
+        "username": chart.username or "",
+        "password": chart.password.get_secret_value() if chart.password else "",
+        "pass_credentials_all": False,
+    }
+    return {"apiVersion": "", "repositories": [entry]}
+
+
+def _registry(chart: Chart) -> dict[str, object]:
+    if chart.username is None or chart.password is None:
+        return {"auths": {}}
+    pair = f"{chart.username}:{chart.password.get_secret_value()}"
+    host = chart.reference.removeprefix("oci://").split("/", 1)[0]
+    return {"auths": {host: {"auth": base64.b64encode(pair.encode()).decode()}}}
+
+
+def _write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)

@@ -1,0 +1,199 @@
+"""kubectl, the binary: server-side apply, diff, delete, exec. Manifests go through stdin."""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from provisioning.clients import names
+from provisioning.clients.process import ChildProcesses, Completed, inherited_environment
+from provisioning.clients.tool_errors import cluster_error
+
+FIELD_MANAGER = "clearml-chatops"
+
+_VOLATILE = re.compile(r"[+ -]  (creationTimestamp|generation|resourceVersion|uid):")
+
+
+class Kubectl:
+    """One cluster, through kubectl. Thread-safe.
+
+    Methods raise PermanentError, TemporaryError, UnreachableError with kubectl's own last lines in `details`.
+
+    Args:
+        binary: see `provisioning.tools.locate`.
+        kubeconfig: None: $KUBECONFIG, ~/.kube/config, or in-cluster.
+    """
+
+    def __init__(
+        self, binary: Path, children: ChildProcesses, *, kubeconfig: Path | None, context: str | None
+    ) -> None:
+        self._binary = binary
+        self._children = children
+        self._cluster_flags = [
+            *([f"--kubeconfig={kubeconfig}"] if kubeconfig else []),
+            *([f"--context={context}"] if context else []),
+        ]
+
+    def version(self) -> str:
+        """Return kubectl's own version: ``v1.37.1``."""
+        answer = self._run(["version", "--client", "--output=json"], doing="asking kubectl for its version")
+        return str(json.loads(answer.stdout)["clientVersion"]["gitVersion"])
+
+    def apply(self, manifests: Sequence[Mapping[str, Any]], *, namespace: str | None = None) -> None:
+        """Make *manifests* so, server-side, as field manager clearml-chatops.
+
+        Fields that somebody else set and that the manifests name are taken over: the plan that was approved
+        shows them as differences.
+        """
+        if not manifests:
+            return
+        self._run(
+            [
+                "apply",
+                "--server-side",
+                f"--field-manager={FIELD_MANAGER}",
+                "--force-conflicts",
+                *_namespace_flag(namespace),
+                "--filename=-",
+            ],
+            stdin=_listed(manifests),
+            doing=f"applying {_described(manifests)}",
+        )
+
+    def diff(self, manifests: Sequence[Mapping[str, Any]], *, namespace: str | None = None) -> str:
+        """Return what `apply` would change, as unified diff without times or paths; "" where nothing would.
+
+        The same world gives the same text. Values of Secrets are masked by kubectl.
+        """
+        if not manifests:
+            return ""
+        completed = self._run(
+            [
+                "diff",
+                "--server-side",
+                f"--field-manager={FIELD_MANAGER}",
+                "--force-conflicts",
+                *_namespace_flag(namespace),
+                "--filename=-",
+            ],
+            stdin=_listed(manifests),
+            doing=f"comparing {_described(manifests)}",
+            fine=(0, 1),
+        )
+        return _stable(completed.stdout)
+
+    def delete(
+        self,
+        manifests: Sequence[Mapping[str, Any]],
+        *,
+        namespace: str | None = None,
+        timeout_s: float = 120,
+    ) -> None:
+        """Delete the objects that *manifests* name and wait until they are gone. Missing ones are fine."""
+        if not manifests:
+            return
+        self._run(
+            [
+                "delete",
+                "--ignore-not-found",
+                "--wait",
+                f"--timeout={timeout_s:.0f}s",
+                *_namespace_flag(namespace),
+                "--filename=-",
+            ],
+            stdin=_listed(manifests),
+            doing=f"deleting {_described(manifests)}",
+            timeout_s=timeout_s + 15,
+        )
+
+    def exec(
+        self,
+        namespace: str,
+        pod: str,
+        container: str | None,
+        argv: Sequence[str],
+        *,
+        timeout_s: float = 60,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Completed:
+        """Run *argv* in a container and return how it ended, whatever its exit code.
+
+        Raises only where the command was not run: no such pod, no answer.
+        """
+        completed = self._children.run(
+            [
+                *self._command("exec"),
+                *_namespace_flag(namespace),
+                *([f"--container={names.namespace(container)}"] if container else []),
+                names.resource(pod),
+                "--",
+                *argv,
+            ],
+            env=_environment(),
+            timeout_s=timeout_s,
+            cancelled=cancelled,
+            subject=f"exec in {namespace}/{pod}",
+        )
+        if completed.returncode != 0 and "command terminated with exit code" not in completed.stderr:
+            raise cluster_error(f"running {argv[0]} in {namespace}/{pod}", completed)
+        return completed
+
+    def _command(self, verb: str) -> list[str | Path]:
+        return [self._binary, verb, *self._cluster_flags]
+
+    def _run(
+        self,
+        arguments: Sequence[str],
+        *,
+        doing: str,
+        stdin: bytes | None = None,
+        timeout_s: float = 60,
+        fine: tuple[int, ...] = (0,),
+    ) -> Completed:
+        completed = self._children.run(
+            [*self._command(arguments[0]), *arguments[1:]],
+            stdin=stdin,
+            env=_environment(),
+            timeout_s=timeout_s,
+            subject=doing,
+        )
+        if completed.returncode not in fine:
+            raise cluster_error(doing, completed)
+        return completed
+
+
+def _environment() -> dict[str, str]:
+    # kuberc lets a home folder change the defaults of kubectl's flags: here they are what this module says.
+    return {**inherited_environment(), "KUBERC": "off", "KUBECTL_KUBERC": "false"}
+
+
+def _namespace_flag(namespace: str | None) -> list[str]:
+    return [f"--namespace={names.namespace(namespace)}"] if namespace is not None else []
+
+
+def _listed(manifests: Sequence[Mapping[str, Any]]) -> bytes:
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)}).encode()
+
+
+def _described(manifests: Sequence[Mapping[str, Any]]) -> str:
+    shown = [f"{one.get('kind', '?')} {one.get('metadata', {}).get('name', '?')}" for one in manifests[:3]]
+    more = len(manifests) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def _stable(diff: str) -> str:
+    """Drop what differs from run to run: temporary paths, times, line numbers, what the server fills in."""
+    lines: list[str] = []
+    changed = False
+    for line in diff.splitlines():
+        if line.startswith("diff "):
+            lines.append(f"# {line.rsplit('/', 1)[-1]}")
+        elif line.startswith(("--- ", "+++ ")) or _VOLATILE.match(line):
+            continue
+        elif line.startswith("@@"):
+            lines.append("@@")
+        else:
+            changed = changed or line.startswith(("+", "-"))
+            lines.append(line)
+    return "\n".join(lines) if changed else ""

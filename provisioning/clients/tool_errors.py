@@ -1,0 +1,106 @@
+"""What helm's and kubectl's failures mean: retryable or not, and what the reader does next. Pure.
+
+Both tools print the API server's words on stderr and answer with exit code 1 for everything, so the words
+are all there is. They are matched in one table, first match wins.
+"""
+
+import re
+from dataclasses import dataclass
+
+from provisioning.clients.process import Completed
+from provisioning.errors import ChatopsError, PermanentError, TemporaryError, UnreachableError
+
+DETAIL_LINES = 12
+DETAIL_CHARS = 2000
+
+
+@dataclass(frozen=True)
+class _Meaning:
+    pattern: str
+    error: type[ChatopsError]
+    problem: str
+    next_action: str
+
+
+_MEANINGS = (
+    _Meaning(
+        r"provided port is already allocated",
+        PermanentError,
+        "a port is taken by another Service",
+        "free the port or choose another range, then Retry",
+    ),
+    _Meaning(
+        r"exceeded quota|forbidden: exceeded",
+        PermanentError,
+        "a quota of the namespace is used up",
+        "raise the quota, then Retry",
+    ),
+    _Meaning(
+        r"another operation \(.*\) is in progress",
+        TemporaryError,
+        "another helm operation holds the release",
+        "wait for it to end, then Retry",
+    ),
+    _Meaning(
+        r"connection refused|no such host|no route to host|network is unreachable|i/o timeout"
+        r"|TLS handshake timeout|[Cc]luster unreachable|was refused - did you specify",
+        UnreachableError,
+        "the cluster or the chart repository did not answer",
+        "check that it is up and reachable from here, then Retry",
+    ),
+    _Meaning(
+        r"etcdserver: |connection reset by peer|connection lost|unexpected EOF|broken pipe"
+        r"|currently unable to handle the request|[Tt]oo [Mm]any [Rr]equests|server is overloaded"
+        r"|the object has been modified|request did not complete within|: EOF\b"
+        r"|status code 5\d\d|50[0234] (Internal|Bad|Service|Gateway)",
+        TemporaryError,
+        "the cluster could not answer just now",
+        "Retry",
+    ),
+    _Meaning(
+        r"[Uu]nauthorized|must be logged in|is forbidden|401|403 Forbidden",
+        PermanentError,
+        "the cluster or the chart repository refused the credentials or the right",
+        "check the credentials and the bot's RBAC, then Retry",
+    ),
+    _Meaning(
+        r"timed out waiting for the condition|context deadline exceeded|not ready\. status",
+        PermanentError,
+        "it did not become ready in time",
+        "look at the namespace's pods and events, then Retry",
+    ),
+    _Meaning(
+        r"don't meet the specifications of the schema|additional propert(y|ies)",
+        PermanentError,
+        "the chart refuses its values",
+        "compare the chart's version with the configured one",
+    ),
+    _Meaning(
+        r"cannot be imported into the current release|already exists",
+        PermanentError,
+        "an object of that name exists and belongs to somebody else",
+        "remove or rename it, then Retry",
+    ),
+)
+
+
+def cluster_error(doing: str, completed: Completed) -> ChatopsError:
+    """Return the error that *completed* means: the class says whether trying again may work.
+
+    Args:
+        doing: for people: ``installing acme/clearml-agent``.
+        completed: how the tool ended; its secrets must already be concealed.
+    """
+    said = completed.stderr.strip() or completed.stdout.strip()
+    details = "\n".join(said.splitlines()[-DETAIL_LINES:])[-DETAIL_CHARS:]
+    if completed.returncode < 0:
+        return TemporaryError(
+            f"{doing}: killed by signal {-completed.returncode}", next_action="Retry", details=details
+        )
+    for meaning in _MEANINGS:
+        if re.search(meaning.pattern, said):
+            return meaning.error(
+                f"{doing}: {meaning.problem}", next_action=meaning.next_action, details=details
+            )
+    last = details.splitlines()[-1][:300] if details else f"exit code {completed.returncode}, no words"
+    return PermanentError(f"{doing}: {last}", next_action="look at the details, then Retry", details=details)
