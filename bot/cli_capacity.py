@@ -1,0 +1,70 @@
+"""`clearml-chatops capacity …`: what fits on a GPU, without a cluster."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from provisioning.capacity.whatif import Fits, WhatIfError
+from provisioning.capacity.whatif import fits as what_fits
+
+app = typer.Typer(no_args_is_help=True, help="MIG capacity: what exists, what fits, what is stranded.")
+
+
+@app.callback()
+def _capacity() -> None:
+    """MIG capacity: what exists, what fits, what is stranded."""
+
+
+@app.command()
+def fits(
+    model: Annotated[str, typer.Option(help="GPU model, as in H100-80GB.")],
+    used: Annotated[str, typer.Option(help="Instances in use, as 3g.40gb@4,1g.10gb@0 (PROFILE@START).")] = "",
+    idle: Annotated[str, typer.Option(help="Instances that exist and are idle, written likewise.")] = "",
+    request: Annotated[str, typer.Option(help="What should fit, as 2x3g.40gb,1g.10gb.")] = "",
+    json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what one GPU could still hold. No cluster is asked.
+
+    Exit codes: 0 answered (and the request, if any, fits), 1 the request does not fit, 2 not a question.
+    """
+    try:
+        answer = what_fits(model, used=used, idle=idle, request=request)
+    except WhatIfError as problem:
+        Console(stderr=True).print(f"capacity fits: {problem}", style="red", markup=False, highlight=False)
+        raise typer.Exit(2) from problem
+    if json_output:
+        print(json.dumps(answer.model_dump(mode="json", exclude_none=answer.request is None), indent=1))
+    else:
+        _print(answer)
+    if answer.feasible is False:
+        raise typer.Exit(1)
+
+
+def _print(answer: Fits) -> None:
+    console = Console()
+    table = Table(title=f"{answer.model} (places: {answer.placements})", title_justify="left")
+    table.add_column("Profile")
+    for heading in ("Ready", "Creatable", "After reclaim", "After defrag"):
+        table.add_column(heading, justify="right")
+    for name, ready in answer.ready.items():
+        counts = (ready, answer.creatable[name], answer.after_reclaim[name], answer.after_defrag[name])
+        table.add_row(name, *map(str, counts))
+    console.print(table)
+    if answer.request is None:
+        return
+    wanted = ", ".join(f"{count}x{name}" for name, count in answer.request.items())
+    if answer.feasible_keeping_idle:
+        console.print(f"{wanted} fits beside what exists.")
+    elif answer.feasible:
+        console.print(f"{wanted} fits once idle instances are removed.")
+    elif answer.feasible_after_defrag:
+        console.print(f"{wanted} fits only after moving what is used: {', '.join(answer.moved)}.")
+    else:
+        console.print(f"{wanted} does not fit, however the used instances stand.")
+    for created in answer.witness or ():
+        console.print(
+            f"  {created.profile} at {created.start}: nvidia-smi {created.command}", highlight=False
+        )
