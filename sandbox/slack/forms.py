@@ -1,4 +1,4 @@
-"""What people enter in a view's inputs: the state Slack keeps of it, and the checks Slack makes itself. Pure."""
+"""What people enter in the inputs of a view: the state Slack keeps, and the checks that it makes. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 JSON: TypeAlias = dict[str, Any]
+Values: TypeAlias = dict[str, dict[str, JSON]]  # block_id → action_id → state
 Surface: TypeAlias = Literal["modal", "home"]
 
 
@@ -87,6 +88,7 @@ class Message:
     metadata: JSON | None = None
     bot_id: str | None = None
     trouble: dict[str, str] = field(default_factory=dict)  # person id → what went wrong with their click
+    values: dict[str, Values] = field(default_factory=dict)  # person id → what they chose in its menus
 
 
 @dataclass(kw_only=True)
@@ -100,7 +102,7 @@ class View:
     hash: str
     root_id: str
     previous_id: str | None = None
-    values: dict[str, dict[str, JSON]] = field(default_factory=dict)  # block_id → action_id → state
+    values: Values = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)  # block_id → what the person reads there
     trouble: str = ""  # "We had some trouble connecting"
 

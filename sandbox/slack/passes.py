@@ -44,6 +44,7 @@ class Passes:
         self._triggers: dict[str, Trigger] = {}
         self._response_urls: dict[str, ResponseUrl] = {}
         self._tickets: dict[str, float] = {}
+        self._uploads: dict[str, str] = {}
 
     def trigger(self, person_id: str, *, modal: str | None = None) -> str:
         """Issue a trigger id."""
@@ -100,3 +101,15 @@ class Passes:
         with self._lock:
             issued_s = self._tickets.pop(ticket, None)
         return issued_s is not None and time.monotonic() - issued_s <= TICKET_S
+
+    def upload(self, file_id: str) -> str:
+        """Issue the right to upload the file once."""
+        ticket = secrets.token_urlsafe(24)
+        with self._lock:
+            self._uploads[ticket] = file_id
+        return ticket
+
+    def redeem_upload(self, ticket: str) -> str | None:
+        """Return the file id, once."""
+        with self._lock:
+            return self._uploads.pop(ticket, None)

@@ -1,4 +1,4 @@
-"""Messages, views and blocks → plain text, as a reader would read it. For transcripts and expectations. Pure."""
+"""Messages and blocks → plain text, as a reader would read it: for transcripts and expectations. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -43,7 +43,11 @@ def _block(block: Mapping[str, Any], name: Name) -> Iterator[str]:  # noqa: PLR0
         case "image":
             yield f"[image: {text_object(block.get('title'), name) or block.get('alt_text', '')}]"
         case "input":
-            yield f"{text_object(block.get('label'), name)}: {element_text(block.get('element') or {}, name)}".rstrip()
+            label, shown = (
+                text_object(block.get("label"), name),
+                element_text(block.get("element") or {}, name),
+            )
+            yield f"{label}: {shown}".rstrip()
             yield text_object(block.get("hint"), name)
         case "rich_text":
             yield rich_text(block, name)
