@@ -72,9 +72,7 @@ class TenantCreate(CommandArgs):
         if domain and not filled.get("domains"):
             filled["domains"] = (domain,)
         if domain and not filled.get("admin_name"):
-            filled["admin_name"] = " ".join(
-                part.capitalize() for part in local.replace("_", ".").split(".") if part
-            )
+            filled["admin_name"] = " ".join(part.capitalize() for part in local.replace("_", ".").split(".") if part)
         return filled
 
     @model_validator(mode="after")
@@ -185,9 +183,7 @@ _SPECS = (
             "tenant create acme --admin-email ana@acme.example --dry-run",
         ),
     ),
-    CommandSpec(
-        name="jobs", args=JobsArgs, summary="List jobs, newest first", risk=Risk.READ, examples=("jobs acme",)
-    ),
+    CommandSpec(name="jobs", args=JobsArgs, summary="List jobs, newest first", risk=Risk.READ, examples=("jobs acme",)),
     CommandSpec(
         name="job show",
         args=JobArgs,
@@ -223,9 +219,7 @@ _SPECS = (
         risk=Risk.CHANGE,
         examples=("job cancel 41",),
     ),
-    CommandSpec(
-        name="approvals", args=NoArgs, summary="List the jobs that wait for approval", risk=Risk.READ
-    ),
+    CommandSpec(name="approvals", args=NoArgs, summary="List the jobs that wait for approval", risk=Risk.READ),
     CommandSpec(
         name="audit",
         args=AuditArgs,
@@ -233,9 +227,7 @@ _SPECS = (
         risk=Risk.READ,
         examples=("audit acme --limit 50",),
     ),
-    CommandSpec(
-        name="whoami", args=NoArgs, summary="Say who you are to the bot, and what you may do", risk=Risk.READ
-    ),
+    CommandSpec(name="whoami", args=NoArgs, summary="Say who you are to the bot, and what you may do", risk=Risk.READ),
 )
 
 CATALOG: Mapping[str, CommandSpec] = MappingProxyType({spec.name: spec for spec in _SPECS})

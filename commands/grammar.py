@@ -83,9 +83,7 @@ def parse(text: str) -> Invocation | UsageError | HelpRequest:
     try:
         words = shlex.split(plain)
     except ValueError:
-        return UsageError(
-            message="a quote is opened and not closed: close it, or leave it out", suggestion="help"
-        )
+        return UsageError(message="a quote is opened and not closed: close it, or leave it out", suggestion="help")
     if words and words[0] == COMMAND:
         words = words[1:]
     if not words or words[0] in _HELP_WORDS:
@@ -181,9 +179,7 @@ def _help(words: list[str]) -> HelpRequest | UsageError:
         return HelpRequest(text="\n".join(f"{COMMAND} {one.name}: {one.summary}" for one in family))
     lines = [f"  {spec.name}: {spec.summary}" for spec in CATALOG.values()]
     return HelpRequest(
-        text="\n".join(
-            [f"{COMMAND} COMMAND …", "", *lines, "", f"More on one of them: {COMMAND} help tenant create"]
-        )
+        text="\n".join([f"{COMMAND} COMMAND …", "", *lines, "", f"More on one of them: {COMMAND} help tenant create"])
     )
 
 
@@ -217,9 +213,7 @@ def _read(spec: CommandSpec, words: list[str]) -> tuple[dict[str, Any], bool]:
     return values, dry_run
 
 
-def _read_flag(
-    word: str, left: list[str], fields: Any, flags: dict[str, str], values: dict[str, Any]
-) -> None:
+def _read_flag(word: str, left: list[str], fields: Any, flags: dict[str, str], values: dict[str, Any]) -> None:
     flag, has_value, value = word.partition("=")
     negated = flag.removeprefix("--no-") if flag.startswith("--no-") else ""
     if negated and (name := flags.get(f"--{negated}")) and is_switch(fields[name]) and not has_value:

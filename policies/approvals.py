@@ -75,9 +75,7 @@ def refusal_to_vote(
 ) -> Refusal | None:
     """Return why *voter* may not vote so now, or None. Rights are those of this moment."""
     if now >= approval.expires_at:
-        return Refusal(
-            reason="this request has expired", next_action="ask the requester to run the command again"
-        )
+        return Refusal(reason="this request has expired", next_action="ask the requester to run the command again")
     if voter.id == requester.id:
         return Refusal(
             reason="this is your own request",

@@ -60,7 +60,5 @@ class Policy(BaseModel):
     def _names_are_unique(self) -> Self:
         names = [rule.name for rule in self.rules]
         if twice := {name for name in names if names.count(name) > 1}:
-            raise ValueError(
-                f"two rules are called {min(twice)!r}: names are shown to people and must differ"
-            )
+            raise ValueError(f"two rules are called {min(twice)!r}: names are shown to people and must differ")
         return self
