@@ -12,6 +12,7 @@ from provisioning.errors import ChatopsError, PermanentError, TemporaryError, Un
 
 DETAIL_LINES = 12
 DETAIL_CHARS = 2000
+_NOISE = ("Use --debug flag",)  # advice that would print the values
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ def cluster_error(doing: str, completed: Completed) -> ChatopsError:
         completed: how the tool ended; its secrets must already be concealed.
     """
     said = completed.stderr.strip() or completed.stdout.strip()
-    details = "\n".join(said.splitlines()[-DETAIL_LINES:])[-DETAIL_CHARS:]
+    lines = [line for line in said.splitlines() if line.strip() and not line.startswith(_NOISE)]
+    details = "\n".join(lines[-DETAIL_LINES:])[-DETAIL_CHARS:]
     if completed.returncode < 0:
         return TemporaryError(
             f"{doing}: killed by signal {-completed.returncode}", next_action="Retry", details=details
