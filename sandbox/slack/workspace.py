@@ -95,7 +95,7 @@ class Workspace:
         self.dispatcher.transport = http
 
     def plan_faults(self, **faults: Any) -> JSON:
-        """Let things go wrong (see faults.Planned); without any, all is well again. Returns what is planned."""
+        """Let things go wrong (see faults.Planned); without any, all is well. Returns what is planned."""
         if faults:
             self.faults.plan(**faults)
         else:
