@@ -1,23 +1,68 @@
-"""The durable engine: DBOS runs jobs, one per subject at a time, and goes on after a crash."""
+"""The durable engine: DBOS runs jobs, one per subject at a time, and goes on after a crash.
 
+The only module that imports dbos. What holds, and what the four hazards are: docs/adr/0002-dbos-as-the-engine.md.
+"""
+
+import contextlib
+import contextvars
+import fcntl
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
 from pathlib import Path
+from threading import Condition, Lock
+from typing import IO, ClassVar, ParamSpec, TypeVar
 
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
 from pydantic import SecretStr
 
-from provisioning.jobs import Job
-from provisioning.runner import Runner
+from provisioning.attempts import Interrupted, failure_of
+from provisioning.errors import PermanentError
+from provisioning.jobs import Job, JobState
+from provisioning.runner import Done, Runner
+
+log = logging.getLogger(__name__)
+
+APPLICATION = "clearml-chatops"
+# Pinned: by default it is a hash of the workflow's source, and an upgrade would strand the jobs under way.
+# It changes only with the order of the calls in Engine._run_job, which is what a replay goes by.
+APPLICATION_VERSION = "1"
+WORKFLOW = "run_job"
+QUEUE = "jobs"
+POLL_S = 0.1  # an idle look costs about 2 ms
+SETTLED_LOOK_S = 0.2
+UNDER_WAY = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.ROLLING_BACK})
+ENDED = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Fate(StrEnum):
+    """What the engine knows of one attempt of a job."""
+
+    UNKNOWN = "unknown"  # never submitted, or its database was lost: submit it
+    ALIVE = "alive"  # it waits or runs, and comes to an end by itself
+    ENDED = "ended"
 
 
 class Engine:
-    """Runs jobs durably. One per process.
+    """Runs jobs durably. One per process, and one process per data folder.
 
     Args:
         runner: what does the work.
-        data_dir: where the engine's own database and the lock of the process live.
+        data_dir: where the engine's own database and the process's lock lie.
         database_url: ``postgresql://…``; None: SQLite in *data_dir*.
-        executor_id: who runs; a job resumes where this id comes back.
+        executor_id: who runs. A job goes on where this id comes back, so it must not change between starts.
         max_parallel_jobs: how many jobs run at once, over all subjects.
     """
+
+    _launched: ClassVar[Lock] = Lock()  # DBOS is a singleton of the process
 
     def __init__(
         self,
@@ -28,28 +73,205 @@ class Engine:
         executor_id: str = "clearml-chatops-0",
         max_parallel_jobs: int = 8,
     ) -> None:
-        self._runner = runner
+        self.runner = runner
         self._data_dir = data_dir
         self._database_url = database_url
         self._executor_id = executor_id
         self._max_parallel_jobs = max_parallel_jobs
+        self._lock_file: IO[str] | None = None
+        self._active = 0
+        self._changed = Condition()
+        self._draining = False
+
+    @property
+    def is_running(self) -> bool:
+        return self._lock_file is not None
 
     def start(self) -> None:
-        """Take the data folder's lock and go on with what was interrupted. Raises: PermanentError."""
-        raise NotImplementedError
+        """Take the data folder's lock, then go on with every job that was interrupted. Safe to repeat.
 
-    def stop(self, timeout_s: float = 30.0) -> None:
-        """Let running steps finish for at most *timeout_s*, then let go."""
-        raise NotImplementedError
+        Raises: PermanentError, naming the process that holds the data folder.
+        """
+        if self.is_running:
+            return
+        if not Engine._launched.acquire(blocking=False):
+            raise PermanentError("starting the engine: this process already runs one")
+        try:
+            self._data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock_file = _lock(self._data_dir / "engine.lock")
+            self._draining = False
+            self.runner.resume()
+            self._launch()
+        except BaseException:
+            self._let_go()
+            raise
+
+    def stop(self, timeout_s: float = 20.0, *, abort_s: float = 8.0) -> None:
+        """Begin no more steps, and give running ones *timeout_s* to end.
+
+        Then they are told to stop and have *abort_s*. What is interrupted goes on at the next start.
+        """
+        if not self.is_running:
+            return
+        self._draining = True
+        if not self._drained(timeout_s):
+            log.info("stopping: %d jobs are still in a step; interrupting them", self._active)
+            self.runner.stop()
+            if not self._drained(abort_s):
+                log.warning("stopping: %d steps did not stop in time; they run again at the next start", self._active)
+        self._let_go()
 
     def submit(self, job: Job) -> None:
-        """Run this attempt of the job when its subject is free. Safe to repeat: it runs once."""
-        raise NotImplementedError
+        """Run this attempt of the job once its subject is free. The same attempt twice runs once."""
+        # A context of its own: called from inside a step, DBOS would take it for a child of that job.
+        contextvars.Context().run(self._enqueue, job)
 
     def cancel(self, job_id: str) -> None:
-        """Drop the job if it has not begun; a running one stops at its next look at the store."""
-        raise NotImplementedError
+        """Tell the job's running step at once that the store holds a cancellation."""
+        self.runner.cancel(job_id)
+
+    def look(self, job: Job) -> Fate:
+        """Return what has become of this attempt of the job."""
+        return contextvars.Context().run(self._look, job)
 
     def wait(self, job_id: str, timeout_s: float) -> bool:
-        """Return True once the job's newest attempt has ended, False after *timeout_s*."""
-        raise NotImplementedError
+        """Return True once the job's newest attempt has ended, False after *timeout_s*. Raises: KeyError."""
+        until = time.monotonic() + timeout_s
+        while self.runner.job(job_id).state in UNDER_WAY:
+            left_s = until - time.monotonic()
+            if left_s <= 0:
+                return False
+            with self._changed:
+                self._changed.wait(min(left_s, SETTLED_LOOK_S))
+        return True
+
+    def _launch(self) -> None:
+        if (url := self._database_url) is None:
+            database = self._data_dir / "engine.db"
+            with contextlib.closing(sqlite3.connect(database)) as connection:
+                connection.execute("PRAGMA journal_mode=WAL")  # kept in the file; the default is 5x slower
+            url = f"sqlite:///{database}"
+        config: DBOSConfig = {
+            "name": APPLICATION,
+            "system_database_url": url.get_secret_value() if isinstance(url, SecretStr) else url,
+            "application_version": APPLICATION_VERSION,
+            "executor_id": self._executor_id,
+            "serializer": DBOSPortableJSONSerializer(),  # nothing pickled: an upgrade can read it
+            "log_level": "WARNING",  # hides an advertisement
+            "max_executor_threads": self._max_parallel_jobs + 4,
+            "enable_otlp": False,
+        }
+        DBOS(config=config)
+        self._registered = DBOS.workflow(name=WORKFLOW, max_recovery_attempts=1000)(self._workflow())
+        DBOS.launch()
+        DBOS.register_queue(
+            QUEUE,
+            partition_concurrency=1,
+            worker_concurrency=self._max_parallel_jobs,
+            polling_interval_sec=POLL_S,
+            on_conflict="always_update",
+        )
+
+    def _workflow(self) -> Callable[[str, int], Done]:
+        def run_job(job_id: str, attempt: int) -> Done:
+            """The one workflow: it interprets the plan that the job holds, so upgrades do not change its shape."""
+            with self._counted():
+                try:
+                    return self._run_job(job_id, attempt)
+                except Exception as error:
+                    if not self._draining:  # else DBOS is being taken down around us
+                        failure = failure_of(error, f"running {job_id}, attempt {attempt}")
+                        self.runner.abandon(job_id, attempt, failure)
+                    raise
+
+        return run_job
+
+    def _run_job(self, job_id: str, attempt: int) -> Done:
+        begun = DBOS.run_step({"name": "begin"}, self._call, self.runner.begin, job_id, attempt)
+        if not begun["ok"]:
+            return {"ok": False}
+        run = self.runner.undo_step if begun["undo"] else self.runner.run_step
+        for wave in begun["waves"]:
+            # Siblings of a failed step end; later waves do not begin.
+            if not all(done["ok"] for done in self._run_wave(run, job_id, wave, attempt)):
+                break
+        return DBOS.run_step({"name": "finish"}, self._call, self.runner.finish, job_id, attempt)
+
+    def _run_wave(self, run: Callable[[str, str, int], Done], job_id: str, wave: list[str], attempt: int) -> list[Done]:
+        """Run the steps at the same time. Their places in the replay are drawn before, in the plan's order:
+        after a crash DBOS hands out what was recorded, and only what was interrupted runs again."""
+        places = [DBOS.reserve_step() for _ in wave]
+        with ThreadPoolExecutor(len(wave), thread_name_prefix=job_id) as pool:
+            running = [
+                pool.submit(
+                    contextvars.copy_context().run,  # DBOS knows by the context which workflow this is
+                    lambda place=place, step_id=step_id: place.run(
+                        {"name": f"step:{step_id}"}, self._call, run, job_id, step_id, attempt
+                    ),
+                )
+                for place, step_id in zip(places, wave, strict=True)
+            ]
+        return [step.result() for step in running]
+
+    def _call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        if self._draining:
+            raise Interrupted
+        return function(*args, **kwargs)
+
+    def _enqueue(self, job: Job) -> None:
+        with SetWorkflowID(_workflow_id(job)), SetEnqueueOptions(queue_partition_key=job.plan.subject):
+            DBOS.enqueue_workflow(QUEUE, self._registered, job.id, job.attempt)
+
+    def _look(self, job: Job) -> Fate:
+        status = DBOS.get_workflow_status(_workflow_id(job))
+        if status is None:
+            return Fate.UNKNOWN
+        return Fate.ENDED if status.status in ENDED else Fate.ALIVE
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._changed:
+            self._active += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._active -= 1
+                self._changed.notify_all()
+
+    def _drained(self, timeout_s: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: self._active == 0, timeout_s)
+
+    def _let_go(self) -> None:
+        DBOS.destroy(destroy_registry=True)
+        if self._lock_file is not None:
+            self._lock_file.close()  # and with it the lock
+            self._lock_file = None
+        Engine._launched.release()
+
+
+def _workflow_id(job: Job) -> str:
+    return f"{job.id}:{job.attempt}"
+
+
+def _lock(path: Path) -> IO[str]:
+    """Return the open, locked file. Raises: PermanentError, naming the holder.
+
+    The kernel lets go of the lock when the process dies, however it dies; children do not inherit it.
+    """
+    file = path.open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.seek(0)
+        holder = file.read().strip() or "unknown"
+        file.close()
+        raise PermanentError(
+            f"starting the engine: process {holder} already runs on {path.parent}",
+            next_action="stop it first, or give this one another CLEARML_CHATOPS_DATA_DIR",
+        ) from None
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file

@@ -75,6 +75,7 @@ class StepStatus(BaseModel):
     note: str = ""  # the newest progress line
     outputs: Outputs = {}
     failure: Failure | None = None
+    applied: bool = False  # its apply was begun and not undone since: undo has something to look for
 
 
 class Place(BaseModel):
@@ -107,6 +108,7 @@ class Job(BaseModel):
     steps: tuple[StepStatus, ...] = ()
     failure: Failure | None = None
     superseded_by: str | None = None
+    cancelled_by: Actor | None = None  # asked to stop while it ran; it stops at the next safe point
     place: Place | None = None  # None where the job was asked for without Slack
     shown_revision: int = 0  # the revision that the live message shows
     revealed_at: datetime | None = None  # when the requester was shown the credentials

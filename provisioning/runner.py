@@ -1,21 +1,54 @@
-"""What a job does, one call at a time. The engine decides when; every call returns a plain envelope."""
+"""What a job does, one call at a time. The engine decides when; every call returns a plain envelope.
 
+Everything here may run twice: the engine repeats a call that a crash interrupted. What has been written to
+the store for this attempt is never done again.
+"""
+
+import logging
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
-
-from pydantic import JsonValue
+from threading import Event as Flag
+from typing import TypedDict
 
 from policies.approvals import Refusal
+from provisioning import job_changes
+from provisioning.attempts import Attempt, failure_of
 from provisioning.clock import Clock
+from provisioning.jobs import Failure, Job, JobState
 from provisioning.plan import Plan
+from provisioning.plan_changes import as_text, changes
+from provisioning.step_runs import Cancellations, StepRuns
 from provisioning.steps.base import StepAction
 from provisioning.store import Store
 
-Envelope: TypeAlias = dict[str, JsonValue]
+log = logging.getLogger(__name__)
+
+REPLAN_TIMEOUT_S = 120.0
+
+
+class Done(TypedDict):
+    """The envelope of a step, and of the end."""
+
+    ok: bool
+
+
+class Begun(TypedDict):
+    """The envelope of the beginning: the step ids to run, or to undo, wave by wave."""
+
+    ok: bool
+    undo: bool
+    waves: list[list[str]]
 
 
 class Runner:
-    """Runs the steps of jobs and writes what came of them. Thread-safe; raises nothing foreign."""
+    """Runs the steps of jobs and writes what came of them. Thread-safe; raises nothing but Interrupted.
+
+    Args:
+        store: where jobs are kept.
+        actions: kind → action.
+        replan: makes the plan of the same request in today's world (``Planner.replan``).
+        clock: for what is stored.
+        delay_scale: scales the waits between tries; tests make it small.
+    """
 
     def __init__(
         self,
@@ -23,20 +56,165 @@ class Runner:
         actions: Mapping[str, StepAction],
         replan: Callable[[Plan], Plan | Refusal],
         clock: Clock,
+        *,
+        delay_scale: float = 1.0,
     ) -> None:
         self._store = store
-        self._actions = actions
         self._replan = replan
         self._clock = clock
+        self._delay_scale = delay_scale
+        self._stopping = Flag()
+        self._cancellations = Cancellations(store)
+        self._steps = StepRuns(
+            store=store,
+            actions=actions,
+            clock=clock,
+            stopping=self._stopping,
+            cancellations=self._cancellations,
+            delay_scale=delay_scale,
+        )
+        self.ask_again: Callable[[Job, Plan], Job | Refusal] = _nobody_asks_again
 
-    def begin(self, job_id: str, attempt: int) -> Envelope:
+    def stop(self) -> None:
+        """Let every running step end with Interrupted as soon as it can."""
+        self._stopping.set()
+
+    def resume(self) -> None:
+        """Take ``stop`` back."""
+        self._stopping.clear()
+
+    def cancel(self, job_id: str) -> None:
+        """Let the job's running steps see at once that the store holds a cancellation."""
+        self._cancellations.add(job_id)
+
+    def job(self, job_id: str) -> Job:
+        """Return the job as stored. Raises: KeyError."""
+        return self._store.job(job_id)
+
+    def begin(self, job_id: str, attempt: int) -> Begun:
+        """Start the attempt. Not ok: nothing is to be run.
+
+        Until a step has changed something, the plan is made again first. Another digest supersedes the job.
+        """
+        try:
+            return self._begin(job_id, attempt)
+        except Exception as error:  # noqa: BLE001 - the engine pickles what escapes
+            self.abandon(job_id, attempt, failure_of(error, f"beginning {job_id}, attempt {attempt}"))
+            return _nothing_to_run()
+
+    def run_step(self, job_id: str, step_id: str, attempt: int) -> Done:
+        """Look, and make it so where it is not: ``{"ok"}``. The store has the details."""
+        return self._fenced(self._steps.run, job_id, step_id, attempt)
+
+    def undo_step(self, job_id: str, step_id: str, attempt: int) -> Done:
+        """Take back what the step did: ``{"ok"}``."""
+        return self._fenced(self._steps.undo, job_id, step_id, attempt)
+
+    def finish(self, job_id: str, attempt: int) -> Done:
+        """Close the attempt: ``{"ok"}``: succeeded or rolled back, else failed."""
+        try:
+            return {"ok": self._finish(job_id, attempt)}
+        except Exception as error:  # noqa: BLE001 - the engine pickles what escapes
+            self.abandon(job_id, attempt, failure_of(error, f"finishing {job_id}, attempt {attempt}"))
+            return {"ok": False}
+
+    def abandon(self, job_id: str, attempt: int, failure: Failure) -> None:
+        """Fail an attempt that the engine could not carry through."""
+        now = self._clock.now()
+        try:
+            self._store.update_job(job_id, lambda job: job_changes.abandon(job, attempt, failure, now))
+        except Exception:
+            # The store itself is broken. The next sweep finds a job that runs nowhere, and fails it.
+            log.exception("%s, attempt %d: could not be marked as failed", job_id, attempt)
+
+    def _begin(self, job_id: str, attempt: int) -> Begun:
+        now = self._clock.now()
+        self._cancellations.discard(job_id)
+        job = self._store.update_job(job_id, lambda job: job_changes.start(job, attempt, now))
+        if job.attempt != attempt:
+            return _nothing_to_run()
+        match job.state:
+            case JobState.ROLLING_BACK:
+                waves = tuple(reversed(job_changes.waves_to_undo(job)))
+            case JobState.RUNNING if not job_changes.is_untouched(job) or self._is_still_the_plan(job):
+                waves = job.plan.waves()
+            case _:
+                return _nothing_to_run()
+        return {
+            "ok": True,
+            "undo": job.state is JobState.ROLLING_BACK,
+            "waves": [[step.id for step in wave] for wave in waves],
+        }
+
+    def _fenced(self, run: Callable[[str, str, int], bool], job_id: str, step_id: str, attempt: int) -> Done:
+        try:
+            return {"ok": run(job_id, step_id, attempt)}
+        except Exception as error:  # noqa: BLE001 - the engine pickles what escapes
+            failure = failure_of(error, f"{job_id}, attempt {attempt}, step {step_id}")
+        try:
+            self._steps.failed(job_id, step_id, attempt, failure)
+        except Exception:
+            log.exception("%s, step %s: the failure could not be written", job_id, step_id)
+        return {"ok": False}
+
+    def _is_still_the_plan(self, job: Job) -> bool:
+        """Plan again; where the plan is another one, end the job. True where it may go on.
+
+        A world in which nothing is left to do is no surprise to be approved: every step will be skipped.
+        """
+        today = self._plan_again(job)
+        match today:
+            case Plan() if today.digest == job.digest or today.is_noop:
+                return True
+            case Plan():
+                answer = self.ask_again(job, today)
+                lines = as_text(changes(job.plan, today))
+                follow_up, failure = _after_asking(answer, lines)
+            case Refusal():
+                follow_up, failure = None, Failure(what=today.reason, next_action=today.next_action)
+            case Failure():
+                follow_up, failure = None, today
+        now = self._clock.now()
+        self._store.update_job(
+            job.id, lambda fresh: job_changes.do_not_begin(fresh, job.attempt, failure, follow_up, now)
+        )
+        return False
+
+    def _plan_again(self, job: Job) -> Plan | Refusal | Failure:
+        return Attempt(
+            doing=f"job {job.number}: planning again",
+            timeout_s=REPLAN_TIMEOUT_S,
+            note=lambda _line: None,
+            cancelled=self._cancellations.of(job.id),
+            stopping=self._stopping,
+            delay_scale=self._delay_scale,
+        ).run(lambda _timeout_s, _stop: self._replan(job.plan))
+
+    def _finish(self, job_id: str, attempt: int) -> bool:
+        job = self._store.job(job_id)
+        if job.attempt == attempt and job.state is JobState.RUNNING and job_changes.is_complete(job):
+            self._record_tenant(job)
+        now = self._clock.now()
+        job = self._store.update_job(job_id, lambda job: job_changes.finish(job, attempt, now))
+        self._cancellations.discard(job_id)
+        if job.state in {JobState.ROLLED_BACK, JobState.CANCELLED}:
+            self._store.release_leases(job.plan.subject)
+        return job.state in {JobState.SUCCEEDED, JobState.ROLLED_BACK}
+
+    def _record_tenant(self, job: Job) -> None:
         raise NotImplementedError
 
-    def run_step(self, job_id: str, step_id: str, attempt: int) -> Envelope:
-        raise NotImplementedError
 
-    def undo_step(self, job_id: str, step_id: str, attempt: int) -> Envelope:
-        raise NotImplementedError
+def _nothing_to_run() -> Begun:
+    return {"ok": False, "undo": False, "waves": []}
 
-    def finish(self, job_id: str, attempt: int) -> Envelope:
-        raise NotImplementedError
+
+def _after_asking(answer: Job | Refusal, lines: str) -> tuple[Job | None, Failure]:
+    what = f"the world has changed since this was asked:\n{lines}"
+    if isinstance(answer, Job):
+        return answer, Failure(what=what, next_action=f"job {answer.number} asks again")
+    return None, Failure(what=f"{what}\n{answer.reason}", next_action=answer.next_action)
+
+
+def _nobody_asks_again(_job: Job, _today: Plan) -> Job | Refusal:
+    return Refusal(reason="nobody asks again by itself here", next_action="run the command again")

@@ -1,0 +1,192 @@
+"""One step of a job: look, make it so or take it back, and write what came of it."""
+
+import time
+from collections.abc import Callable, Mapping
+from threading import Event as Flag
+from threading import Lock
+
+from provisioning import job_changes
+from provisioning.attempts import Attempt
+from provisioning.clock import Clock
+from provisioning.errors import PermanentError
+from provisioning.jobs import Failure, Job, JobState, StepState
+from provisioning.plan import Outputs, Presence, Step, resolve
+from provisioning.steps.base import StepAction, StepRun
+from provisioning.store import Store
+
+NOTE_EVERY_S = 0.5  # a revision for each note is too many for a talkative step
+LOOK_EVERY_S = 0.5  # how soon a cancellation written by another process is seen
+
+
+class Cancellations:
+    """Which running jobs are to stop: told by this process at once, by others through the store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._jobs: set[str] = set()
+        self._lock = Lock()
+
+    def add(self, job_id: str) -> None:
+        with self._lock:
+            self._jobs.add(job_id)
+
+    def discard(self, job_id: str) -> None:
+        with self._lock:
+            self._jobs.discard(job_id)
+
+    def of(self, job_id: str) -> Callable[[], bool]:
+        """Return a question that is cheap to ask often."""
+        asked_at, found = time.monotonic(), False
+
+        def cancelled() -> bool:
+            nonlocal asked_at, found
+            with self._lock:
+                found = found or job_id in self._jobs
+            if not found and time.monotonic() - asked_at >= LOOK_EVERY_S:
+                found = self._store.job(job_id).cancelled_by is not None
+                asked_at = time.monotonic()
+            return found
+
+        return cancelled
+
+
+class StepRuns:
+    """Runs and undoes single steps. Raises: Interrupted, and what the store raises."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        actions: Mapping[str, StepAction],
+        clock: Clock,
+        stopping: Flag,
+        cancellations: Cancellations,
+        delay_scale: float,
+    ) -> None:
+        self._store = store
+        self._actions = actions
+        self._clock = clock
+        self._stopping = stopping
+        self._cancellations = cancellations
+        self._delay_scale = delay_scale
+
+    def run(self, job_id: str, step_id: str, attempt: int) -> bool:
+        """Make the step so where it is not; True where it is now."""
+        job = self._store.job(job_id)
+        if job.attempt != attempt or job.state is not JobState.RUNNING:
+            return False
+        known = job.status(step_id)
+        if known.attempt == attempt and known.state in job_changes.COMPLETE:
+            return True  # done and written; only the engine had not heard of it before a crash
+        if job.cancelled_by is not None:
+            return False
+        step = job.plan.step(step_id)
+        result = self._attempt(job, step, attempt).run(
+            lambda timeout_s, stop: self._make_so(job, step, timeout_s, stop)
+        )
+        if isinstance(result, Failure):
+            return self._failed(job, step, result)
+        state, outputs, note = result
+        now = self._clock.now()
+        self._store.update_job(
+            job.id,
+            lambda job: job_changes.step_ended(job, step.id, attempt, state=state, outputs=outputs, note=note, now=now),
+        )
+        return True
+
+    def undo(self, job_id: str, step_id: str, attempt: int) -> bool:
+        """Take back what the step did; True where that is done."""
+        job = self._store.job(job_id)
+        if job.attempt != attempt or job.state is not JobState.ROLLING_BACK:
+            return False
+        if not job.status(step_id).applied:
+            return True
+        step, now = job.plan.step(step_id), self._clock.now()
+        self._store.update_job(job.id, lambda job: job_changes.undo_started(job, step.id, attempt, now))
+        result = self._attempt(job, step, attempt).run(
+            lambda timeout_s, stop: self._take_back(job, step, timeout_s, stop)
+        )
+        if isinstance(result, Failure):
+            return self._failed(job, step, result)
+        now = self._clock.now()
+        self._store.update_job(job.id, lambda job: job_changes.undo_ended(job, step.id, attempt, now))
+        return True
+
+    def failed(self, job_id: str, step_id: str, attempt: int, failure: Failure) -> None:
+        """Write a failure that did not come from the step's action."""
+        now = self._clock.now()
+        self._store.update_job(job_id, lambda job: job_changes.step_failed(job, step_id, attempt, failure, now))
+
+    def _make_so(
+        self, job: Job, step: Step, timeout_s: float, stop: Callable[[], bool]
+    ) -> tuple[StepState, Outputs, str]:
+        action, inputs = self._action(step), _resolved(job, step)
+        seen = action.observe(inputs)
+        if seen.presence is Presence.PRESENT:
+            # What an earlier try of this job made is ours: rolling back takes it back.
+            ours = self._store.job(job.id).status(step.id).applied
+            return StepState.DONE if ours else StepState.SKIPPED, seen.outputs, seen.detail
+        now = self._clock.now()
+        self._store.update_job(job.id, lambda fresh: job_changes.step_started(fresh, step.id, job.attempt, now))
+        outputs = action.apply(inputs, self._step_run(job, step, timeout_s, stop))
+        return StepState.DONE, outputs, ""
+
+    def _take_back(self, job: Job, step: Step, timeout_s: float, stop: Callable[[], bool]) -> None:
+        run = self._step_run(job, step, timeout_s, stop)
+        self._action(step).undo(_resolved(job, step), job.status(step.id).outputs, run)
+
+    def _failed(self, job: Job, step: Step, failure: Failure) -> bool:
+        self.failed(job.id, step.id, job.attempt, failure)
+        return False
+
+    def _action(self, step: Step) -> StepAction:
+        try:
+            return self._actions[step.kind]
+        except KeyError:
+            raise PermanentError(
+                f"no action is called {step.kind!r}",
+                next_action="run the version of the bot that planned this job, or Leave it and ask again",
+            ) from None
+
+    def _step_run(self, job: Job, step: Step, timeout_s: float, stop: Callable[[], bool]) -> StepRun:
+        return StepRun(
+            job_id=job.id,
+            step_id=step.id,
+            attempt=job.attempt,
+            timeout_s=timeout_s,
+            note=self._noter(job, step),
+            cancelled=stop,
+        )
+
+    def _attempt(self, job: Job, step: Step, attempt: int) -> Attempt:
+        undoing = job.state is JobState.ROLLING_BACK
+        return Attempt(
+            doing=f"job {job.number}, attempt {attempt}: {'undo: ' if undoing else ''}{step.title}",
+            timeout_s=step.timeout_s,
+            note=self._noter(job, step),
+            # Rolling back is itself the way out: it is not cancelled, only retried.
+            cancelled=(lambda: False) if undoing else self._cancellations.of(job.id),
+            stopping=self._stopping,
+            delay_scale=self._delay_scale,
+        )
+
+    def _noter(self, job: Job, step: Step) -> Callable[[str], None]:
+        written_at = -NOTE_EVERY_S
+
+        def note(line: str) -> None:
+            nonlocal written_at
+            if time.monotonic() - written_at >= NOTE_EVERY_S:
+                now = self._clock.now()
+                self._store.update_job(job.id, lambda fresh: job_changes.noted(fresh, step.id, job.attempt, line, now))
+                written_at = time.monotonic()
+
+        return note
+
+
+def _resolved(job: Job, step: Step) -> dict[str, object]:
+    """Return the step's inputs with the outputs of the steps before it. Raises: PermanentError."""
+    outputs = {status.step_id: status.outputs for status in job.steps if status.outputs}
+    try:
+        return resolve(step.inputs, outputs)
+    except KeyError as error:
+        raise PermanentError(f"preparing the step: {error.args[0]}", next_action="Retry") from None
