@@ -4,5 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from provisioning.operations.base import Operation
+from provisioning.operations.tenant_create import CreateTenant
 
-OPERATIONS: Mapping[str, Operation] = MappingProxyType({})
+_ALL: tuple[Operation, ...] = (CreateTenant(),)
+
+OPERATIONS: Mapping[str, Operation] = MappingProxyType({operation.command: operation for operation in _ALL})

@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING
 
 from provisioning.configuration import Provisioning
 from provisioning.steps.base import StepAction
+from provisioning.steps.clearml_steps import AdminUser, AgentCredentials, Company, Domains, Queues
+from provisioning.steps.helm_steps import HelmRelease
+from provisioning.steps.kubernetes_steps import Namespace, NetworkPolicies
 
 if TYPE_CHECKING:
     from provisioning.clients.clearml import ClearML
@@ -22,4 +25,17 @@ def build_actions(
     kubectl: "Kubectl",
 ) -> Mapping[str, StepAction]:
     """Return kind → action. The clients are shared by all threads."""
-    return {}
+    secrets = {"redis.password": configuration.redis.password}
+    if configuration.agent.image_password is not None:
+        secrets["agent.image_password"] = configuration.agent.image_password
+    actions: tuple[StepAction, ...] = (
+        Company(clearml),
+        AdminUser(clearml),
+        AgentCredentials(clearml, cluster),
+        Domains(clearml),
+        Queues(clearml),
+        Namespace(cluster),
+        NetworkPolicies(cluster, kubectl),
+        HelmRelease(helm, cluster, charts={"agent": configuration.agent.chart}, secrets=secrets),
+    )
+    return {action.kind: action for action in actions}

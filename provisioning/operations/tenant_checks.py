@@ -1,0 +1,189 @@
+"""Why a tenant may not be created as asked, and what its approver should know. Pure."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from commands.catalog import TenantCreate
+from policies.approvals import Refusal
+from policies.guardrails import (
+    STATIC_BAND_END,
+    domain_refusal,
+    name_refusal,
+    ports_refusal,
+    public_secret_refusal,
+)
+from policies.network import TENANT_LABEL
+from provisioning.configuration import Provisioning
+from provisioning.operations.agent_values import DEFAULT_QUEUE, DEFAULT_QUEUE_SHARE
+from provisioning.operations.tenant_facts import TenantFacts
+from provisioning.port_ranges import PortRange, conflicts, next_free
+
+PLACEHOLDER_IP = "0.0.0.0"  # noqa: S104 - what the guide prints; it is refused
+SHOWN_CONFLICTS = 3
+
+
+def first_refusal(args: TenantCreate, facts: TenantFacts) -> Refusal | None:
+    """Return why the tenant may not be created, the gravest reason first; None where it may."""
+    return (
+        name_refusal(args.name)
+        or public_secret_refusal(secrets_of(facts.configuration))
+        or domain_refusal(args.domains)
+        or _external_ip_refusal(args, facts)
+        or _namespace_refusal(args, facts)
+        or _company_refusal(args, facts)
+        or _email_refusal(args, facts)
+        or _domain_taken_refusal(args, facts)
+    )
+
+
+def secrets_of(configuration: Provisioning) -> dict[str, str]:
+    """Return every secret of the configuration by its setting's name."""
+    named = {
+        "clearml.access_key": configuration.clearml.access_key,
+        "clearml.secret_key": configuration.clearml.secret_key.get_secret_value(),
+        "redis.password": configuration.redis.password.get_secret_value(),
+    }
+    if configuration.agent.image_password is not None:
+        named["agent.image_password"] = configuration.agent.image_password.get_secret_value()
+    if configuration.agent.chart.password is not None:
+        named["agent.chart.password"] = configuration.agent.chart.password.get_secret_value()
+    return named
+
+
+def choose_ports(args: TenantCreate, facts: TenantFacts) -> PortRange | Refusal | None:
+    """Return the envelope of the tenant's sessions: the one asked for, its own, or the next free one.
+
+    None where no ports are asked for.
+    """
+    if not args.ports:
+        return None
+    pool = facts.configuration.ports
+    if args.port_start is not None:
+        return _asked_for(PortRange(args.port_start, args.max_services), facts)
+    if facts.leased is not None:
+        own = PortRange(facts.leased.start, args.max_services)
+        if not _in_the_way(own, facts) and own.last <= pool.last:
+            return own
+    free = next_free(
+        first=pool.first,
+        last=pool.last,
+        size=args.max_services,
+        taken=[envelope for _, envelope in facts.taken_ports],
+        live=[port for _, port in facts.live_ports],
+    )
+    if free is None:
+        return Refusal(
+            reason=f"no {args.max_services + 1} ports in a row are free between {pool.first} and {pool.last}",
+            next_action="ask for fewer --max-services, or ask an admin to widen the pool (ports.first, ports.last)",
+        )
+    return free
+
+
+def warnings(args: TenantCreate, facts: TenantFacts, ports: PortRange | None) -> Iterator[str]:
+    """Yield what an approver should know of the tenant as it would be made, queues apart."""
+    redis = facts.configuration.redis
+    yield (
+        f"All tenants share one Redis password and database {redis.db}: that is weak isolation, whoever"
+        " learns it in one tenant reaches the others' agent data"
+    )
+    if not facts.redis_namespace_exists:
+        yield f"Namespace {redis.namespace} is not there: the NetworkPolicy that guards Redis is left out"
+    yield (
+        f"Queue {DEFAULT_QUEUE} has no GPU, yet each of its tasks counts {DEFAULT_QUEUE_SHARE} toward the limit"
+        f" of {text(args.max_resources)}"
+    )
+    if ports is not None:
+        if facts.configuration.ports.external_ip is None:
+            yield (
+                "No external IP is configured (ports.external_ip): sessions get ports, but users are not told"
+                " an address to reach them at"
+            )
+        if ports.last > STATIC_BAND_END:
+            yield (
+                f"Ports {ports} are reserved here, not in Kubernetes: it may hand one of them to another Service"
+                " before the agent's are made"
+            )
+
+
+def text(number: Decimal) -> str:
+    """Return *number* without trailing zeros: ``3``, ``0.5``."""
+    return f"{number.normalize():f}"
+
+
+def _asked_for(wanted: PortRange, facts: TenantFacts) -> PortRange | Refusal:
+    pool = facts.configuration.ports
+    if refusal := ports_refusal(wanted.start, wanted.size, first=pool.first, last=pool.last):
+        return refusal
+    if reasons := _in_the_way(wanted, facts):
+        more = len(reasons) - SHOWN_CONFLICTS
+        shown = ", ".join(reasons[:SHOWN_CONFLICTS]) + (f" and {more} more" if more > 0 else "")
+        return Refusal(
+            reason=f"ports {wanted} are not free: {shown}",
+            next_action="leave --port-start out to get the next free range, or choose another",
+        )
+    return wanted
+
+
+def _in_the_way(wanted: PortRange, facts: TenantFacts) -> list[str]:
+    return list(conflicts(wanted, taken=facts.taken_ports, live=facts.live_ports))
+
+
+def _external_ip_refusal(args: TenantCreate, facts: TenantFacts) -> Refusal | None:
+    if args.ports and facts.configuration.ports.external_ip == PLACEHOLDER_IP:
+        return Refusal(
+            reason=f"ports.external_ip is {PLACEHOLDER_IP}, a placeholder: no user could reach a session there",
+            next_action="ask an admin to set it to the address of a node",
+        )
+    return None
+
+
+def _namespace_refusal(args: TenantCreate, facts: TenantFacts) -> Refusal | None:
+    if facts.namespace_labels is None:
+        return None
+    if facts.namespace_is_terminating:
+        return Refusal(
+            reason=f"namespace {args.name} is being deleted",
+            next_action="wait until it is gone, then run the command again",
+        )
+    if not facts.namespace_is_ours(args.name):
+        return Refusal(
+            reason=f"namespace {args.name} exists and was not made for this tenant",
+            next_action=(
+                "choose another name; if it is the tenant's, an admin can say so:"
+                f" kubectl label namespace {args.name} {TENANT_LABEL}={args.name}"
+            ),
+        )
+    return None
+
+
+def _company_refusal(args: TenantCreate, facts: TenantFacts) -> Refusal | None:
+    ours = facts.namespace_is_ours(args.name) or facts.is_recorded or facts.made_by_job is not None
+    if facts.company_id is None or ours:
+        return None
+    return Refusal(
+        reason=f"ClearML has a company {args.name} already ({facts.company_id}), and not by this bot",
+        next_action=(
+            "choose another name; if it is this tenant's, an admin can say so by making its namespace:"
+            f" kubectl create namespace {args.name} && kubectl label namespace {args.name}"
+            f" {TENANT_LABEL}={args.name}"
+        ),
+    )
+
+
+def _email_refusal(args: TenantCreate, facts: TenantFacts) -> Refusal | None:
+    if facts.email_holder is None:
+        return None
+    return Refusal(
+        reason=f"{args.admin_email} is a user of company {facts.email_holder} already",
+        next_action="choose another --admin-email: an address belongs to one user of the whole server",
+    )
+
+
+def _domain_taken_refusal(args: TenantCreate, facts: TenantFacts) -> Refusal | None:
+    for domain in args.domains:
+        if holder := facts.domain_holders.get(domain):
+            return Refusal(
+                reason=f"domain {domain} is whitelisted for company {holder} already",
+                next_action="choose another --domain: with one domain on two tenants, sign-in is unstable",
+            )
+    return None

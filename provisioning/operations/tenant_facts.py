@@ -1,0 +1,54 @@
+"""What `tenant create` decides by. Pure data, gathered by provisioning.facts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from policies.network import TENANT_LABEL
+from provisioning.capacity.profiles import Gpu
+from provisioning.configuration import Provisioning
+from provisioning.port_ranges import PortRange
+
+MIG_NODE_LABEL = ("cdmo.clear.ml/gpu-partitioning", "mig")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MigNodes:
+    """All nodes of the dynamic MIG operator that hold one kind of GPU."""
+
+    gpu: Gpu
+    gpus: int  # physical ones, on all these nodes
+    resources: frozenset[str] = frozenset()  # nvidia.com/mig-… that they advertise
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentChart:
+    """What helm shows of the configured agent chart."""
+
+    name: str
+    version: str
+    values: Mapping[str, Any]  # its defaults: what it knows of
+
+
+@dataclass(frozen=True, kw_only=True)
+class TenantFacts:
+    """The world as far as one new tenant is concerned."""
+
+    configuration: Provisioning
+    chart: AgentChart
+    company_id: str | None = None  # of the company that has the tenant's name
+    is_recorded: bool = False  # we keep a record of this tenant
+    made_by_job: int | None = None  # the number of an earlier job of ours that set out to make the company
+    namespace_labels: Mapping[str, str] | None = None  # None where there is no such namespace
+    namespace_is_terminating: bool = False
+    email_holder: str | None = None  # another company that has a user of the admin's e-mail
+    domain_holders: Mapping[str, str] = field(default_factory=dict)  # domain → another company
+    redis_namespace_exists: bool = True
+    mig_nodes: tuple[MigNodes, ...] = ()
+    leased: PortRange | None = None  # this tenant's own
+    taken_ports: tuple[tuple[str, PortRange], ...] = ()  # who, envelope; empty where no ports are asked for
+    live_ports: tuple[tuple[str, int], ...] = ()  # what, port; likewise
+
+    def namespace_is_ours(self, tenant: str) -> bool:
+        """True where the namespace is there and says that it is this tenant's."""
+        return self.namespace_labels is not None and self.namespace_labels.get(TENANT_LABEL) == tenant

@@ -1,0 +1,139 @@
+"""Steps on Kubernetes objects: a tenant's namespace, NetworkPolicies."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from provisioning.errors import PermanentError
+from provisioning.plan import Observation, Outputs, Presence
+from provisioning.steps.base import StepRun
+
+if TYPE_CHECKING:
+    from provisioning.clients.cluster import ClusterClient
+    from provisioning.clients.kubectl import Kubectl
+
+CREATED_BY = "clearml-chatops/created-by"  # the job that made the namespace: only its undo may delete it
+SHOWN_CHARS = 1000  # of one object's difference
+
+
+class NamespaceInputs(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    labels: dict[str, str]
+
+
+class Namespace:
+    """``k8s.namespace``: the namespace exists and carries our labels. Outputs: ``name``, ``created``.
+
+    A job that rolls back deletes the namespace only where it made it, which a label remembers: a crash
+    between creating it and recording so changes nothing.
+    """
+
+    kind = "k8s.namespace"
+
+    def __init__(self, cluster: "ClusterClient") -> None:
+        self._cluster = cluster
+
+    def observe(self, inputs: dict[str, Any]) -> Observation:
+        wanted = NamespaceInputs.model_validate(inputs)
+        found = self._cluster.namespace(wanted.name)
+        if found is None:
+            return Observation(presence=Presence.ABSENT)
+        outputs: Outputs = {"name": wanted.name, "created": False}
+        if found["phase"] == "Terminating":
+            return Observation(presence=Presence.DIFFERS, detail="being deleted", outputs=outputs)
+        differences = _differences(found["labels"], wanted.labels)
+        return Observation(
+            presence=Presence.DIFFERS if differences else Presence.PRESENT,
+            detail="labels differ" if differences else "exists with our labels",
+            outputs=outputs,
+            differences=differences,
+        )
+
+    def apply(self, inputs: dict[str, Any], run: StepRun) -> Outputs:
+        wanted = NamespaceInputs.model_validate(inputs)
+        found = self._cluster.namespace(wanted.name)
+        labels = {**wanted.labels, CREATED_BY: run.job_id} if found is None else wanted.labels
+        self._cluster.ensure_namespace(wanted.name, labels)
+        created = found is None or found["labels"].get(CREATED_BY) == run.job_id
+        return {"name": wanted.name, "created": created}
+
+    def undo(self, inputs: dict[str, Any], outputs: Outputs, run: StepRun) -> None:
+        wanted = NamespaceInputs.model_validate(inputs)
+        found = self._cluster.namespace(wanted.name)
+        if found is not None and found["labels"].get(CREATED_BY) == run.job_id:
+            run.note(f"deleting namespace {wanted.name}")
+            self._cluster.delete_namespace(wanted.name, timeout_s=run.timeout_s)
+
+
+class PoliciesInputs(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    namespace: str
+    manifests: tuple[dict[str, Any], ...]
+    shared: bool = False  # used by other tenants too: undo leaves them
+
+
+class NetworkPolicies:
+    """``k8s.network_policies``: these NetworkPolicies are as written, by server-side apply. No outputs."""
+
+    kind = "k8s.network_policies"
+
+    def __init__(self, cluster: "ClusterClient", kubectl: "Kubectl") -> None:
+        self._cluster = cluster
+        self._kubectl = kubectl
+
+    def observe(self, inputs: dict[str, Any]) -> Observation:
+        wanted = PoliciesInputs.model_validate(inputs)
+        if self._cluster.namespace(wanted.namespace) is None:
+            return Observation(presence=Presence.ABSENT)
+        changes = objects(self._kubectl.diff(wanted.manifests, namespace=wanted.namespace))
+        if not changes:
+            return Observation(presence=Presence.PRESENT, detail=f"all {len(wanted.manifests)} are as planned")
+        if all(not removed for removed, _ in changes.values()):
+            return Observation(presence=Presence.ABSENT, detail=f"missing: {', '.join(changes)}")
+        return Observation(
+            presence=Presence.DIFFERS,
+            detail=f"differ: {', '.join(changes)}",
+            differences={name: (removed, added) for name, (removed, added) in changes.items()},
+        )
+
+    def apply(self, inputs: dict[str, Any], run: StepRun) -> Outputs:
+        wanted = PoliciesInputs.model_validate(inputs)
+        self._kubectl.apply(wanted.manifests, namespace=wanted.namespace)
+        if left := objects(self._kubectl.diff(wanted.manifests, namespace=wanted.namespace)):
+            raise PermanentError(
+                f"applying NetworkPolicies to {wanted.namespace}: {', '.join(left)} did not stay as applied",
+                next_action="look for an admission controller that rewrites them, then Retry",
+            )
+        return {}
+
+    def undo(self, inputs: dict[str, Any], outputs: Outputs, run: StepRun) -> None:
+        wanted = PoliciesInputs.model_validate(inputs)
+        if not wanted.shared and self._cluster.namespace(wanted.namespace) is not None:
+            self._kubectl.delete(wanted.manifests, namespace=wanted.namespace, timeout_s=run.timeout_s)
+
+
+def objects(diff: str) -> dict[str, tuple[str, str]]:
+    """Return what *diff* (``Kubectl.diff``) changes: object's name → (lines removed, lines added)."""
+    found: dict[str, tuple[list[str], list[str]]] = {}
+    removed: list[str] = []
+    added: list[str] = []
+    for line in diff.splitlines():
+        if line.startswith("# "):
+            removed, added = found.setdefault(line.rsplit(".", 1)[-1], ([], []))
+        elif line.startswith("-"):
+            removed.append(line[1:])
+        elif line.startswith("+"):
+            added.append(line[1:])
+    return {
+        name: ("\n".join(minus)[:SHOWN_CHARS], "\n".join(plus)[:SHOWN_CHARS])
+        for name, (minus, plus) in found.items()
+        if minus or plus
+    }
+
+
+def _differences(found: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, tuple[JsonValue, JsonValue]]:
+    return {f"labels.{key}": (found.get(key), value) for key, value in wanted.items() if found.get(key) != value}
