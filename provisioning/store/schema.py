@@ -1,0 +1,61 @@
+"""The tables, as numbered migrations. Applied ones never change; a new need is a new migration."""
+
+from sqlite_utils import Database, Migrations
+
+from provisioning import audit
+from provisioning.errors import PermanentError
+
+MIGRATIONS = Migrations("clearml-chatops")
+
+
+@MIGRATIONS(name="0001_jobs")
+def _jobs(db: Database) -> None:
+    db.table("jobs").create(
+        {
+            "number": int,
+            "id": str,
+            "state": str,
+            "subject": str,
+            "requester": str,
+            "updated_at": str,
+            "body": str,  # the whole job as JSON; the columns are for searching
+        },
+        pk="number",
+        not_null={"id", "state", "subject", "requester", "updated_at", "body"},
+    )
+    db.table("jobs").create_index(["id"], unique=True)
+    db.table("jobs").create_index(["state", "number"])
+    db.table("jobs").create_index(["subject", "number"])
+
+
+@MIGRATIONS(name="0002_leases_and_tenants")
+def _leases_and_tenants(db: Database) -> None:
+    db.table("leases").create(
+        {"tenant": str, "start": int, "size": int, "job": str, "expires_at": str},  # expires_at null: for good
+        pk=("tenant", "start"),
+        not_null={"size", "job"},
+    )
+    db.table("tenants").create({"name": str, "body": str}, pk="name", not_null={"body"})
+
+
+@MIGRATIONS(name="0003_deliveries")
+def _deliveries(db: Database) -> None:
+    db.table("deliveries").create({"key": str, "at": float}, pk="key", not_null={"at"})
+    db.table("deliveries").create_index(["at"])
+
+
+@MIGRATIONS(name="0004_audit")
+def _audit(db: Database) -> None:
+    audit.create_table(db)
+
+
+def migrate(db: Database) -> None:
+    """Bring the database up to date. Raises: PermanentError where a newer version made it."""
+    known = {migration.name for migration in MIGRATIONS._migrations}  # noqa: SLF001 - there is no public list
+    if unknown := sorted({applied.name for applied in MIGRATIONS.applied(db)} - known):
+        raise PermanentError(
+            f"the database was written by a newer version (it has {', '.join(unknown)})",
+            next_action="run that version, or restore the backup that was made before the upgrade",
+        )
+    if MIGRATIONS.pending(db):
+        MIGRATIONS.apply(db)
