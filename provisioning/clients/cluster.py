@@ -101,13 +101,10 @@ class ClusterClient:
         except NotFoundError:
             return None
         return {
-            key: SecretStr(base64.b64decode(value).decode(errors="replace"))
-            for key, value in (item.data or {}).items()
+            key: SecretStr(base64.b64decode(value).decode(errors="replace")) for key, value in (item.data or {}).items()
         }
 
-    def put_secret(
-        self, namespace: str, name: str, data: Mapping[str, str], labels: Mapping[str, str]
-    ) -> None:
+    def put_secret(self, namespace: str, name: str, data: Mapping[str, str], labels: Mapping[str, str]) -> None:
         """Make the Secret hold exactly *data*, creating or replacing it."""
         body = client.V1Secret(
             metadata=client.V1ObjectMeta(name=names.resource(name), labels=dict(labels)),

@@ -111,9 +111,7 @@ def _refused(doing: str, refusal: client.ApiException) -> ChatopsError:
     for statuses, needed, error, meaning, next_action in _REFUSALS:
         if status in statuses and needed in words:
             return error(f"{doing}: {status}, {meaning}", next_action=next_action, details=words)
-    return PermanentError(
-        f"{doing}: {status} {refusal.reason}", next_action="look at the details", details=words
-    )
+    return PermanentError(f"{doing}: {status} {refusal.reason}", next_action="look at the details", details=words)
 
 
 def _message(refusal: client.ApiException) -> str:

@@ -11,9 +11,7 @@ from pydantic import SecretStr
 HIDDEN = "•••"
 _SHORTEST = 6  # shorter ones would tear holes into ordinary words
 
-_SECRET_NAME = re.compile(
-    r"passw|secret|token|credential|private|jwks|(^|[a-z_.-])(api|access|glue)?key$", re.I
-)
+_SECRET_NAME = re.compile(r"passw|secret|token|credential|private|jwks|(^|[a-z_.-])(api|access|glue)?key$", re.I)
 
 
 class Concealment:

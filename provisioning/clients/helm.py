@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,35 +11,17 @@ import yaml
 from provisioning.clients import names
 from provisioning.clients.concealment import Concealment, plain
 from provisioning.clients.helm_charts import ChartCache
-from provisioning.clients.process import ChildProcesses, Completed, inherited_environment
-from provisioning.clients.tool_errors import cluster_error
+from provisioning.clients.helm_command import HelmCommand
+from provisioning.clients.helm_releases import Release, parse_release
+from provisioning.clients.process import ChildProcesses
 from provisioning.configuration import Chart
-from provisioning.errors import ChatopsError, TemporaryError
+from provisioning.errors import TemporaryError
+
+__all__ = ["Helm", "Release"]
 
 PAGE_SIZE = 256  # helm's own largest page
-READ_TIMEOUT_S = 60.0
 
-_PENDING = ("pending-install", "pending-upgrade", "pending-rollback", "uninstalling")
-_GOOD = ("deployed", "superseded")
-_CHART_VERSION = re.compile(r"v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?")
-
-
-@dataclass(frozen=True)
-class Release:
-    """One helm release at its newest revision. ``status`` is helm's: deployed, failed, pending-upgrade, …"""
-
-    name: str
-    namespace: str
-    revision: int
-    status: str
-    chart: str  # the chart's name
-    chart_version: str
-    app_version: str
-
-    @property
-    def is_pending(self) -> bool:
-        """True where helm is at work on it, or died at it: see `Helm.recover`."""
-        return self.status in _PENDING
+_GOOD = ("deployed", "superseded")  # what a rollback may go back to, best first
 
 
 class Helm:
@@ -64,21 +45,14 @@ class Helm:
         context: str | None,
         home: Path,
     ) -> None:
-        self._binary = binary
+        home = home.absolute()
         self._children = children
-        self._home = home.absolute()
-        self._charts = ChartCache(self._home / "charts", self._run_locally)
-        self._cluster_flags = [
-            *([f"--kubeconfig={kubeconfig}"] if kubeconfig else []),
-            *([f"--kube-context={context}"] if context else []),
-        ]
-        self._major: int | None = None
+        self._helm = HelmCommand(binary, children, kubeconfig=kubeconfig, context=context, home=home)
+        self._charts = ChartCache(home / "charts", self._helm.run)
 
     def version(self) -> str:
         """Return helm's version: ``v4.3.1``."""
-        answer = self._run_locally(
-            ["version", "--template={{.Version}}"], doing="asking helm for its version"
-        )
+        answer = self._helm.run(["version", "--template={{.Version}}"], doing="asking helm for its version")
         return answer.stdout.strip()
 
     def release(self, namespace: str, name: str) -> Release | None:
@@ -94,7 +68,7 @@ class Helm:
 
     def values(self, namespace: str, name: str) -> dict[str, Any]:
         """Return the values that the release was given, without the chart's defaults. They hold secrets."""
-        answer = self._in_cluster(
+        answer = self._helm.run_in_cluster(
             ["get", "values", names.release(name), "--namespace", names.namespace(namespace), "-o", "json"],
             doing=f"reading the values of {namespace}/{name}",
         )
@@ -111,7 +85,7 @@ class Helm:
     def template(self, namespace: str, name: str, chart: Chart, values: Mapping[str, Any]) -> str:
         """Return the manifests that the chart renders, as YAML, without a cluster. They hold secrets."""
         conceal = Concealment(values)
-        answer = self._run_locally(
+        answer = self._helm.run(
             [
                 "template",
                 names.release(name),
@@ -145,8 +119,8 @@ class Helm:
             values: JSON; SecretStr leaves are given to helm in the clear and kept out of every message.
             timeout_s: how long helm waits for readiness, and again for the rollback where that fails.
         """
-        on_failure = "--rollback-on-failure" if self._is_helm_4() else "--atomic"
-        self._in_cluster(
+        on_failure = "--rollback-on-failure" if self._helm.is_helm_4 else "--atomic"
+        self._helm.run_in_cluster(
             [
                 "upgrade",
                 names.release(name),
@@ -185,7 +159,7 @@ class Helm:
         cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
         """Remove the release and wait until its objects are gone. A missing one is fine."""
-        self._in_cluster(
+        self._helm.run_in_cluster(
             [
                 "uninstall",
                 names.release(name),
@@ -220,7 +194,7 @@ class Helm:
         if good is None:
             self.uninstall(namespace, name, timeout_s=timeout_s)
             return f"{namespace}/{name} was left {release.status}: removed it"
-        self._in_cluster(
+        self._helm.run_in_cluster(
             [
                 "rollback",
                 names.release(name),
@@ -237,7 +211,7 @@ class Helm:
         return f"{namespace}/{name} was left {release.status}: rolled back to revision {good}"
 
     def _last_good_revision(self, namespace: str, name: str) -> int | None:
-        answer = self._in_cluster(
+        answer = self._helm.run_in_cluster(
             ["history", names.release(name), "--namespace", names.namespace(namespace), "-o", "json"],
             doing=f"reading the history of {namespace}/{name}",
         )
@@ -250,69 +224,23 @@ class Helm:
 
     def _list(self, scope: Sequence[str]) -> tuple[Release, ...]:
         # helm 4 lists every status by itself and no longer knows --all
-        every = [] if self._is_helm_4() else ["--all"]
+        every = [] if self._helm.is_helm_4 else ["--all"]
         found: list[Release] = []
         while True:
-            answer = self._in_cluster(
+            answer = self._helm.run_in_cluster(
                 ["list", *scope, *every, f"--max={PAGE_SIZE}", f"--offset={len(found)}", "--output=json"],
                 doing="listing releases",
             )
             page = json.loads(answer.stdout or "[]")
-            found += [_release(item) for item in page]
+            found += [parse_release(item) for item in page]
             if len(page) < PAGE_SIZE:
                 return tuple(found)
 
     def _shown(self, what: str, chart: Chart) -> dict[str, Any]:
-        answer = self._run_locally(
+        answer = self._helm.run(
             ["show", what, *self._charts.arguments(chart)], doing=f"reading the {what} of {chart.reference}"
         )
         return yaml.safe_load(answer.stdout) or {}
-
-    def _is_helm_4(self) -> bool:
-        if self._major is None:
-            self._major = int(self.version().removeprefix("v").split(".")[0])
-        return self._major >= 4
-
-    def _in_cluster(self, arguments: Sequence[str], **how: Any) -> Completed:
-        return self._run_locally([*arguments, *self._cluster_flags], **how)
-
-    def _run_locally(
-        self,
-        arguments: Sequence[str],
-        *,
-        doing: str,
-        stdin: bytes | None = None,
-        timeout_s: float = READ_TIMEOUT_S,
-        cancelled: Callable[[], bool] = lambda: False,
-        conceal: Callable[[str], str] = lambda text: text,
-        subject: str = "",
-    ) -> Completed:
-        try:
-            completed = self._children.run(
-                [self._binary, *arguments],
-                stdin=stdin,
-                env=self._environment(),
-                timeout_s=timeout_s,
-                cancelled=cancelled,
-                subject=subject,
-            )
-        except ChatopsError as problem:
-            problem.details = conceal(problem.details)
-            raise
-        if completed.returncode != 0:
-            raise cluster_error(
-                doing,
-                Completed(completed.returncode, conceal(completed.stdout), conceal(completed.stderr)),
-            )
-        return completed
-
-    def _environment(self) -> dict[str, str]:
-        return {
-            **inherited_environment(),
-            "HELM_CACHE_HOME": str(self._home / "cache"),
-            "HELM_CONFIG_HOME": str(self._home / "config"),
-            "HELM_DATA_HOME": str(self._home / "data"),
-        }
 
 
 def _subject(namespace: str, name: str) -> str:
@@ -321,24 +249,3 @@ def _subject(namespace: str, name: str) -> str:
 
 def _input(values: Mapping[str, Any]) -> bytes:
     return json.dumps(plain(values)).encode()  # JSON is YAML
-
-
-def _release(item: Mapping[str, Any]) -> Release:
-    chart, version = _split(item["chart"])
-    return Release(
-        name=item["name"],
-        namespace=item["namespace"],
-        revision=int(item["revision"]),
-        status=item["status"],
-        chart=chart,
-        chart_version=version,
-        app_version=item.get("app_version", ""),
-    )
-
-
-def _split(chart: str) -> tuple[str, str]:
-    """Return name and version of ``clearml-enterprise-agent-1.4.0-rc.1``."""
-    for dash in (match.start() for match in re.finditer("-", chart)):
-        if _CHART_VERSION.fullmatch(chart[dash + 1 :]):
-            return chart[:dash], chart[dash + 1 :]
-    return chart, ""

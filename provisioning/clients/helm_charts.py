@@ -18,6 +18,7 @@ from typing import Protocol
 
 from provisioning.clients.concealment import Concealment
 from provisioning.clients.process import Completed
+from provisioning.clients.tool_errors import cluster_error
 from provisioning.configuration import Chart
 from provisioning.errors import PermanentError
 
@@ -59,14 +60,14 @@ class ChartCache:
             return [str(local.absolute())]
         self._check(chart)
         folder = self._folder / _key(chart)
-        with self._lock:
-            found = sorted(folder.glob("*.tgz"))
-            if not found:
-                self._fetch(chart, folder)
-                found = sorted(folder.glob("*.tgz"))
-        if not found:
+        if not _file_in(folder):
+            with self._lock:  # the second of two tenants finds what the first has fetched
+                if not _file_in(folder):
+                    self._fetch(chart, folder)
+        found = _file_in(folder)
+        if found is None:
             raise PermanentError(f"fetching {chart.reference}: helm left no file", next_action="Retry")
-        return [str(found[0])]
+        return [str(found)]
 
     def _check(self, chart: Chart) -> None:
         if chart.reference.startswith("oci://"):
@@ -74,9 +75,7 @@ class ChartCache:
         elif chart.repo is not None:
             shape, wanted = _NAMED, "the chart's name, as the repo lists it"
             if not chart.repo.startswith(("https://", "http://")):
-                raise PermanentError(
-                    f"chart repo {chart.repo[:80]!r} is no address", next_action="use https://…"
-                )
+                raise PermanentError(f"chart repo {chart.repo[:80]!r} is no address", next_action="use https://…")
         else:
             raise PermanentError(
                 f"chart {chart.reference[:80]!r} is no file or folder here and has no repo",
@@ -109,12 +108,15 @@ class ChartCache:
             else:
                 source = f"{_ALIAS}/{chart.reference.rsplit('/', 1)[-1]}"
                 _write_private(work / "repositories.yaml", json.dumps(_repositories(chart)))
-                self._run_helm(
+                updated = self._run_helm(
                     ["repo", "update", _ALIAS, *flags],
                     doing=doing,
                     timeout_s=DOWNLOAD_TIMEOUT_S,
                     conceal=conceal,
                 )
+                if not (work / "cache" / f"{_ALIAS}-index.yaml").exists():
+                    # helm 3 calls an update that failed a success
+                    raise cluster_error(doing, Completed(1, conceal(updated.stdout), conceal(updated.stderr)))
             self._run_helm(
                 ["pull", source, f"--version={chart.version}", f"--destination={work / 'chart'}", *flags],
                 doing=doing,
@@ -125,6 +127,10 @@ class ChartCache:
             (work / "chart").rename(folder)
         finally:
             shutil.rmtree(work, ignore_errors=True)
+
+
+def _file_in(folder: Path) -> Path | None:
+    return next(folder.glob("*.tgz"), None)
 
 
 def _key(chart: Chart) -> str:

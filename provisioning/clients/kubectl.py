@@ -25,9 +25,7 @@ class Kubectl:
         kubeconfig: None: $KUBECONFIG, ~/.kube/config, or in-cluster.
     """
 
-    def __init__(
-        self, binary: Path, children: ChildProcesses, *, kubeconfig: Path | None, context: str | None
-    ) -> None:
+    def __init__(self, binary: Path, children: ChildProcesses, *, kubeconfig: Path | None, context: str | None) -> None:
         self._binary = binary
         self._children = children
         self._cluster_flags = [

@@ -18,9 +18,7 @@ def start_time(pid: int) -> str | None:
     Together with the boot, pid and start time name one process for ever.
     """
     if not _PROC.joinpath("self").exists():
-        answer = subprocess.run(
-            ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
-        )
+        answer = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
         return answer.stdout.strip() or None
     fields = _stat(pid)
     if not fields or fields[_STATE] in "ZX":

@@ -12,7 +12,12 @@ from provisioning.errors import ChatopsError, PermanentError, TemporaryError, Un
 
 DETAIL_LINES = 12
 DETAIL_CHARS = 2000
-_NOISE = ("Use --debug flag",)  # advice that would print the values
+GIST_CHARS = 240
+
+_NOISE = ("Use --debug flag", "level=WARN", "WARNING: ")  # advice that would print values; what errors repeat
+_CEREMONY = re.compile(
+    r"^[Ee]rror: ((UPGRADE|INSTALLATION) FAILED: )?(release \S+ failed, and has been [^:]+ being set: )?"
+)
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,31 @@ class _Meaning:
 
 
 _MEANINGS = (
+    _Meaning(
+        r"context \S+ does not exist|stat \S+: no such file|no configuration has been provided",
+        PermanentError,
+        "the kubeconfig or its context is not there",
+        "set cluster.kubeconfig and cluster.context",
+    ),
+    _Meaning(
+        r"x509: |certificate signed by unknown authority",
+        PermanentError,
+        "the other side's certificate was refused",
+        "check the certificate authority in the kubeconfig or on this machine",
+    ),
+    _Meaning(
+        r"because it is being terminated",
+        TemporaryError,
+        "the namespace is being deleted",
+        "wait until it is gone, then Retry",
+    ),
+    _Meaning(
+        r"[Uu]nauthorized|must be logged in|asked for the client to provide credentials"
+        r"|response status code 40[13]|: 40[13] Forbidden",
+        PermanentError,
+        "the cluster or the chart repository refused the credentials",
+        "check the credentials, then Retry",
+    ),
     _Meaning(
         r"provided port is already allocated",
         PermanentError,
@@ -59,10 +89,10 @@ _MEANINGS = (
         "Retry",
     ),
     _Meaning(
-        r"[Uu]nauthorized|must be logged in|is forbidden|401|403 Forbidden",
+        r"is forbidden",
         PermanentError,
-        "the cluster or the chart repository refused the credentials or the right",
-        "check the credentials and the bot's RBAC, then Retry",
+        "the cluster does not allow it",
+        "check the bot's RBAC and the cluster's admission rules, then Retry",
     ),
     _Meaning(
         r"timed out waiting for the condition|context deadline exceeded|not ready\. status",
@@ -92,7 +122,7 @@ def cluster_error(doing: str, completed: Completed) -> ChatopsError:
         doing: for people: ``installing acme/clearml-agent``.
         completed: how the tool ended; its secrets must already be concealed.
     """
-    said = completed.stderr.strip() or completed.stdout.strip()
+    said = f"{completed.stdout.strip()}\n{completed.stderr.strip()}"
     lines = [line for line in said.splitlines() if line.strip() and not line.startswith(_NOISE)]
     details = "\n".join(lines[-DETAIL_LINES:])[-DETAIL_CHARS:]
     if completed.returncode < 0:
@@ -101,8 +131,16 @@ def cluster_error(doing: str, completed: Completed) -> ChatopsError:
         )
     for meaning in _MEANINGS:
         if re.search(meaning.pattern, said):
-            return meaning.error(
-                f"{doing}: {meaning.problem}", next_action=meaning.next_action, details=details
-            )
-    last = details.splitlines()[-1][:300] if details else f"exit code {completed.returncode}, no words"
-    return PermanentError(f"{doing}: {last}", next_action="look at the details, then Retry", details=details)
+            return meaning.error(f"{doing}: {meaning.problem}", next_action=meaning.next_action, details=details)
+    return PermanentError(
+        f"{doing}: {_gist(lines) or f'exit code {completed.returncode}, no words'}",
+        next_action="look at the details, then Retry",
+        details=details,
+    )
+
+
+def _gist(lines: list[str]) -> str:
+    """Return the tool's own complaint, without the tool's ceremony, on one line."""
+    complaints = [line for line in lines if line.lower().startswith("error")] or lines[-1:]
+    gist = _CEREMONY.sub("", complaints[0]) if complaints else ""
+    return gist if len(gist) <= GIST_CHARS else gist[:GIST_CHARS] + "…"

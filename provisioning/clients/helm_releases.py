@@ -1,0 +1,49 @@
+"""What helm says of a release, parsed at the edge. Pure."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_PENDING = ("pending-install", "pending-upgrade", "pending-rollback", "uninstalling")
+_CHART_VERSION = re.compile(r"v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?")
+
+
+@dataclass(frozen=True)
+class Release:
+    """One helm release at its newest revision. ``status`` is helm's: deployed, failed, pending-upgrade, …"""
+
+    name: str
+    namespace: str
+    revision: int
+    status: str
+    chart: str  # the chart's name
+    chart_version: str
+    app_version: str
+
+    @property
+    def is_pending(self) -> bool:
+        """True where helm is at work on it, or died at it: see `Helm.recover`."""
+        return self.status in _PENDING
+
+
+def parse_release(item: Mapping[str, Any]) -> Release:
+    """Return the release that one item of ``helm list --output json`` is."""
+    chart, version = _split(item["chart"])
+    return Release(
+        name=item["name"],
+        namespace=item["namespace"],
+        revision=int(item["revision"]),
+        status=item["status"],
+        chart=chart,
+        chart_version=version,
+        app_version=item.get("app_version", ""),
+    )
+
+
+def _split(chart: str) -> tuple[str, str]:
+    """Return name and version of ``clearml-enterprise-agent-1.4.0-rc.1``."""
+    for dash in (match.start() for match in re.finditer("-", chart)):
+        if _CHART_VERSION.fullmatch(chart[dash + 1 :]):
+            return chart[:dash], chart[dash + 1 :]
+    return chart, ""
