@@ -122,7 +122,12 @@ class Engine:
         self._let_go()
 
     def submit(self, job: Job) -> None:
-        """Run this attempt of the job once its subject is free. The same attempt twice runs once."""
+        """Run this attempt of the job once its subject is free. The same attempt twice runs once.
+
+        Where the engine does not run, nothing is lost: the store has the job, and the next start submits it.
+        """
+        if not self.is_running or self._draining:
+            return
         # A context of its own: called from inside a step, DBOS would take it for a child of that job.
         contextvars.Context().run(self._enqueue, job)
 

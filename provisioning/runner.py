@@ -18,7 +18,7 @@ from provisioning.plan import Plan
 from provisioning.plan_changes import as_text, changes
 from provisioning.step_runs import Cancellations, StepRuns
 from provisioning.steps.base import StepAction
-from provisioning.store import Store
+from provisioning.store import Store, TenantRecord
 
 log = logging.getLogger(__name__)
 
@@ -166,6 +166,8 @@ class Runner:
         match today:
             case Plan() if today.digest == job.digest or today.is_noop:
                 return True
+            case Plan() if self._store.job(job.id).cancelled_by is not None:
+                follow_up, failure = None, Failure(what="cancelled")
             case Plan():
                 answer = self.ask_again(job, today)
                 lines = as_text(changes(job.plan, today))
@@ -175,9 +177,11 @@ class Runner:
             case Failure():
                 follow_up, failure = None, today
         now = self._clock.now()
-        self._store.update_job(
+        ended = self._store.update_job(
             job.id, lambda fresh: job_changes.do_not_begin(fresh, job.attempt, failure, follow_up, now)
         )
+        if ended.state.is_final:
+            self._store.release_leases(job.plan.subject, job.id)
         return False
 
     def _plan_again(self, job: Job) -> Plan | Refusal | Failure:
@@ -198,11 +202,21 @@ class Runner:
         job = self._store.update_job(job_id, lambda job: job_changes.finish(job, attempt, now))
         self._cancellations.discard(job_id)
         if job.state in {JobState.ROLLED_BACK, JobState.CANCELLED}:
-            self._store.release_leases(job.plan.subject)
+            self._store.release_leases(job.plan.subject, job.id)
         return job.state in {JobState.SUCCEEDED, JobState.ROLLED_BACK}
 
     def _record_tenant(self, job: Job) -> None:
-        raise NotImplementedError
+        if job.plan.operation == "tenant create":
+            self._store.put_tenant(
+                TenantRecord(
+                    name=job.plan.subject,
+                    request=job.plan.request,
+                    outputs={status.step_id: status.outputs for status in job.steps if status.outputs},
+                    job=job.id,
+                    recorded_at=self._clock.now(),
+                )
+            )
+        self._store.confirm_leases(job.id)
 
 
 def _nothing_to_run() -> Begun:

@@ -1,102 +1,196 @@
 """Everything people may do with jobs: ask, vote, retry, roll back, leave, cancel, withdraw, reveal."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
+from commands.catalog import CATALOG
 from policies.approvals import Actor, Refusal
+from policies.decide import Deny
+from provisioning import job_decisions
 from provisioning.clock import Clock
-from provisioning.engine import Engine
-from provisioning.jobs import Job
-from provisioning.plan import Plan
+from provisioning.engine import Engine, Fate
+from provisioning.job_changes import is_untouched
+from provisioning.jobs import Failure, Job, JobState
 from provisioning.planner import Planner
-from provisioning.store import Store
+from provisioning.requests import Answer, DryRun, NothingToDo, Requested, Requests
+from provisioning.reveals import Reveals
+from provisioning.store import Change, Store
 
 if TYPE_CHECKING:
     from commands.grammar import Invocation
-
     from policies.policy import Policy
     from provisioning.clients.clearml import ClearML, Credentials
 
+__all__ = ["Answer", "DryRun", "JobService", "NothingToDo", "Requested"]
 
-@dataclass(frozen=True)
-class Requested:
-    """A job was stored: it waits for approval or runs."""
+UNDER_WAY = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.ROLLING_BACK})
+ALL = 100_000  # jobs: more than a store ever holds open
 
-    job: Job
-
-
-@dataclass(frozen=True)
-class DryRun:
-    """What the job would do; nothing was stored but the audit row."""
-
-    plan: Plan
-
-
-@dataclass(frozen=True)
-class NothingToDo:
-    """Every step found its work done."""
-
-    plan: Plan
-
-
-Answer: TypeAlias = Requested | DryRun | NothingToDo | Refusal
+Decision: TypeAlias = Callable[[Job, Actor, datetime], Change | Refusal]
 
 
 class JobService:
     """The one door to jobs for Slack and the command line. Thread-safe.
 
-    Every method but ``sweep`` and ``start`` answers with a value; ChatopsError where the world could not be
-    read; KeyError for an unknown job id.
+    What people may not do is answered with a Refusal, and audited. Raises: ChatopsError where the world could
+    not be read; KeyError for an unknown job id.
     """
 
     def __init__(
         self,
+        *,
         store: Store,
         engine: Engine,
         planner: Planner,
         policy: "Callable[[], Policy]",
         clearml: "ClearML",
         clock: Clock,
+        lease_ttl_s: int = 86_400,
     ) -> None:
         self._store = store
         self._engine = engine
-        self._planner = planner
-        self._policy = policy
-        self._clearml = clearml
         self._clock = clock
-
-    def request(self, invocation: "Invocation", actor: Actor, channel: str | None) -> Answer:
-        raise NotImplementedError
-
-    def vote(
-        self, job_id: str, actor: Actor, *, approve: bool, seen_digest: str, reason: str = ""
-    ) -> Job | Refusal:
-        raise NotImplementedError
-
-    def retry(self, job_id: str, actor: Actor) -> Job | Refusal:
-        raise NotImplementedError
-
-    def roll_back(self, job_id: str, actor: Actor) -> Job | Refusal:
-        raise NotImplementedError
-
-    def leave(self, job_id: str, actor: Actor) -> Job | Refusal:
-        raise NotImplementedError
-
-    def cancel(self, job_id: str, actor: Actor) -> Job | Refusal:
-        raise NotImplementedError
-
-    def withdraw(self, job_id: str, actor: Actor) -> Job | Refusal:
-        raise NotImplementedError
-
-    def reveal(self, job_id: str, actor: Actor) -> "Credentials | Refusal":
-        raise NotImplementedError
-
-    def unreveal(self, job_id: str, access_key: str) -> None:
-        raise NotImplementedError
-
-    def sweep(self) -> None:
-        raise NotImplementedError
+        self._requests = Requests(
+            store=store,
+            planner=planner,
+            policy=policy,
+            clock=clock,
+            submit=engine.submit,
+            lease_ttl_s=lease_ttl_s,
+        )
+        self._reveals = Reveals(store=store, clearml=clearml, clock=clock)
+        engine.runner.ask_again = self._requests.ask_again
 
     def start(self) -> None:
-        raise NotImplementedError
+        """Start the engine, which goes on with interrupted jobs, and give it what it has not heard of."""
+        self._engine.start()
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Expire approvals and leases; submit jobs that the engine does not have; fail those it gave up."""
+        for job in self._store.jobs(states={JobState.AWAITING_APPROVAL}, limit=ALL):
+            self._expire(job.id)
+        self._store.drop_expired_leases()
+        if not self._engine.is_running:
+            return
+        for job in self._store.jobs(states=UNDER_WAY, limit=ALL):
+            match self._engine.look(job):
+                case Fate.UNKNOWN:
+                    self._engine.submit(job)
+                case Fate.ENDED:
+                    failure = Failure(what="the engine gave this run up", next_action="Retry goes on", retryable=True)
+                    self._engine.runner.abandon(job.id, job.attempt, failure)
+                case Fate.ALIVE:
+                    pass
+
+    def request(self, invocation: "Invocation", actor: Actor, channel: str | None) -> Answer:
+        """Plan what was asked; store it as a job where something is to do and the policy does not deny it."""
+        return self._requests.request(invocation, actor, channel)
+
+    def vote(self, job_id: str, actor: Actor, *, approve: bool, seen_digest: str, reason: str = "") -> Job | Refusal:
+        """Count the actor's word. The vote that completes the approval queues the job."""
+        self._expire(job_id)
+        now = self._clock.now()
+        return self._settle(
+            job_id,
+            actor,
+            "vote.refused",
+            lambda job: job_decisions.vote(
+                job, actor, approve=approve, seen_digest=seen_digest, reason=reason, now=now
+            ),
+        )
+
+    def withdraw(self, job_id: str, actor: Actor) -> Job | Refusal:
+        """The requester takes back a request that waits for approval."""
+        now = self._clock.now()
+        return self._settle(job_id, actor, "command.denied", lambda job: job_decisions.withdraw(job, actor, now))
+
+    def retry(self, job_id: str, actor: Actor) -> Job | Refusal:
+        """Run a failed job again, from the step that failed."""
+        return self._command("job retry", job_id, actor, job_decisions.retry)
+
+    def roll_back(self, job_id: str, actor: Actor) -> Job | Refusal:
+        """Undo what a failed job did, newest first."""
+        return self._command("job rollback", job_id, actor, job_decisions.roll_back)
+
+    def leave(self, job_id: str, actor: Actor) -> Job | Refusal:
+        """Close a failed job and keep what it did."""
+        return self._command("job leave", job_id, actor, job_decisions.leave)
+
+    def cancel(self, job_id: str, actor: Actor) -> Job | Refusal:
+        """Stop a job: at once where it has not begun; where it runs, at the next safe point. Then it has failed,
+        and can be retried, rolled back or left. Who asked for a job may always cancel it while it waits."""
+        job = self._store.job(job_id)
+        if actor.id == job.requester.id and job.state is JobState.AWAITING_APPROVAL:
+            return self.withdraw(job_id, actor)
+        answer = self._command("job cancel", job_id, actor, job_decisions.cancel)
+        if isinstance(answer, Job) and answer.cancelled_by is not None:
+            self._engine.cancel(job_id)
+        return answer
+
+    def reveal(self, job_id: str, actor: Actor) -> "Credentials | Refusal":
+        """Make credentials of the tenant's admin and return them: once a job, to its requester alone."""
+        answer = self._reveals.reveal(job_id, actor)
+        if isinstance(answer, Refusal):
+            self._record_refusal(self._store.job(job_id), actor, "credentials.refused", answer)
+        return answer
+
+    def unreveal(self, job_id: str, access_key: str) -> None:
+        """Revoke credentials that could not be shown. They can be revealed again."""
+        self._reveals.unreveal(job_id, access_key)
+
+    def _command(self, command: str, job_id: str, actor: Actor, decision: Decision) -> Job | Refusal:
+        """Ask the policy, then the job itself.
+
+        Where the policy would have it approved, it has been: a job that ran was approved, and its plan says how
+        each step is undone. Stopping and closing a job need nobody's approval.
+        """
+        job = self._store.job(job_id)
+        channel = job.place.channel if job.place else None
+        may = self._requests.decide(CATALOG[command], job.plan.subject, actor, channel)
+        if isinstance(may, Deny):
+            refusal = Refusal(reason=may.reason, next_action=may.next_action)
+            self._record_refusal(job, actor, "command.denied", refusal, rule=may.rule)
+            return refusal
+        now = self._clock.now()
+        return self._settle(job_id, actor, "command.denied", lambda fresh: decision(fresh, actor, now))
+
+    def _settle(
+        self, job_id: str, actor: Actor, refused: str, decide_on: Callable[[Job], Change | Refusal]
+    ) -> Job | Refusal:
+        """Change the job in one transaction, or refuse; then do what follows from its new state."""
+        refusal: Refusal | None = None
+
+        def change(job: Job) -> Change | None:
+            nonlocal refusal
+            answer = decide_on(job)
+            if isinstance(answer, Refusal):
+                refusal = answer
+                return None
+            return answer
+
+        job = self._store.update_job(job_id, change)
+        if refusal is not None:
+            self._record_refusal(job, actor, refused, refusal)
+            return refusal
+        if job.state in UNDER_WAY:
+            self._engine.submit(job)
+        elif job.state.is_final and is_untouched(job):
+            self._store.release_leases(job.plan.subject, job.id)
+        return job
+
+    def _expire(self, job_id: str) -> None:
+        now = self._clock.now()
+        job = self._store.update_job(job_id, lambda job: job_decisions.expire(job, now))
+        if job.state is JobState.EXPIRED:
+            self._store.release_leases(job.plan.subject, job.id)
+
+    def _record_refusal(
+        self, job: Job, actor: Actor, action: str, refusal: Refusal, *, rule: str | None = None
+    ) -> None:
+        self._store.record(
+            job_decisions.person_event(
+                job, actor, action, outcome="refused", rule=rule or None, detail={"why": refusal.reason}
+            )
+        )

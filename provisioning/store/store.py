@@ -80,10 +80,16 @@ class Store:
         event: Event,
         leases: Sequence[PortRange] = (),
         lease_ttl_s: int = 86_400,
+        check: Callable[[], None] = lambda: None,
     ) -> Job:
-        """Store a new job, its leases and its audit row together. Raises: LeaseTakenError, and stores nothing."""
+        """Store a new job, its leases and its audit row together.
+
+        *check* looks at the store inside the same transaction; what it raises is raised, and stores nothing.
+        Raises: LeaseTakenError, and stores nothing.
+        """
         now = self._clock.now()
         with self._lock, self._write():
+            check()
             number = (self._db.execute("SELECT max(number) FROM jobs").fetchone()[0] or 0) + 1
             job = Job(
                 id=f"job-{number}",

@@ -1,0 +1,227 @@
+"""What people may do with a stored job, and what it becomes. Pure: the fresh job in, a change or a refusal out.
+
+Each function is called inside the store's transaction. Whether the policy lets this person use the command at
+all was asked before; here stands what the job's own state and people say.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import JsonValue
+
+from policies.approvals import Actor, Refusal, Standing, Vote, refusal_to_vote, standing
+from provisioning.audit import Event
+from provisioning.job_changes import ENGINE, is_untouched, with_fields
+from provisioning.jobs import Failure, Job, JobState, StepState, StepStatus
+from provisioning.store import Change
+
+SPOKEN = {
+    JobState.AWAITING_APPROVAL: "waits for approval",
+    JobState.QUEUED: "is queued",
+    JobState.RUNNING: "is running",
+    JobState.ROLLING_BACK: "is being rolled back",
+    JobState.SUCCEEDED: "has succeeded",
+    JobState.FAILED: "has failed",
+    JobState.ROLLED_BACK: "has been rolled back",
+    JobState.DENIED: "was denied",
+    JobState.EXPIRED: "has expired",
+    JobState.WITHDRAWN: "was withdrawn",
+    JobState.CANCELLED: "was cancelled",
+    JobState.SUPERSEDED: "was superseded",
+}
+
+
+def vote(job: Job, actor: Actor, *, approve: bool, seen_digest: str, reason: str, now: datetime) -> Change | Refusal:
+    """Count one person's word. The vote that completes the approval queues the job."""
+    if job.state is not JobState.AWAITING_APPROVAL or job.approval is None:
+        return Refusal(
+            reason=f"job {job.number} {SPOKEN[job.state]}", next_action="there is nothing to decide any more"
+        )
+    refusal = refusal_to_vote(
+        approval=job.approval,
+        requester=job.requester,
+        votes=job.votes,
+        voter=actor,
+        plan_digest=job.digest,
+        seen_digest=seen_digest,
+        approve=approve,
+        reason=reason,
+        now=now,
+    )
+    if refusal is not None:
+        return refusal
+    cast = Vote(actor=actor, approve=approve, at=now, digest=seen_digest, reason=reason.strip())
+    votes = (*job.votes, cast)
+    detail: dict[str, JsonValue] = {"reason": cast.reason} if cast.reason else {}
+    approvals = sum(1 for one in votes if one.approve)
+    match standing(job.approval, votes):
+        case Standing.DENIED:
+            what = f"denied by @{actor.name}" + (f": {cast.reason}" if cast.reason else "")
+            fields: dict[str, Any] = {"state": JobState.DENIED, "failure": Failure(what=what)}
+        case Standing.APPROVED:
+            fields = {"state": JobState.QUEUED}
+        case Standing.PENDING:
+            fields = {}
+    return Change(
+        job=with_fields(job, now, votes=votes, **fields),
+        event=person_event(
+            job,
+            actor,
+            "job.approved" if approve else "job.denied",
+            outcome=f"{approvals} of {job.approval.count}" if approve else "denied",
+            rule=job.approval.rule,
+            detail=detail,
+        ),
+    )
+
+
+def withdraw(job: Job, actor: Actor, now: datetime) -> Change | Refusal:
+    """The requester takes the request back while it waits."""
+    if actor.id != job.requester.id:
+        return Refusal(
+            reason=f"job {job.number} is @{job.requester.name}'s request",
+            next_action=f"Deny it, or /clearml job cancel {job.number}",
+        )
+    if job.state is not JobState.AWAITING_APPROVAL:
+        return Refusal(
+            reason=f"job {job.number} {SPOKEN[job.state]}, and only what waits for approval can be withdrawn",
+            next_action=_next_action(job),
+        )
+    return _end(job, actor, JobState.WITHDRAWN, "job.withdrawn", now)
+
+
+def cancel(job: Job, actor: Actor, now: datetime) -> Change | Refusal:
+    """Stop the job: at once where it has not begun, at the next safe point where it runs."""
+    match job.state:
+        case JobState.AWAITING_APPROVAL if actor.id == job.requester.id:
+            return withdraw(job, actor, now)
+        case JobState.AWAITING_APPROVAL | JobState.QUEUED if is_untouched(job):
+            return _end(job, actor, JobState.CANCELLED, "job.cancelled", now)
+        case JobState.QUEUED | JobState.RUNNING if job.cancelled_by is None:
+            return Change(
+                job=with_fields(job, now, cancelled_by=actor),
+                event=person_event(job, actor, "job.cancel_requested"),
+            )
+        case JobState.QUEUED | JobState.RUNNING:
+            return Refusal(
+                reason=f"job {job.number} is being cancelled already",
+                next_action="wait until its running step has stopped",
+            )
+        case _:
+            return Refusal(
+                reason=f"job {job.number} {SPOKEN[job.state]}: there is nothing to cancel",
+                next_action=_next_action(job),
+            )
+
+
+def retry(job: Job, actor: Actor, now: datetime) -> Change | Refusal:
+    """Run a failed job again. Steps that are done are looked at, not done again."""
+    if job.state is not JobState.FAILED:
+        return _not_failed(job)
+    steps = tuple(_fresh(status) for status in job.steps)
+    again = with_fields(
+        job,
+        now,
+        state=JobState.QUEUED,
+        attempt=job.attempt + 1,
+        failure=None,
+        cancelled_by=None,
+        steps=steps,
+    )
+    return Change(job=again, event=person_event(again, actor, "job.retried"))
+
+
+def roll_back(job: Job, actor: Actor, now: datetime) -> Change | Refusal:
+    """Undo what a failed job did, newest first."""
+    if job.state is not JobState.FAILED:
+        return _not_failed(job)
+    back = with_fields(job, now, state=JobState.ROLLING_BACK, attempt=job.attempt + 1, cancelled_by=None)
+    return Change(job=back, event=person_event(back, actor, "job.rollback_started"))
+
+
+def leave(job: Job, actor: Actor, now: datetime) -> Change | Refusal:
+    """Close a failed job and keep what it did. Its failure stays readable."""
+    if job.state is not JobState.FAILED:
+        return _not_failed(job)
+    return Change(job=with_fields(job, now, state=JobState.CANCELLED), event=person_event(job, actor, "job.left"))
+
+
+def expire(job: Job, now: datetime) -> Change | None:
+    """Nobody decided in time."""
+    if job.state is not JobState.AWAITING_APPROVAL or job.approval is None or now < job.approval.expires_at:
+        return None
+    failure = Failure(what="expired: nobody completed the approval in time", next_action="run the command again")
+    return Change(
+        job=with_fields(job, now, state=JobState.EXPIRED, failure=failure),
+        event=Event(action="job.expired", actor=ENGINE, rule=job.approval.rule),
+    )
+
+
+def busy(holder: Job) -> Refusal:
+    """Say who holds the subject, and which command frees it."""
+    reason = f"tenant {holder.plan.subject} is locked by job {holder.number} (@{holder.requester.name})"
+    if holder.state is JobState.FAILED:
+        return Refusal(reason=f"{reason}, which has failed", next_action=_next_action(holder))
+    return Refusal(reason=reason, next_action=f"wait, or /clearml job cancel {holder.number}")
+
+
+def person_event(
+    job: Job,
+    actor: Actor,
+    action: str,
+    *,
+    outcome: str = "",
+    rule: str | None = None,
+    detail: dict[str, JsonValue] | None = None,
+) -> Event:
+    return Event(
+        action=action,
+        actor=actor.id,
+        actor_name=actor.name,
+        subject=job.plan.subject,
+        job=job.id,
+        attempt=job.attempt,
+        outcome=outcome,
+        rule=rule,
+        plan_digest=job.digest,
+        detail=detail or {},
+    )
+
+
+def _end(job: Job, actor: Actor, state: JobState, action: str, now: datetime) -> Change:
+    failure = Failure(what=f"{state.value} by @{actor.name}")
+    return Change(job=with_fields(job, now, state=state, failure=failure), event=person_event(job, actor, action))
+
+
+def _not_failed(job: Job) -> Refusal:
+    return Refusal(
+        reason=f"job {job.number} {SPOKEN[job.state]}, and only a failed job can be retried, rolled back or left",
+        next_action=_next_action(job),
+    )
+
+
+def _next_action(job: Job) -> str:
+    match job.state:
+        case JobState.AWAITING_APPROVAL | JobState.QUEUED | JobState.RUNNING:
+            return f"wait, or /clearml job cancel {job.number}"
+        case JobState.ROLLING_BACK:
+            return "wait until it is rolled back"
+        case JobState.FAILED:
+            return f"/clearml job retry {job.number}, job rollback {job.number} or job leave {job.number}"
+        case _:
+            return "run the command again where it is still wanted"
+
+
+def _fresh(status: StepStatus) -> StepStatus:
+    """Return the status as it shows before the step is tried again. What was applied stays known."""
+    if status.state in {StepState.DONE, StepState.SKIPPED}:
+        return status
+    return status.model_copy(
+        update={
+            "state": StepState.PENDING,
+            "note": "",
+            "failure": None,
+            "started_at": None,
+            "finished_at": None,
+        }
+    )

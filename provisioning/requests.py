@@ -1,0 +1,261 @@
+"""From a command to a stored job: policy, plan, one open job for each subject."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from pydantic import JsonValue
+
+from commands.catalog import CATALOG, CommandSpec
+from policies.approvals import Actor, Refusal
+from policies.decide import Allow, Decision, Deny, NeedsApproval, PolicyRequest, decide
+from provisioning import job_decisions
+from provisioning.audit import Event
+from provisioning.clock import Clock
+from provisioning.errors import ChatopsError
+from provisioning.jobs import Job, JobState, Place
+from provisioning.plan import Plan
+from provisioning.planner import Planner
+from provisioning.port_ranges import PortRange
+from provisioning.store import LeaseTakenError, Store
+
+if TYPE_CHECKING:
+    from commands.grammar import Invocation
+    from policies.policy import Policy
+
+OPEN = frozenset(state for state in JobState if not state.is_final)
+MOST_FOLLOW_UPS = 3  # in a row without an approval between them: a plan that never stays the same
+
+
+@dataclass(frozen=True)
+class Requested:
+    """A job was stored: it waits for approval, or is queued."""
+
+    job: Job
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What the job would do. Nothing was stored but the audit row."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class NothingToDo:
+    """Every step found its work done."""
+
+    plan: Plan
+
+
+Answer: TypeAlias = Requested | DryRun | NothingToDo | Refusal
+
+
+class _Busy(Exception):  # noqa: N818 - carries a refusal out of the store's transaction
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
+
+
+class Requests:
+    """Makes jobs out of commands. Thread-safe.
+
+    Args:
+        submit: takes every job that is queued from the beginning.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        planner: Planner,
+        policy: "Callable[[], Policy]",
+        clock: Clock,
+        submit: Callable[[Job], None],
+        lease_ttl_s: int,
+    ) -> None:
+        self._store = store
+        self._planner = planner
+        self._policy = policy
+        self._clock = clock
+        self._submit = submit
+        self._lease_ttl_s = lease_ttl_s
+
+    def decide(self, command: CommandSpec, subject: str, actor: Actor, channel: str | None) -> Decision:
+        """Return what the policy of this moment says."""
+        return decide(
+            self._policy(),
+            PolicyRequest(
+                command=command.name,
+                risk=command.risk,
+                subject=subject,
+                actor=actor,
+                channel=channel,
+                now=self._clock.now(),
+            ),
+        )
+
+    def request(self, invocation: "Invocation", actor: Actor, channel: str | None) -> Answer:
+        """Plan what was asked; store it as a job where something is to do and the policy does not deny it.
+
+        Raises: ChatopsError where the world could not be read.
+        """
+        subject = _subject_of(invocation)
+        decision = self.decide(invocation.spec, subject, actor, channel)
+        if isinstance(decision, Deny):
+            refusal = Refusal(reason=decision.reason, next_action=decision.next_action)
+            return self._refused(refusal, invocation, actor, rule=decision.rule)
+        try:
+            return self._request(invocation, actor, channel, subject, decision)
+        except _Busy as busy:
+            return self._refused(busy.refusal, invocation, actor)
+        except LeaseTakenError as error:
+            return self._refused(Refusal(reason=error.what, next_action=error.next_action), invocation, actor)
+        except ChatopsError as error:
+            self._record(invocation, actor, "command.failed", outcome="failed", detail={"why": error.what})
+            raise
+
+    def ask_again(self, job: Job, today: Plan) -> Job | Refusal:
+        """The world has changed, so that *today* is what would be done for *job*: ask for that instead.
+
+        May be called again for the same job, after a crash: then the job that asks again is there already.
+        """
+        newer = [one for one in self._store.jobs(subject=job.plan.subject) if one.number > job.number]
+        if newer:
+            return newer[-1]
+        channel = job.place.channel if job.place else None
+        decision = self.decide(CATALOG[job.plan.operation], job.plan.subject, job.requester, channel)
+        match decision:
+            case Deny():
+                return Refusal(reason=decision.reason, next_action=decision.next_action)
+            case Allow() if self._never_the_same(job):
+                return Refusal(
+                    reason="the plan was another one at each of the last tries",
+                    next_action="find out what keeps changing, then run the command again",
+                )
+            case Allow() | NeedsApproval():
+                place = Place(channel=channel) if channel is not None else None
+        try:
+            return self._create(job.command, job.requester, today, decision, place, instead_of=job)
+        except _Busy as busy:
+            return busy.refusal
+        except LeaseTakenError as error:
+            return Refusal(reason=error.what, next_action=error.next_action)
+
+    def _request(
+        self,
+        invocation: "Invocation",
+        actor: Actor,
+        channel: str | None,
+        subject: str,
+        decision: Allow | NeedsApproval,
+    ) -> Answer:
+        if not invocation.dry_run:
+            self._check_free(subject)
+        plan = self._planner.plan(invocation.spec.name, invocation.args)
+        if isinstance(plan, Refusal):
+            return self._refused(plan, invocation, actor)
+        if invocation.dry_run:
+            self._record(invocation, actor, "command.dry_run", digest=plan.digest)
+            return DryRun(plan)
+        if plan.is_noop:
+            self._record(invocation, actor, "command.nothing_to_do", digest=plan.digest)
+            return NothingToDo(plan)
+        place = Place(channel=channel) if channel is not None else None
+        return Requested(self._create(invocation.text, actor, plan, decision, place))
+
+    def _create(
+        self,
+        command: str,
+        actor: Actor,
+        plan: Plan,
+        decision: Allow | NeedsApproval,
+        place: Place | None,
+        *,
+        instead_of: Job | None = None,
+    ) -> Job:
+        """Store the job and, where nobody has to approve it, submit it. Raises: _Busy, LeaseTakenError."""
+        approval = decision.approval if isinstance(decision, NeedsApproval) else None
+        detail: dict[str, JsonValue] = {"command": command, "summary": plan.summary}
+        if instead_of is not None:
+            detail["instead_of"] = instead_of.id
+        job = self._store.create_job(
+            command=command,
+            requester=actor,
+            plan=plan,
+            state=JobState.AWAITING_APPROVAL if approval else JobState.QUEUED,
+            approval=approval,
+            place=place,
+            leases=_ranges_of(plan),
+            lease_ttl_s=self._lease_ttl_s,
+            check=lambda: self._check_free(plan.subject, instead_of),
+            event=Event(
+                action="job.requested",
+                actor=actor.id,
+                actor_name=actor.name,
+                rule=decision.rule,
+                detail=detail,
+            ),
+        )
+        if job.state is JobState.QUEUED:
+            self._submit(job)
+        return job
+
+    def _check_free(self, subject: str, but: Job | None = None) -> None:
+        """Raises: _Busy, where another job of *subject* is open."""
+        for holder in self._store.jobs(states=OPEN, subject=subject):
+            if but is None or holder.id != but.id:
+                raise _Busy(job_decisions.busy(holder))
+
+    def _never_the_same(self, job: Job) -> bool:
+        before = [one for one in self._store.jobs(subject=job.plan.subject) if one.number < job.number]
+        last = before[:MOST_FOLLOW_UPS]
+        return len(last) == MOST_FOLLOW_UPS and all(one.state is JobState.SUPERSEDED for one in last)
+
+    def _refused(self, refusal: Refusal, invocation: "Invocation", actor: Actor, *, rule: str | None = None) -> Refusal:
+        detail: dict[str, JsonValue] = {"why": refusal.reason}
+        self._record(invocation, actor, "command.denied", outcome="refused", rule=rule, detail=detail)
+        return refusal
+
+    def _record(
+        self,
+        invocation: "Invocation",
+        actor: Actor,
+        action: str,
+        *,
+        outcome: str = "",
+        rule: str | None = None,
+        digest: str | None = None,
+        detail: Mapping[str, JsonValue] | None = None,
+    ) -> None:
+        self._store.record(
+            Event(
+                action=action,
+                actor=actor.id,
+                actor_name=actor.name,
+                subject=_subject_of(invocation),
+                outcome=outcome,
+                rule=rule or None,
+                plan_digest=digest,
+                detail={"command": invocation.text, **(detail or {})},
+            )
+        )
+
+
+def _subject_of(invocation: "Invocation") -> str:
+    """Return what the command is about, as far as its arguments say: the tenant's name, or nothing."""
+    return str(getattr(invocation.args, "name", "") or "")
+
+
+def _ranges_of(plan: Plan) -> tuple[PortRange, ...]:
+    """Return the port ranges that the plan's steps take into use."""
+    found = (step.inputs.get("port_range") for step in plan.steps)
+    return tuple(_range(one) for one in found if isinstance(one, dict))
+
+
+def _range(value: Mapping[str, JsonValue]) -> PortRange:
+    match value:
+        case {"start": int(start), "size": int(size)}:
+            return PortRange(start, size)
+        case _:
+            raise ValueError(f"a step's port_range must hold start and size: {value}")
