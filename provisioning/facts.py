@@ -1,19 +1,35 @@
-"""What operations decide by, gathered through the clients."""
+"""What operations decide by, gathered through the clients. Independent facts are asked for at the same time."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from commands.catalog import CommandArgs, TenantCreate
+from provisioning.capacity.profiles import COUNT_LABEL, RESOURCE_PREFIX, identify
+from provisioning.clients.cluster_objects import Node
 from provisioning.configuration import Provisioning
+from provisioning.jobs import Job, StepState
+from provisioning.known_users import KnownUsers
+from provisioning.operations.tenant_facts import MIG_NODE_LABEL, AgentChart, MigNodes, TenantFacts
+from provisioning.other_companies import OtherCompanies, look_at_others
+from provisioning.plan import Presence
+from provisioning.port_ranges import PortRange
 
 if TYPE_CHECKING:
-    from commands.catalog import CommandArgs
     from provisioning.clients.clearml import ClearML
     from provisioning.clients.cluster import ClusterClient
     from provisioning.clients.helm import Helm
     from provisioning.store import Store
 
+PARALLEL_QUESTIONS = 12
+PARALLEL_HELMS = 4
+AGENT_IN_CHART_NAME = "agent"  # the agent's charts changed names; all of them have this in it
+
+T = TypeVar("T")
+
 
 class FactsGatherer:
-    """Gathers an operation's facts, independent ones at the same time."""
+    """Gathers an operation's facts. Thread-safe."""
 
     def __init__(
         self,
@@ -29,7 +45,129 @@ class FactsGatherer:
         self._cluster = cluster
         self._helm = helm
         self._store = store
+        self._gatherers: Mapping[str, Callable[[Any], Any]] = {"tenant create": self._tenant_create}
 
-    def gather(self, operation: str, args: "CommandArgs") -> Any:
+    def gather(self, operation: str, args: CommandArgs) -> Any:
         """Return the facts. Raises: ChatopsError; KeyError for an unknown operation."""
-        raise NotImplementedError
+        return self._gatherers[operation](args)
+
+    def _tenant_create(self, args: TenantCreate) -> TenantFacts:
+        configuration, cluster = self._configuration, self._cluster
+        with ThreadPoolExecutor(PARALLEL_QUESTIONS, thread_name_prefix="facts") as pool:
+            # Whoever asks for a fact here does not wait for another of this pool.
+            chart = pool.submit(self._chart)
+            values = pool.submit(self._helm.show_values, configuration.agent.chart)
+            others = pool.submit(self._others, args)
+            namespace = pool.submit(cluster.namespace, args.name)
+            redis = pool.submit(cluster.namespace, configuration.redis.namespace)
+            nodes = pool.submit(cluster.nodes)
+            taken = pool.submit(self._taken_ports, args)
+            live = pool.submit(self._live_ports, args)
+            _first_error(chart, values, others, namespace, redis, nodes, taken, live)
+        found: OtherCompanies = others.result()
+        space, (chart_name, chart_version) = namespace.result(), chart.result()
+        return TenantFacts(
+            configuration=configuration,
+            chart=AgentChart(name=chart_name, version=chart_version, values=values.result()),
+            company_id=found.own_id,
+            is_recorded=self._store.tenant(args.name) is not None,
+            made_by_job=_maker(self._store.jobs(subject=args.name)),
+            namespace_labels=None if space is None else space["labels"],
+            namespace_is_terminating=space is not None and space["phase"] == "Terminating",
+            email_holder=found.email_holder,
+            domain_holders=found.domain_holders,
+            unread_companies=found.unread,
+            redis_namespace_exists=redis.result() is not None,
+            mig_nodes=mig_nodes(nodes.result()),
+            leased=next((one.ports for one in self._store.leases() if one.tenant == args.name), None),
+            taken_ports=taken.result(),
+            live_ports=live.result(),
+        )
+
+    def _others(self, args: TenantCreate) -> OtherCompanies:
+        known = KnownUsers(self._store).survey()
+        return look_at_others(self._clearml, known, name=args.name, email=args.admin_email)
+
+    def _chart(self) -> tuple[str, str]:
+        shown = self._helm.show_chart(self._configuration.agent.chart)
+        return str(shown["name"]), str(shown["version"])
+
+    def _taken_ports(self, args: TenantCreate) -> tuple[tuple[str, PortRange], ...]:
+        """Return what other tenants hold: by lease, and by the values of releases that we did not make."""
+        if not args.ports:
+            return ()
+        leases = [one for one in self._store.leases() if one.tenant != args.name]
+        known = {args.name, *(one.tenant for one in leases), *(one.name for one in self._store.tenants())}
+        agents = [
+            release
+            for release in self._helm.releases()
+            if AGENT_IN_CHART_NAME in release.chart and release.namespace not in known
+        ]
+        with ThreadPoolExecutor(PARALLEL_HELMS, thread_name_prefix="values") as pool:
+            given = pool.map(lambda one: self._helm.values(one.namespace, one.name), agents)
+            foreign = [
+                (f"release {release.namespace}/{release.name}", ports)
+                for release, values in zip(agents, given, strict=True)
+                if (ports := session_ports(values)) is not None
+            ]
+        return (*((f"tenant {one.tenant}", one.ports) for one in leases), *foreign)
+
+    def _live_ports(self, args: TenantCreate) -> tuple[tuple[str, int], ...]:
+        """Return the node ports that live Services and pods of others use."""
+        if not args.ports:
+            return ()
+        services = [
+            (f"Service {one.namespace}/{one.name}", port)
+            for one in self._cluster.services()
+            if one.namespace != args.name
+            for port in (*one.node_ports, *filter(None, (one.health_check_node_port,)))
+        ]
+        pods = [
+            (f"Pod {one.namespace}/{one.name}", port)
+            for one in self._cluster.pods()
+            if one.namespace != args.name
+            for port in one.host_ports
+        ]
+        return (*services, *pods)
+
+
+def mig_nodes(nodes: Iterable[Node]) -> tuple[MigNodes, ...]:
+    """Return the nodes of the dynamic MIG operator by the kind of GPU that they hold, in a stable order."""
+    label, value = MIG_NODE_LABEL
+    kinds: dict[str, MigNodes] = {}
+    for node in nodes:
+        if node.labels.get(label) != value:
+            continue
+        gpu, count = identify(node.labels), node.labels.get(COUNT_LABEL, "")
+        gpus = int(count) if count.isascii() and count.isdigit() else 0
+        resources = frozenset(name for name in node.allocatable if name.startswith(RESOURCE_PREFIX))
+        kind = kinds.get(str(gpu), MigNodes(gpu=gpu, gpus=0))
+        kinds[str(gpu)] = MigNodes(gpu=gpu, gpus=kind.gpus + gpus, resources=kind.resources | resources)
+    return tuple(kinds[key] for key in sorted(kinds))
+
+
+def session_ports(values: Mapping[str, Any]) -> PortRange | None:
+    """Return the envelope that an agent's release declares, None where it gives no ports."""
+    for holder in (values.get("agentk8sglue"), values):  # the open-source chart has sessions at the top
+        sessions = holder.get("sessions") if isinstance(holder, Mapping) else None
+        if isinstance(sessions, Mapping) and sessions.get("portModeEnabled") is True:
+            start, size = sessions.get("startingPort"), sessions.get("maxServices")
+            if isinstance(start, int | float) and isinstance(size, int | float):
+                return PortRange(int(start), int(size))
+    return None
+
+
+def _maker(jobs: Iterable[Job]) -> int | None:
+    """Return the number of a job that set out to make the company, though it may have crashed or failed since."""
+    for job in jobs:
+        for step, status in zip(job.plan.steps, job.steps, strict=False):
+            began = status.applied or status.state in {StepState.DONE, StepState.UNDONE}
+            if step.kind == "clearml.company" and step.found.presence is Presence.ABSENT and began:
+                return job.number
+    return None
+
+
+def _first_error(*facts: Future[Any]) -> None:
+    """Wait for the facts in turn. Raises: what the first of them failed with."""
+    for fact in facts:
+        fact.result()

@@ -1,6 +1,6 @@
 """Why a tenant may not be created as asked, and what its approver should know. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from commands.catalog import TenantCreate
@@ -86,6 +86,11 @@ def warnings(args: TenantCreate, facts: TenantFacts, ports: PortRange | None) ->
         f"All tenants share one Redis password and database {redis.db}: that is weak isolation, whoever"
         " learns it in one tenant reaches the others' agent data"
     )
+    if facts.unread_companies:  # not named: one more or less of them must not void an approval
+        yield (
+            "Companies on this server that this bot did not make cannot be read: make sure that none of them"
+            f" signs in people of {', '.join(args.domains)}"
+        )
     if not facts.redis_namespace_exists:
         yield f"Namespace {redis.namespace} is not there: the NetworkPolicy that guards Redis is left out"
     yield (
@@ -94,10 +99,8 @@ def warnings(args: TenantCreate, facts: TenantFacts, ports: PortRange | None) ->
     )
     if ports is not None:
         if facts.configuration.ports.external_ip is None:
-            yield (
-                "No external IP is configured (ports.external_ip): sessions get ports, but users are not told"
-                " an address to reach them at"
-            )
+            advertised = _external_ip(facts) or "no address"
+            yield f"No external IP is configured (ports.external_ip): the chart advertises {advertised}"
         if ports.last > STATIC_BAND_END:
             yield (
                 f"Ports {ports} are reserved here, not in Kubernetes: it may hand one of them to another Service"
@@ -128,11 +131,20 @@ def _in_the_way(wanted: PortRange, facts: TenantFacts) -> list[str]:
     return list(conflicts(wanted, taken=facts.taken_ports, live=facts.live_ports))
 
 
+def _external_ip(facts: TenantFacts) -> str | None:
+    """Return the address that sessions will be advertised at: the setting, or the chart's default."""
+    if facts.configuration.ports.external_ip is not None:
+        return facts.configuration.ports.external_ip
+    glue = facts.chart.values.get("agentk8sglue")
+    sessions = glue.get("sessions") if isinstance(glue, Mapping) else None
+    return str(sessions["externalIP"]) if isinstance(sessions, Mapping) and sessions.get("externalIP") else None
+
+
 def _external_ip_refusal(args: TenantCreate, facts: TenantFacts) -> Refusal | None:
-    if args.ports and facts.configuration.ports.external_ip == PLACEHOLDER_IP:
+    if args.ports and _external_ip(facts) == PLACEHOLDER_IP:
         return Refusal(
-            reason=f"ports.external_ip is {PLACEHOLDER_IP}, a placeholder: no user could reach a session there",
-            next_action="ask an admin to set it to the address of a node",
+            reason=f"sessions would be advertised at {PLACEHOLDER_IP}, a placeholder that no user can reach",
+            next_action="ask an admin to set ports.external_ip to the address of a node, or leave --ports out",
         )
     return None
 

@@ -43,6 +43,7 @@ class TenantFacts:
     namespace_is_terminating: bool = False
     email_holder: str | None = None  # another company that has a user of the admin's e-mail
     domain_holders: Mapping[str, str] = field(default_factory=dict)  # domain → another company
+    unread_companies: tuple[str, ...] = ()  # whose users and domains only they can see
     redis_namespace_exists: bool = True
     mig_nodes: tuple[MigNodes, ...] = ()
     leased: PortRange | None = None  # this tenant's own

@@ -1,6 +1,7 @@
 """Steps on the ClearML server: a tenant's company, admin, credentials, SSO domains, queues.
 
-Secrets pass from the API straight into a Kubernetes Secret; outputs hold names and ids only.
+Secrets pass from the API straight into a Kubernetes Secret; outputs hold names and ids only. What an
+observation hands on says nothing of who made it: undo is only asked for where this job set out to make it.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,7 @@ class Company:
         return Observation(
             presence=Presence.PRESENT,
             detail=f"company {found.id}",
-            outputs={"id": found.id, "created": False},
+            outputs={"id": found.id},
         )
 
     def apply(self, inputs: dict[str, Any], run: StepRun) -> Outputs:
@@ -82,7 +83,7 @@ class AdminUser:
         return Observation(
             presence=Presence.PRESENT,
             detail=f"user {found.id}",
-            outputs={"id": found.id, "created": False},
+            outputs={"id": found.id},
         )
 
     def apply(self, inputs: dict[str, Any], run: StepRun) -> Outputs:
@@ -184,15 +185,12 @@ class Domains:
         found = sorted(self._clearml.domains(wanted.user_id))
         missing = set(wanted.domains) - set(found)
         if not missing:
-            return Observation(
-                presence=Presence.PRESENT, detail=f"whitelist: {', '.join(found)}", outputs={"added": []}
-            )
+            return Observation(presence=Presence.PRESENT, detail=f"whitelist: {', '.join(found)}")
         if not found:
             return Observation(presence=Presence.ABSENT)
         return Observation(
             presence=Presence.DIFFERS,
             detail=f"whitelist: {', '.join(found)}",
-            outputs={"added": []},
             differences={"domains": (list(found), [*found, *sorted(missing)])},
         )
 
@@ -232,12 +230,11 @@ class Queues:
     def observe(self, inputs: dict[str, Any]) -> Observation:
         wanted = QueuesInputs.model_validate(inputs)
         missing = self._missing(wanted)
-        outputs: Outputs = {"created": []}
         if not missing:
-            return Observation(presence=Presence.PRESENT, detail=f"all {len(wanted.names)} exist", outputs=outputs)
+            return Observation(presence=Presence.PRESENT, detail=f"all {len(wanted.names)} exist")
         if len(missing) == len(wanted.names):
             return Observation(presence=Presence.ABSENT)
-        return Observation(presence=Presence.DIFFERS, detail=f"missing: {', '.join(missing)}", outputs=outputs)
+        return Observation(presence=Presence.DIFFERS, detail=f"missing: {', '.join(missing)}")
 
     def apply(self, inputs: dict[str, Any], run: StepRun) -> Outputs:
         wanted = QueuesInputs.model_validate(inputs)

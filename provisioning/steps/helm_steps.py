@@ -33,7 +33,7 @@ class ReleaseInputs(BaseModel):
 class HelmRelease:
     """``helm.release``: the release is deployed, of this chart and version, with exactly these values.
 
-    Outputs: ``revision``, ``created``. helm waits until everything is ready and goes back where it is not.
+    Outputs: ``revision``. helm waits until everything is ready and goes back where it is not.
 
     Args:
         charts: the configured charts by the bot's names for them.
@@ -65,7 +65,7 @@ class HelmRelease:
         return Observation(
             presence=Presence.DIFFERS if differences else Presence.PRESENT,
             detail=(f"revision {release.revision} {release.status}, chart {release.chart} {release.chart_version}"),
-            outputs={"revision": release.revision, "created": False},
+            outputs={"revision": release.revision},
             differences=differences,
         )
 
@@ -76,7 +76,7 @@ class HelmRelease:
             run.note(done)
         before = self._helm.release(wanted.namespace, wanted.release)
         if before is not None and not self._differences(wanted, before):
-            return {"revision": before.revision, "created": False}
+            return {"revision": before.revision}
         run.note(f"helm installs {wanted.release} and waits until it is ready")
         release = self._helm.upgrade_install(
             wanted.namespace,
@@ -86,15 +86,16 @@ class HelmRelease:
             timeout_s=max(5.0, min(wanted.wait_s, run.timeout_s / 2)),
             cancelled=run.cancelled,
         )
-        return {"revision": release.revision, "created": before is None}
+        return {"revision": release.revision}
 
     def undo(self, inputs: dict[str, Any], outputs: Outputs, run: StepRun) -> None:
         wanted = ReleaseInputs.model_validate(inputs)
-        if outputs.get("created", True):
-            self._helm.recover(wanted.namespace, wanted.release)
-            self._helm.uninstall(wanted.namespace, wanted.release, timeout_s=run.timeout_s, cancelled=run.cancelled)
-        else:
+        self._helm.recover(wanted.namespace, wanted.release)
+        release = self._helm.release(wanted.namespace, wanted.release)
+        if release is not None and release.revision > 1:  # ours was an upgrade, also where a crash hid that
             run.note(f"release {wanted.release} stays: it was there before this job")
+        else:
+            self._helm.uninstall(wanted.namespace, wanted.release, timeout_s=run.timeout_s, cancelled=run.cancelled)
 
     def _differences(self, wanted: ReleaseInputs, release: "Release") -> dict[str, tuple[JsonValue, JsonValue]]:
         differences: dict[str, tuple[JsonValue, JsonValue]] = {}

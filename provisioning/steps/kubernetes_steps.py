@@ -41,7 +41,7 @@ class Namespace:
         found = self._cluster.namespace(wanted.name)
         if found is None:
             return Observation(presence=Presence.ABSENT)
-        outputs: Outputs = {"name": wanted.name, "created": False}
+        outputs: Outputs = {"name": wanted.name}
         if found["phase"] == "Terminating":
             return Observation(presence=Presence.DIFFERS, detail="being deleted", outputs=outputs)
         differences = _differences(found["labels"], wanted.labels)

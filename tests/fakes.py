@@ -1,0 +1,265 @@
+"""Strict stand-ins for the clients, in memory: they refuse what the real ones refuse, and count what they do."""
+
+import difflib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import SecretStr
+
+from provisioning.clients.cluster_objects import NamespaceFacts, Node, Pod, ServicePorts
+from provisioning.clients.helm import Release
+from provisioning.configuration import Chart
+from provisioning.errors import PermanentError, TemporaryError
+
+CHART_VALUES: dict[str, Any] = {
+    "imageCredentials": {"password": ""},
+    "clearml": {"agentk8sglueKey": "", "agentk8sglueSecret": ""},
+    "agentk8sglue": {
+        "image": {"repository": "agent", "tag": ""},
+        "extraEnvs": [],
+        "monitoredResources": {
+            "maxResources": 0,
+            "minResourcesFieldName": "",
+            "maxResourcesFieldName": "",
+        },
+        "apiServerUrlReference": "",
+        "fileServerUrlReference": "",
+        "webServerUrlReference": "",
+        "defaultContainerImage": "",
+        "debugMode": False,
+        "createQueues": False,
+        "queues": {},
+        "sessions": {
+            "portModeEnabled": False,
+            "agentID": "",
+            "externalIP": "0.0.0.0",
+            "startingPort": 30000,
+            "maxServices": 10,
+        },
+    },
+}
+
+
+def mig_node(
+    name: str = "gpu-1",
+    *,
+    product: str = "NVIDIA-H100-80GB-HBM3",
+    memory_mib: int = 81559,
+    gpus: int = 4,
+    profiles: Sequence[str] = ("7g.80gb", "3g.40gb", "2g.20gb"),
+) -> Node:
+    return Node(
+        name=name,
+        labels={
+            "cdmo.clear.ml/gpu-partitioning": "mig",
+            "nvidia.com/gpu.product": product,
+            "nvidia.com/gpu.memory": str(memory_mib),
+            "nvidia.com/gpu.count": str(gpus),
+        },
+        allocatable={f"nvidia.com/mig-{profile}": "1" for profile in profiles} | {"cpu": "64"},
+        unschedulable=False,
+    )
+
+
+@dataclass
+class FakeCluster:
+    """A cluster with one MIG node and the platform's namespaces."""
+
+    namespaces: dict[str, dict[str, str]] = field(
+        default_factory=lambda: {"redis-shared": {}, "clearml": {}, "kube-system": {}}
+    )
+    terminating: set[str] = field(default_factory=set)
+    secrets: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    all_nodes: list[Node] = field(default_factory=lambda: [mig_node()])
+    all_services: list[ServicePorts] = field(default_factory=list)
+    all_pods: list[Pod] = field(default_factory=list)
+    policies: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    releases: dict[tuple[str, str], "FakeRelease"] = field(default_factory=dict)
+    writes: list[str] = field(default_factory=list)
+    fail_next_write: Exception | None = None
+
+    def write(self, what: str) -> None:
+        if self.fail_next_write is not None:
+            problem, self.fail_next_write = self.fail_next_write, None
+            raise problem
+        self.writes.append(what)
+
+    def need(self, namespace: str) -> None:
+        if namespace not in self.namespaces:
+            raise PermanentError(f"namespace {namespace} not found")
+
+    def namespace(self, name: str) -> NamespaceFacts | None:
+        if name not in self.namespaces:
+            return None
+        phase = "Terminating" if name in self.terminating else "Active"
+        return NamespaceFacts(name=name, phase=phase, labels=dict(self.namespaces[name]), annotations={})
+
+    def ensure_namespace(self, name: str, labels: Mapping[str, str]) -> None:
+        if name in self.terminating:
+            raise TemporaryError(f"namespace {name} is being deleted")
+        self.write(f"namespace {name}")
+        self.namespaces.setdefault(name, {}).update(labels)
+
+    def delete_namespace(self, name: str, timeout_s: float = 120) -> None:
+        self.write(f"delete namespace {name}")
+        self.namespaces.pop(name, None)
+        for objects in (self.secrets, self.policies, self.releases):
+            for key in [key for key in objects if key[0] == name]:
+                del objects[key]
+
+    def secret(self, namespace: str, name: str) -> dict[str, SecretStr] | None:
+        data = self.secrets.get((namespace, name))
+        return None if data is None else {key: SecretStr(value) for key, value in data.items()}
+
+    def put_secret(self, namespace: str, name: str, data: Mapping[str, str], labels: Mapping[str, str]) -> None:
+        self.need(namespace)
+        self.write(f"secret {namespace}/{name}")
+        self.secrets[namespace, name] = dict(data)
+
+    def delete_secret(self, namespace: str, name: str) -> None:
+        self.write(f"delete secret {namespace}/{name}")
+        self.secrets.pop((namespace, name), None)
+
+    def nodes(self) -> tuple[Node, ...]:
+        return tuple(self.all_nodes)
+
+    def services(self) -> tuple[ServicePorts, ...]:
+        return tuple(self.all_services)
+
+    def pods(self, namespace: str | None = None) -> tuple[Pod, ...]:
+        return tuple(self.all_pods)
+
+
+class FakeKubectl:
+    """Applies NetworkPolicies to a FakeCluster, and diffs as ``Kubectl.diff`` prints."""
+
+    def __init__(self, cluster: FakeCluster) -> None:
+        self._cluster = cluster
+
+    def apply(self, manifests: Sequence[Mapping[str, Any]], *, namespace: str | None = None) -> None:
+        for key, manifest in self._keyed(manifests, namespace):
+            self._cluster.need(key[0])
+            self._cluster.write(f"policy {'/'.join(key)}")
+            self._cluster.policies[key] = json.loads(json.dumps(manifest))
+
+    def diff(self, manifests: Sequence[Mapping[str, Any]], *, namespace: str | None = None) -> str:
+        lines: list[str] = []
+        for key, manifest in self._keyed(manifests, namespace):
+            self._cluster.need(key[0])
+            found = self._cluster.policies.get(key)
+            before = json.dumps(found, indent=1, sort_keys=True).splitlines() if found else []
+            after = json.dumps(manifest, indent=1, sort_keys=True).splitlines()
+            if before != after:
+                lines.append(f"# networking.k8s.io.v1.NetworkPolicy.{key[0]}.{key[1]}")
+                lines += list(difflib.unified_diff(before, after, lineterm=""))[2:]
+        return "\n".join(lines)
+
+    def delete(
+        self, manifests: Sequence[Mapping[str, Any]], *, namespace: str | None = None, timeout_s: float = 120
+    ) -> None:
+        for key, _ in self._keyed(manifests, namespace):
+            self._cluster.write(f"delete policy {'/'.join(key)}")
+            self._cluster.policies.pop(key, None)
+
+    @staticmethod
+    def _keyed(
+        manifests: Sequence[Mapping[str, Any]], namespace: str | None
+    ) -> list[tuple[tuple[str, str], Mapping[str, Any]]]:
+        keyed = []
+        for manifest in manifests:
+            assert manifest["kind"] == "NetworkPolicy"
+            within = manifest["metadata"].get("namespace", namespace)
+            assert within == namespace, "kubectl refuses another namespace than the flag's"
+            keyed.append(((within, manifest["metadata"]["name"]), manifest))
+        return keyed
+
+
+@dataclass
+class FakeRelease:
+    release: Release
+    values: dict[str, Any]
+
+
+class FakeHelm:
+    """Releases in a FakeCluster; values as the real helm stores them: plain JSON."""
+
+    def __init__(self, cluster: FakeCluster, *, chart_values: Mapping[str, Any] = CHART_VALUES) -> None:
+        self._cluster = cluster
+        self.chart_values = chart_values
+        self.chart_version = "1.0.0"
+        self.installs: list[dict[str, Any]] = []
+        self.recovered: list[str] = []
+
+    def show_chart(self, chart: Chart) -> dict[str, Any]:
+        return {"name": "clearml-enterprise-agent", "version": self.chart_version}
+
+    def show_values(self, chart: Chart) -> dict[str, Any]:
+        return dict(self.chart_values)
+
+    def release(self, namespace: str, name: str) -> Release | None:
+        found = self._cluster.releases.get((namespace, name))
+        return None if found is None else found.release
+
+    def releases(self, namespace: str | None = None) -> tuple[Release, ...]:
+        return tuple(one.release for one in self._cluster.releases.values())
+
+    def values(self, namespace: str, name: str) -> dict[str, Any]:
+        return self._cluster.releases[namespace, name].values
+
+    def upgrade_install(
+        self,
+        namespace: str,
+        name: str,
+        chart: Chart,
+        values: Mapping[str, Any],
+        *,
+        timeout_s: float,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Release:
+        self._cluster.need(namespace)
+        before = self._cluster.releases.get((namespace, name))
+        if before is not None and before.release.is_pending:
+            raise TemporaryError("another operation (install/upgrade/rollback) is in progress")
+        self._cluster.write(f"release {namespace}/{name}")
+        release = Release(
+            name=name,
+            namespace=namespace,
+            revision=before.release.revision + 1 if before else 1,
+            status="deployed",
+            chart="clearml-enterprise-agent",
+            chart_version=self.chart_version,
+            app_version="1.24",
+        )
+        plain = _plain(values)
+        self.installs.append(plain)
+        self._cluster.releases[namespace, name] = FakeRelease(release, plain)
+        return release
+
+    def uninstall(
+        self, namespace: str, name: str, *, timeout_s: float, cancelled: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._cluster.write(f"uninstall {namespace}/{name}")
+        self._cluster.releases.pop((namespace, name), None)
+
+    def recover(self, namespace: str, name: str, *, timeout_s: float = 120) -> str | None:
+        found = self._cluster.releases.get((namespace, name))
+        if found is None or not found.release.is_pending:
+            return None
+        del self._cluster.releases[namespace, name]
+        self.recovered.append(f"{namespace}/{name}")
+        return f"{namespace}/{name} was left {found.release.status}: removed it"
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case SecretStr():
+            return value.get_secret_value()
+        case dict():
+            assert "$secret" not in value, "a reference reached helm"
+            return {key: _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case _:
+            return value
