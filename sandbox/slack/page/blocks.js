@@ -2,7 +2,7 @@
 // {press(block, element), choose(block, element, option texts), values, errors, input(block, element)}.
 
 import { el, link, safeUrl } from "./dom.js";
-import { mrkdwn, plainText, textObject } from "./mrkdwn.js";
+import { mrkdwn, plainText, textObject, words } from "./mrkdwn.js";
 import { alert, chart, plan, richText, table, task } from "./rich.js";
 import { control } from "./inputs.js";
 
@@ -45,8 +45,9 @@ function interactive(block, element, place) {
 }
 
 function button(block, element, place) {
-  const node = el("button", { type: "button", class: `btn ${element.style ?? ""}`, "aria-label": element.accessibility_label, "data-key": `${block.block_id}/${element.action_id}` }, plainText(element.text));
+  const node = el("button", { type: "button", class: `btn ${element.style ?? ""}`, "aria-label": element.accessibility_label, "data-key": `${block.block_id}/${element.action_id}` }, ...words(element.text));
   node.addEventListener("click", async () => {
+    if (element.confirm && !(await place.confirm(element.confirm))) return;
     node.disabled = true;
     node.setAttribute("aria-busy", "true");
     try {

@@ -2,7 +2,7 @@
 
 import { renderBlocks } from "./blocks.js";
 import { byId, el } from "./dom.js";
-import { plainText, textObject } from "./mrkdwn.js";
+import { plainText, textObject, words } from "./mrkdwn.js";
 
 /** Ask what an element's confirm object asks. Resolves to whether it was confirmed. */
 export function confirmed(ask) {
@@ -70,7 +70,7 @@ export class Modal {
     const form = el(
       "form",
       { method: "dialog", noValidate: true },
-      el("div", { class: "modal-head" }, el("h2", { id: "modal-title" }, plainText(view.title)), el("button", { type: "button", class: "icon-button", "aria-label": "Close", onclick: () => this.hands.close() }, "✕")),
+      el("div", { class: "modal-head" }, el("h2", { id: "modal-title" }, ...words(view.title)), el("button", { type: "button", class: "icon-button", "aria-label": "Close", onclick: () => this.hands.close() }, "✕")),
       el("div", { class: "modal-body" }, renderBlocks(view.blocks, place)),
       modal.trouble ? el("div", { class: "modal-trouble", role: "alert" }, modal.trouble) : null,
       el("div", { class: "modal-foot" }, el("button", { type: "button", class: "btn", onclick: () => this.hands.close() }, plainText(view.close) || (modal.pushed ? "Back" : submit ? "Cancel" : "Close")), submit),

@@ -3,7 +3,7 @@
 import { act, get, post } from "./api.js";
 import { byId, el, toast } from "./dom.js";
 
-const TABS = [["audit", "Audit"], ["releases", "Releases"], ["clearml", "ClearML calls"], ["slack", "Slack calls"], ["clock", "Clock & faults"]];
+const TABS = [["audit", "Audit"], ["releases", "Releases"], ["clearml", "ClearML"], ["slack", "Slack"], ["clock", "Clock & faults"]];
 const FAULTS = [
   ["429 on the next 3 calls", { rate_limit: 3 }],
   ["500 on the next 3 calls", { api_error: 3 }],
@@ -16,8 +16,10 @@ const FAULTS = [
 const REFRESH_MS = 2500;
 
 export class Drawer {
-  constructor(snapshot) {
-    this.snapshot = snapshot; // () → the newest snapshot
+  /** *snapshot*: () → the newest one; *opened* is told when the drawer opens. */
+  constructor(snapshot, opened) {
+    this.snapshot = snapshot;
+    this.opened = opened;
     this.tab = "audit";
     this.print = "";
     this.root = byId("drawer");
@@ -38,6 +40,7 @@ export class Drawer {
   open(tab) {
     this.tab = tab;
     this.print = "";
+    if (this.root.hidden) this.opened();
     this.root.hidden = false;
     byId("drawer-toggle").setAttribute("aria-expanded", "true");
     for (const [name] of TABS) {
@@ -49,6 +52,7 @@ export class Drawer {
   }
 
   close() {
+    if (this.root.hidden) return;
     this.root.hidden = true;
     byId("drawer-toggle").setAttribute("aria-expanded", "false");
     byId("drawer-toggle").focus();
@@ -134,5 +138,5 @@ function tableOf(rows) {
   if (!rows.length) return el("p", { class: "muted" }, "None.");
   if (typeof rows[0] !== "object") return el("ul", {}, ...rows.map((each) => el("li", {}, shown(each))));
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))].filter((name) => rows.some((row) => shown(row[name]) !== ""));
-  return el("div", { class: "table-wrap" }, el("table", {}, el("thead", {}, el("tr", {}, ...columns.map((name) => el("th", { scope: "col" }, words(name))))), el("tbody", {}, ...rows.map((row) => el("tr", {}, ...columns.map((name) => el("td", {}, shown(row[name]))))))));
+  return el("div", { class: "table-wrap" }, el("table", {}, el("thead", {}, el("tr", {}, ...columns.map((name) => el("th", { scope: "col" }, words(name))))), el("tbody", {}, ...rows.map((row) => el("tr", {}, ...columns.map((name) => el("td", { class: shown(row[name]).length < 34 ? "nowrap" : "" }, shown(row[name]))))))));
 }

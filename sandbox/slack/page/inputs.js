@@ -46,7 +46,7 @@ function menu(block, element, place, state, { inline, ...common }) {
   );
   const draft = place.draft?.(common["data-key"]);
   const isChosen = (each) => (draft === undefined ? chosen.has(each.value) : [draft].flat().includes(byId ? each.value : plainText(each.text)));
-  const node = el("select", { ...common, class: inline ? "select inline" : "select", multiple: many, "aria-label": common.id ? undefined : plainText(element.placeholder) || "More actions" });
+  const node = el("select", { ...common, class: `select${inline ? " inline" : ""}${element.type === "overflow" ? " overflow" : ""}`, multiple: many, "aria-label": common.id ? undefined : plainText(element.placeholder) || "More actions" });
   if (!many) node.append(el("option", { value: "" }, element.type === "overflow" ? "⋯" : plainText(element.placeholder) || "Choose an option"));
   for (const each of offered) node.append(el("option", { value: each.value, selected: isChosen(each) }, plainText(each.text)));
   node.addEventListener("change", () => {

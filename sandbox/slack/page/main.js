@@ -28,28 +28,28 @@ async function tell(verb, body) {
 }
 
 async function press(where, block, element) {
-  if (element.confirm && !(await confirmed(element.confirm))) return;
   await tell("press", { action_id: element.action_id, block_id: block.block_id, ...where });
 }
 
 const enter = (where, block, element, value) => tell("enter", { block_id: block.block_id, action_id: element.action_id, value, ...where });
-const lists = { people: () => snapshot.people, channels: () => snapshot.channels };
+const base = { confirm: confirmed, people: () => snapshot.people, channels: () => snapshot.channels };
 
 const onMessage = (message) => ({
-  ...lists,
+  ...base,
   values: message.values,
   press: (block, element) => press({ ts: message.ts }, block, element),
   changed: (block, element, value, { final }) => { if (final) enter({ ts: message.ts }, block, element, value); },
 });
 
 const onHome = (home) => ({
-  ...lists,
+  ...base,
   values: home.values,
   press: (block, element) => press({ view: home.id }, block, element),
   changed: (block, element, value, { final }) => { if (final) enter({ view: home.id }, block, element, value); },
 });
 
 function openThread(message) {
+  if (innerWidth < 1640) drawer.close();
   thread = message.thread_ts ?? message.ts;
   draw();
   byId("thread-composer-place").querySelector("textarea")?.focus();
@@ -63,7 +63,9 @@ const modal = new Modal({
   submit: (view, values) => tell("submit", { values }),
   close: () => tell("close", {}),
 });
-const drawer = new Drawer(() => snapshot);
+const drawer = new Drawer(() => snapshot, () => {
+  if (innerWidth < 1640 && thread) { thread = null; draw(); }
+});
 
 /** @name at a word's start becomes a mention, as Slack's own composer makes it. */
 function withMentions(text) {
@@ -101,7 +103,7 @@ function draw() {
   else listed.show(channel.messages, { context: person + channel.id, people, empty: channel.im ? `Messages between you and ${snapshot.app.name}.` : `This is the start of #${channel.name}. Type / to see the commands.` });
   drawComposer(channel);
   drawThread(channel, people);
-  modal.show(snapshot.modal, lists);
+  modal.show(snapshot.modal, base);
   const address = `#/${people.get(person).name}/${place === HOME ? HOME : channel.im ? "dm" : channel.name}`;
   if (location.hash !== address) history.replaceState(null, "", address);
   document.title = `${place === HOME ? snapshot.app.name : channel.im ? snapshot.app.name : `#${channel.name}`} · ${snapshot.team}`;
@@ -124,7 +126,7 @@ function unread(channel) {
 
 function drawSidebar() {
   const entry = (label, mark, id, count, current) => el("li", {}, el("button", { type: "button", class: `sidebar-link${count ? " unread" : ""}`, "aria-current": current ? "page" : undefined, "data-place": id, onclick: () => go(id) }, el("span", { "aria-hidden": "true" }, mark), el("span", { class: "name" }, label), count ? el("span", { class: "count", "aria-label": `${count} unread` }, String(count)) : null));
-  const channels = snapshot.channels.filter((each) => !each.im).map((each) => [each.name, each.private ? "🔒" : "#", each.id, unread(each), place === each.id]);
+  const channels = snapshot.channels.filter((each) => !each.im).map((each) => [each.name, each.private ? "⚿" : "#", each.id, unread(each), place === each.id]);
   const dm = snapshot.channels.find((each) => each.id === snapshot.dm);
   const apps = [[snapshot.app.name, "◆", snapshot.app.home ? HOME : snapshot.dm, unread(dm), place === HOME || place === snapshot.dm]];
   const print = JSON.stringify([channels, apps]);
@@ -137,7 +139,7 @@ function drawSidebar() {
 }
 
 function drawHead(channel) {
-  byId("channel-name").textContent = channel.im ? snapshot.app.name : `${channel.private ? "🔒 " : "# "}${channel.name}`;
+  byId("channel-name").textContent = channel.im ? snapshot.app.name : `${channel.private ? "⚿ " : "# "}${channel.name}`;
   byId("channel-topic").textContent = channel.im ? "App" : channel.topic || `${channel.members} members`;
   const tabs = byId("app-tabs");
   tabs.hidden = !(channel.im && snapshot.app.home);
@@ -240,10 +242,10 @@ async function start() {
   });
   const [, who = "", where = ""] = location.hash.split("/").map(decodeURIComponent);
   person = who || localStorage.getItem("sandbox-person") || "";
+  byId("app").hidden = false;
   await refresh().catch(() => { person = ""; return refresh(); });
   const named = snapshot.channels.find((each) => each.name === where && !each.im);
   place = where === HOME && snapshot.app.home ? HOME : where === "dm" ? snapshot.dm : (named?.id ?? place);
-  byId("app").hidden = false;
   draw();
   if (place === HOME) tell("open_home", {});
   byId("composer-place").querySelector("textarea")?.focus();

@@ -18,6 +18,10 @@ export class MessageList {
     this.threads = threads;
     this.kept = new Map();
     this.context = "";
+    this.atEnd = true;
+    const settle = () => { if (this.atEnd) root.scrollTop = root.scrollHeight; };
+    root.addEventListener("scroll", () => { this.atEnd = root.scrollHeight - root.scrollTop - root.clientHeight < 80; });
+    new ResizeObserver(settle).observe(root);
   }
 
   /** Show *messages*; *context* names the list: another one starts at its end. */
@@ -25,7 +29,7 @@ export class MessageList {
     const fresh = context !== this.context;
     if (fresh) this.kept.clear();
     this.context = context;
-    const atEnd = fresh || this.root.scrollHeight - this.root.scrollTop - this.root.clientHeight < 80;
+    const atEnd = fresh || this.atEnd;
     const replies = Map.groupBy ? Map.groupBy(messages, (each) => each.thread_ts) : groupBy(messages);
     const tops = this.threads ? messages.filter((each) => !each.thread_ts || each.ephemeral) : messages;
     const nodes = [];
@@ -44,6 +48,7 @@ export class MessageList {
       this.root.replaceChildren(...nodes);
       if (focused) this.root.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
     }
+    this.atEnd = atEnd;
     if (atEnd) this.root.scrollTop = this.root.scrollHeight;
   }
 

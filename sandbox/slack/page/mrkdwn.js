@@ -1,12 +1,13 @@
 // Slack's mrkdwn → DOM. Only text nodes and elements made here; nothing is ever parsed as HTML.
 
 import { el, link } from "./dom.js";
+import { emojiNodes, emojiText, learnEmoji } from "./emoji.js";
 
-const names = { emoji: {}, people: new Map(), groups: new Map(), channels: new Map(), me: "" };
+const names = { people: new Map(), groups: new Map(), channels: new Map(), me: "" };
 
 /** Tell how ids and emoji read. */
 export function learnNames(snapshot) {
-  names.emoji = snapshot.emoji;
+  learnEmoji(snapshot.emoji);
   names.me = snapshot.me;
   names.people = new Map(snapshot.people.map((each) => [each.id, each]));
   names.groups = new Map(snapshot.groups.map((each) => [each.id, each]));
@@ -14,8 +15,6 @@ export function learnNames(snapshot) {
 }
 
 const unescape = (text) => text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
-
-export const withEmoji = (text) => text.replace(/:([a-z0-9_+-]+):/g, (whole, name) => names.emoji[name] ?? whole);
 
 const INLINE = new RegExp(
   [
@@ -31,7 +30,7 @@ const TAGS = ["strong", "em", "s"];
 
 function inline(text) {
   const found = INLINE.exec(text);
-  if (!found) return [withEmoji(unescape(text))];
+  if (!found) return emojiNodes(unescape(text));
   const before = text.slice(0, found.index);
   const after = text.slice(found.index + found[0].length);
   const groups = found.groups;
@@ -135,8 +134,12 @@ export function textObject(value, className = "text") {
   if (!value) return null;
   if (value.type === "mrkdwn") return mrkdwn(value.text, className);
   const node = el("div", { class: className });
-  withEmoji(value.text).split("\n").forEach((line, index) => node.append(...(index ? [el("br")] : []), line));
+  value.text.split("\n").forEach((line, index) => node.append(...(index ? [el("br")] : []), ...emojiNodes(line)));
   return node;
 }
 
-export const plainText = (value) => (value ? withEmoji(value.text) : "");
+/** Return a text object's words: for attributes, options and titles. */
+export const plainText = (value) => (value ? emojiText(value.text) : "");
+
+/** Return a text object's words as nodes, on one line. */
+export const words = (value) => (value ? emojiNodes(value.text) : []);

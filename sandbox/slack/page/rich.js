@@ -1,7 +1,8 @@
 // rich_text, tables, charts and progress blocks → DOM.
 
 import { el, link } from "./dom.js";
-import { formatDate, textObject, userMention, withEmoji } from "./mrkdwn.js";
+import { emojiNodes } from "./emoji.js";
+import { formatDate, textObject, userMention } from "./mrkdwn.js";
 
 export function richText(block) {
   return el("div", { class: "rich" }, ...(block.elements ?? []).map(part));
@@ -33,9 +34,9 @@ function inlines(value) {
 
 function inline(each) {
   switch (each.type) {
-    case "text": return el("span", {}, ...each.text.split("\n").flatMap((line, index) => (index ? [el("br"), line] : [line])));
+    case "text": return el("span", {}, ...each.text.split("\n").flatMap((line, index) => (index ? [el("br"), ...emojiNodes(line)] : emojiNodes(line))));
     case "link": return link(each.url, each.text || each.url);
-    case "emoji": return document.createTextNode(withEmoji(`:${each.name}:`));
+    case "emoji": return el("span", {}, ...emojiNodes(`:${each.name}:`));
     case "user": return userMention(each.user_id);
     case "channel": return el("span", { class: "mention other" }, `#${each.channel_id}`);
     case "usergroup": return el("span", { class: "mention" }, `@${each.usergroup_id}`);
@@ -69,11 +70,11 @@ export function chart(block) {
 const MARKS = { pending: "○", in_progress: "◔", complete: "✓", error: "✗" };
 
 export function task(block) {
-  return el("div", { class: `task ${block.status}` }, el("span", { class: "task-mark", title: block.status }, MARKS[block.status] ?? "○"), el("span", {}, block.title), block.details ? richText(block.details) : null, block.output ? richText(block.output) : null);
+  return el("div", { class: `task ${block.status}` }, el("span", { class: "task-mark", title: block.status }, MARKS[block.status] ?? "○"), el("span", {}, ...emojiNodes(block.title)), block.details ? richText(block.details) : null, block.output ? richText(block.output) : null);
 }
 
 export function plan(block) {
-  return el("div", { class: "plan" }, el("strong", {}, block.title), ...(block.tasks ?? []).map(task));
+  return el("div", { class: "plan" }, el("strong", {}, ...emojiNodes(block.title)), ...(block.tasks ?? []).map(task));
 }
 
 export function alert(block) {
