@@ -1,17 +1,23 @@
 """Strict stand-ins for the clients, in memory: they refuse what the real ones refuse, and count what they do."""
 
+import asyncio
 import difflib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
 from pydantic import SecretStr
 
+from provisioning.clients.clearml import ClearML
 from provisioning.clients.cluster_objects import NamespaceFacts, Node, Pod, ServicePorts
 from provisioning.clients.helm import Release
-from provisioning.configuration import Chart
+from provisioning.configuration import Chart, ClearMLServer
 from provisioning.errors import PermanentError, TemporaryError
+from provisioning.known_users import KnownUsers, Records
+from sandbox.clearml.api import create_app
+from sandbox.clearml.state import ClearMLState
 
 CHART_VALUES: dict[str, Any] = {
     "imageCredentials": {"password": ""},
@@ -263,3 +269,38 @@ def _plain(value: Any) -> Any:
             return [_plain(item) for item in value]
         case _:
             return value
+
+
+def clearml_at(state: ClearMLState, *, records: Records | None = None) -> ClearML:
+    """Return the real client, wired to the stand-in server without a network."""
+    app = create_app(state)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent: list[dict[str, Any]] = []
+        scope = {
+            "type": "http",
+            "method": request.method,
+            "path": request.url.path,
+            "query_string": b"",
+            "headers": [(name.lower(), value) for name, value in request.headers.raw],
+        }
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": request.content, "more_body": False}
+
+        async def send(message: Any) -> None:
+            sent.append(dict(message))
+
+        asyncio.run(app(scope, receive, send))
+        body = b"".join(message.get("body", b"") for message in sent[1:])
+        return httpx.Response(sent[0]["status"], content=body)
+
+    server = ClearMLServer(
+        api_url="https://api.platform.example",
+        web_url="https://app.platform.example",
+        files_url="https://files.platform.example",
+        access_key=state.system_key,
+        secret_key=SecretStr(state.system_secret),
+    )
+    known = KnownUsers(records) if records is not None else lambda _company_id: ()
+    return ClearML(server, known_users=known, transport=httpx.MockTransport(answer))
