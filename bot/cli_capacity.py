@@ -65,6 +65,4 @@ def _print(answer: Fits) -> None:
     else:
         console.print(f"{wanted} does not fit, however the used instances stand.")
     for created in answer.witness or ():
-        console.print(
-            f"  {created.profile} at {created.start}: nvidia-smi {created.command}", highlight=False
-        )
+        console.print(f"  {created.profile} at {created.start}: nvidia-smi {created.command}", highlight=False)

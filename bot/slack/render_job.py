@@ -1,0 +1,242 @@
+"""A job's one live message, from the approval card to the end. Pure: job → blocks and fallback text."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.slack import kit
+from bot.slack.kit import Block
+from bot.slack.mrkdwn import block, code, cut, date, duration, escape, user
+from policies.approvals import Approval
+from provisioning.jobs import Failure, Job, JobState, StepState, StepStatus
+from provisioning.plan import Plan, Presence, Step
+
+APPROVE, DENY, WITHDRAW = "job_approve", "job_deny", "job_withdraw"
+RETRY, ROLL_BACK, LEAVE, CANCEL = "job_retry", "job_rollback", "job_leave", "job_cancel"
+REVEAL, DETAILS = "job_reveal", "job_details"
+DENY_FORM, APPROVE_FORM = "job_deny_form", "job_approve_form"
+
+STEP_SECTIONS = 20
+WARNING_SECTIONS = 4
+
+_PLANNED = {Presence.ABSENT: "🆕", Presence.DIFFERS: "✏️", Presence.PRESENT: "✔️"}
+_RUNS = {
+    StepState.PENDING: "⚪",
+    StepState.RUNNING: "⏳",
+    StepState.DONE: "✅",
+    StepState.SKIPPED: "✔️",
+    StepState.FAILED: "❌",
+    StepState.UNDONE: "↩️",
+}
+STATES = {
+    JobState.AWAITING_APPROVAL: ("🙋", "waits for approval"),
+    JobState.QUEUED: ("🕒", "approved, starts next"),
+    JobState.RUNNING: ("⏳", "runs"),
+    JobState.ROLLING_BACK: ("↩️", "is being rolled back"),
+    JobState.SUCCEEDED: ("✅", "succeeded"),
+    JobState.FAILED: ("❌", "failed"),
+    JobState.ROLLED_BACK: ("↩️", "was rolled back"),
+    JobState.DENIED: ("⛔", "was denied"),
+    JobState.EXPIRED: ("⌛", "has expired"),
+    JobState.WITHDRAWN: ("🚪", "was withdrawn"),
+    JobState.CANCELLED: ("🛑", "was cancelled"),
+    JobState.SUPERSEDED: ("🔁", "was superseded: the world had changed"),
+}
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A message: ``text`` is what notifications and screen readers get."""
+
+    text: str
+    blocks: list[Block]
+
+
+def job_message(job: Job, now: datetime) -> Rendered:
+    """Return the live message of *job* as it stands."""
+    icon, words = STATES[job.state]
+    blocks = [
+        kit.header(f"{icon} {job.plan.summary}"),
+        kit.context(
+            f"*Job {job.number}* {words} · asked by {user(job.requester.id, job.requester.name)} · {code(job.command)}"
+        ),
+    ]
+    if job.state is JobState.AWAITING_APPROVAL:
+        blocks += plan_blocks(job.plan)
+    else:
+        blocks += kit.sections([_progress_line(job, status, now) for status in job.steps], most=STEP_SECTIONS)
+    if job.failure is not None:
+        blocks += failure_blocks(job.failure)
+    blocks += _people(job)
+    if buttons := _buttons(job):
+        blocks.append(kit.actions(buttons, "job_buttons"))
+    return Rendered(cut(f"Job {job.number}: {escape(job.plan.summary)} {words}", kit.TEXT_CHARS), blocks)
+
+
+def plan_blocks(plan: Plan) -> list[Block]:
+    """Return what a plan would do, for the card, a dry run and the details."""
+    changes = sum(not step.is_noop for step in plan.steps)
+    blocks = [kit.section(f"*The plan*: {changes} of {len(plan.steps)} steps have something to do")]
+    blocks += kit.sections([_plan_line(step) for step in plan.steps], most=STEP_SECTIONS)
+    if plan.warnings:
+        blocks += kit.sections([f"⚠️ {escape(warning)}" for warning in plan.warnings], most=WARNING_SECTIONS)
+    return blocks
+
+
+def plan_message(plan: Plan, *, headline: str) -> Rendered:
+    """Return a plan that is no job: a dry run, or nothing to do."""
+    return Rendered(
+        cut(f"{headline}: {escape(plan.summary)}", kit.TEXT_CHARS),
+        [
+            kit.header(plan.summary),
+            kit.section(headline),
+            *plan_blocks(plan),
+            kit.context(f"plan {code(plan.digest[:12])}"),
+        ],
+    )
+
+
+def details_modal(job: Job) -> Block:
+    """Return every step with what it found, what differs, what it gets and how it is undone."""
+    blocks: list[Block] = [
+        kit.section(f"*{escape(job.plan.summary)}* · job {job.number} · plan {code(job.digest[:12])}")
+    ]
+    for step in job.plan.steps[:45]:
+        lines = [f"*{escape(step.title)}*", f"found: {step.found.presence.value}"]
+        if step.found.detail:
+            lines[-1] += f", {escape(step.found.detail)}"
+        lines += [
+            f"• {code(path, 100)}: {code(_short(was), 200)} → {code(_short(shall), 200)}"
+            for path, (was, shall) in list(step.found.differences.items())[:20]
+        ]
+        if step.inputs:
+            lines.append(f"with {code(json.dumps(step.inputs, ensure_ascii=False), 1200)}")
+        lines.append(f"undo: {escape(step.undo)}" if step.undo else "undo: nothing is taken back")
+        blocks.append(kit.section("\n".join(lines)))
+        blocks.append({"type": "divider"})
+    return kit.modal(f"Job {job.number}", blocks)
+
+
+def failure_blocks(failure: Failure) -> list[Block]:
+    """Return why it failed, the command's own last words, and what to do next."""
+    blocks = [kit.section(f"❌ *{escape(cut(failure.what, 1400))}*")]
+    if failure.details:
+        blocks.append(kit.section(block(failure.details)))
+    if failure.next_action:
+        blocks.append(kit.section(f"*Next:* {escape(cut(failure.next_action, 1400))}"))
+    return blocks
+
+
+def reason_modal(job: Job, *, approve: bool) -> Block:
+    """Return the form that asks why."""
+    blocks = [
+        kit.section(f"*{escape(job.plan.summary)}* · job {job.number}"),
+        kit.text_input(
+            "Reason", "reason", multiline=True, max_length=1000, hint="Everybody sees it, and the audit keeps it."
+        ),
+    ]
+    metadata = json.dumps({"job": job.id, "digest": job.digest})
+    if approve:
+        return kit.modal("Approve", blocks, callback_id=APPROVE_FORM, submit="Approve", metadata=metadata)
+    return kit.modal("Deny", blocks, callback_id=DENY_FORM, submit="Deny", metadata=metadata)
+
+
+def credentials_modal(job: Job, access_key: str, secret_key: str) -> Block:
+    """Return the admin's new credentials; they stand in this modal and nowhere else."""
+    return kit.modal(
+        "Credentials",
+        [
+            kit.section(
+                f"Credentials of the admin of tenant *{escape(job.plan.subject)}*. They are shown this once: hand them"
+                " on by a channel of your company's, or copy them into a vault now."
+            ),
+            kit.section(f"*Access key*\n{code(access_key)}"),
+            kit.section(f"*Secret key*\n{code(secret_key)}"),
+        ],
+    )
+
+
+def _plan_line(step: Step) -> str:
+    found = {Presence.ABSENT: "", Presence.DIFFERS: "change", Presence.PRESENT: "already there"}[step.found.presence]
+    parts = [part for part in (found, escape(cut(step.found.detail, 200))) if part]
+    return f"{_PLANNED[step.found.presence]} {escape(cut(step.title, 300))}" + (
+        f" _({': '.join(parts)})_" if parts else ""
+    )
+
+
+def _progress_line(job: Job, status: StepStatus, now: datetime) -> str:
+    step = job.plan.step(status.step_id)
+    line = f"{_RUNS[status.state]} {escape(cut(step.title, 300))}"
+    if status.started_at is not None and status.state is not StepState.SKIPPED:
+        line += f" · {duration(((status.finished_at or now) - status.started_at).total_seconds())}"
+    if status.state is StepState.SKIPPED:
+        line += " · already there"
+    if status.note and status.state is StepState.RUNNING:
+        line += f"\n      _{escape(cut(status.note, 200))}_"
+    return line
+
+
+def _people(job: Job) -> list[Block]:
+    lines = [
+        f"{'👍 approved' if vote.approve else '⛔ denied'} by {user(vote.actor.id, vote.actor.name)} {date(vote.at)}"
+        + (f": {escape(cut(vote.reason, 500))}" if vote.reason else "")
+        for vote in job.votes[:8]
+    ]
+    if job.approval is not None and job.state is JobState.AWAITING_APPROVAL:
+        lines.insert(0, _asks(job.approval, given=len(job.votes)))
+    if job.superseded_by:
+        lines.append(f"asked again as {escape(job.superseded_by.replace('-', ' '))}")
+    lines.append(f"plan {code(job.digest[:12])} · {date(job.updated_at)}")
+    return [kit.context(*lines)]
+
+
+def _asks(approval: Approval, *, given: int) -> str:
+    roles = " or ".join(sorted(approval.approver_roles))
+    people = "one person" if approval.count == 1 else f"{approval.count} different people"
+    so_far = f" ({given} so far)" if given else ""
+    return (
+        f"needs {people} with the role *{roles}*{so_far}, not the requester · rule {code(approval.rule)}"
+        f" · until {date(approval.expires_at)}"
+    )
+
+
+def _buttons(job: Job) -> list[Block]:
+    value = json.dumps({"job": job.id, "digest": job.digest})
+    match job.state:
+        case JobState.AWAITING_APPROVAL:
+            return [
+                kit.button("Approve", APPROVE, value, style="primary"),
+                kit.button("Deny", DENY, value, style="danger"),
+                kit.button("Details", DETAILS, value),
+                kit.button("Withdraw", WITHDRAW, value),
+            ]
+        case JobState.QUEUED | JobState.RUNNING:
+            stop = kit.confirmation(
+                "Cancel this job?", "It stops at the next safe point, and can then go on or be undone.", "Cancel job"
+            )
+            return [
+                kit.button("Details", DETAILS, value),
+                kit.button("Cancel", CANCEL, value, style="danger", confirm=stop),
+            ]
+        case JobState.FAILED:
+            undo = kit.confirmation("Roll back?", _undo_text(job), "Roll back")
+            return [
+                kit.button("Retry from here", RETRY, value, style="primary"),
+                kit.button("Roll back", ROLL_BACK, value, style="danger", confirm=undo),
+                kit.button("Leave", LEAVE, value),
+                kit.button("Details", DETAILS, value),
+            ]
+        case JobState.SUCCEEDED if job.plan.operation == "tenant create" and job.revealed_at is None:
+            return [kit.button("Show credentials", REVEAL, value), kit.button("Details", DETAILS, value)]
+        case _:
+            return [kit.button("Details", DETAILS, value)]
+
+
+def _undo_text(job: Job) -> str:
+    done = {status.step_id for status in job.steps if status.state in {StepState.DONE, StepState.FAILED}}
+    undos = [f"• {escape(step.undo)}" for step in reversed(job.plan.steps) if step.id in done and step.undo]
+    return "\n".join(undos) or "Nothing was done that could be taken back."
+
+
+def _short(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,98 @@
+"""Replies that are lists and texts: help, refusals, jobs, approvals, the audit trail, who you are. Pure."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from bot.slack import kit
+from bot.slack.mrkdwn import block, code, cut, date, escape, user
+from bot.slack.render_job import STATES, Rendered
+from commands.grammar import HelpRequest, UsageError
+from policies.approvals import Actor, Refusal
+from provisioning.errors import ChatopsError
+from provisioning.jobs import Job
+
+LIST_SECTIONS = 12
+
+
+def usage_error(error: UsageError) -> Rendered:
+    """Return what was wrong with a command and how it is used."""
+    blocks = [kit.section(f"🤔 {escape(cut(error.message, 2500))}")]
+    if error.usage:
+        blocks.append(kit.section(block(error.usage)))
+    return Rendered(cut(escape(error.message), kit.TEXT_CHARS), blocks)
+
+
+def help_text(help_request: HelpRequest) -> Rendered:
+    return Rendered(cut(escape(help_request.text), kit.TEXT_CHARS), [kit.section(block(help_request.text, 2900))])
+
+
+def refusal(refused: Refusal) -> Rendered:
+    """Return a no, with the reason and the next action."""
+    blocks = [kit.section(f"⛔ {escape(cut(refused.reason, 2500))}")]
+    if refused.next_action:
+        blocks.append(kit.section(f"*Next:* {escape(cut(refused.next_action, 2500))}"))
+    return Rendered(cut(escape(str(refused)), kit.TEXT_CHARS), blocks)
+
+
+def problem(error: ChatopsError) -> Rendered:
+    """Return an error that people may read."""
+    blocks = [kit.section(f"❌ {escape(cut(error.what, 2500))}")]
+    if error.details:
+        blocks.append(kit.section(block(error.details)))
+    if error.next_action:
+        blocks.append(kit.section(f"*Next:* {escape(cut(error.next_action, 2500))}"))
+    return Rendered(cut(escape(str(error)), kit.TEXT_CHARS), blocks)
+
+
+def incident(incident_id: str) -> Rendered:
+    """Return a fault of ours: an id to look for in the log, and nothing else."""
+    text = f"💥 Something went wrong in the bot. Incident {code(incident_id)}: an admin finds it in the bot's log."
+    return Rendered(f"Something went wrong in the bot: incident {incident_id}", [kit.section(text)])
+
+
+def notice(text: str) -> Rendered:
+    """Return one line of our own."""
+    return Rendered(cut(text, kit.TEXT_CHARS), [kit.section(text)])
+
+
+def jobs(found: Sequence[Job], *, title: str, empty: str) -> Rendered:
+    """Return a list of jobs, newest first."""
+    if not found:
+        return notice(empty)
+    lines = []
+    for job in found:
+        icon, words = STATES[job.state]
+        lines.append(
+            f"{icon} *Job {job.number}* {words} · {escape(cut(job.plan.summary, 150))}"
+            f" · {user(job.requester.id, job.requester.name)} · {date(job.created_at)}"
+        )
+    return Rendered(f"{title}: {len(found)}", [kit.header(title), *kit.sections(lines, most=LIST_SECTIONS)])
+
+
+def audit(rows: Sequence[Mapping[str, Any]], *, subject: str | None) -> Rendered:
+    """Return rows of the audit trail, newest first."""
+    title = f"Audit of {subject}" if subject else "Audit"
+    if not rows:
+        return notice(f"The audit trail has nothing on {code(subject or 'anything')} yet.")
+    return Rendered(
+        f"{title}: {len(rows)} rows",
+        [kit.header(title), *kit.sections([_row(row) for row in rows], most=LIST_SECTIONS)],
+    )
+
+
+def whoami(actor: Actor) -> Rendered:
+    roles = ", ".join(sorted(actor.roles)) or "no role"
+    return notice(f"You are {user(actor.id, actor.name)} ({code(actor.id)}), with: *{escape(roles)}*.")
+
+
+def _row(row: Mapping[str, Any]) -> str:
+    actor = user(row["actor"], row["actor_name"])
+    parts = [f"{code(str(row['seq']))} {date(datetime.fromisoformat(row['at']))} *{escape(row['action'])}* {actor}"]
+    parts += [escape(str(row[name])) for name in ("subject", "job", "step", "outcome") if row[name]]
+    if row["rule"]:
+        parts.append(f"rule {code(row['rule'])}")
+    why = row["detail"].get("why") or row["detail"].get("command") or row["detail"].get("reason")
+    if why:
+        parts.append(escape(cut(str(why), 200)))
+    return " · ".join(parts)
