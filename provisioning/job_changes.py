@@ -46,12 +46,14 @@ def start(job: Job, attempt: int, now: datetime) -> Change | None:
 def step_started(job: Job, step_id: str, attempt: int, now: datetime) -> Change | None:
     """The step is about to change the world."""
     known = job.status(step_id)
-    first = not (known.attempt == attempt and known.state is StepState.RUNNING)
+    under_way = known.attempt == attempt and known.state is StepState.RUNNING
+    if under_way and known.applied:
+        return None  # it goes on after a crash
     status = known.model_copy(
         update={
             "state": StepState.RUNNING,
             "attempt": attempt,
-            "started_at": now if first or known.started_at is None else known.started_at,
+            "started_at": known.started_at if under_way else now,
             "finished_at": None,
             "note": "",
             "failure": None,
