@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from commands.catalog import CommandArgs, TenantCreate
 from provisioning.capacity.profiles import COUNT_LABEL, RESOURCE_PREFIX, identify
 from provisioning.clients.cluster_objects import Node
+from provisioning.clients.interfaces import ClusterReads, HelmReads
 from provisioning.configuration import Provisioning
 from provisioning.jobs import Job, StepState
 from provisioning.known_users import KnownUsers
@@ -17,8 +18,6 @@ from provisioning.port_ranges import PortRange
 
 if TYPE_CHECKING:
     from provisioning.clients.clearml import ClearML
-    from provisioning.clients.cluster import ClusterClient
-    from provisioning.clients.helm import Helm
     from provisioning.store import Store
 
 PARALLEL_QUESTIONS = 12
@@ -36,8 +35,8 @@ class FactsGatherer:
         *,
         configuration: Provisioning,
         clearml: "ClearML",
-        cluster: "ClusterClient",
-        helm: "Helm",
+        cluster: ClusterReads,
+        helm: HelmReads,
         store: "Store",
     ) -> None:
         self._configuration = configuration

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from provisioning.clients.interfaces import ClusterWrites
 from provisioning.errors import PermanentError
 from provisioning.plan import Observation, Outputs, Presence
 from provisioning.steps.base import StepRun
 
 if TYPE_CHECKING:
     from provisioning.clients.clearml import ClearML
-    from provisioning.clients.cluster import ClusterClient
 
 ACCESS_KEY = "access_key"
 SECRET_KEY = "secret_key"  # noqa: S105 - the name of a field
@@ -117,7 +117,7 @@ class AgentCredentials:
 
     kind = "clearml.credentials"
 
-    def __init__(self, clearml: "ClearML", cluster: "ClusterClient") -> None:
+    def __init__(self, clearml: "ClearML", cluster: ClusterWrites) -> None:
         self._clearml = clearml
         self._cluster = cluster
 

@@ -1,18 +1,16 @@
 """Steps on helm releases. Values stand in the plan with secrets by name; here they are put in, in memory."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue, SecretStr
 
+from provisioning.clients.helm_releases import Release
+from provisioning.clients.interfaces import ClusterReads, HelmWrites
 from provisioning.configuration import Chart
 from provisioning.errors import PermanentError
 from provisioning.plan import Observation, Outputs, Presence
 from provisioning.steps.base import StepRun
-
-if TYPE_CHECKING:
-    from provisioning.clients.cluster import ClusterClient
-    from provisioning.clients.helm import Helm, Release
 
 HIDDEN = "•••"
 
@@ -45,8 +43,8 @@ class HelmRelease:
 
     def __init__(
         self,
-        helm: "Helm",
-        cluster: "ClusterClient",
+        helm: HelmWrites,
+        cluster: ClusterReads,
         *,
         charts: Mapping[str, Chart],
         secrets: Mapping[str, SecretStr],
@@ -97,7 +95,7 @@ class HelmRelease:
         else:
             self._helm.uninstall(wanted.namespace, wanted.release, timeout_s=run.timeout_s, cancelled=run.cancelled)
 
-    def _differences(self, wanted: ReleaseInputs, release: "Release") -> dict[str, tuple[JsonValue, JsonValue]]:
+    def _differences(self, wanted: ReleaseInputs, release: Release) -> dict[str, tuple[JsonValue, JsonValue]]:
         differences: dict[str, tuple[JsonValue, JsonValue]] = {}
         for name, found, shall in (
             ("status", release.status, "deployed"),
@@ -146,15 +144,19 @@ def differing_values(found: Any, shall: Any) -> dict[str, tuple[JsonValue, JsonV
         elif isinstance(right[path], SecretStr):
             if left.get(path) != right[path].get_secret_value():
                 differences[path] = (HIDDEN if path in left else None, HIDDEN)
-        elif path not in left or left[path] != right[path]:
+        elif path not in left or not _same(left[path], right[path]):
             differences[path] = (left.get(path), right[path])
     return differences
+
+
+def _same(found: Any, shall: Any) -> bool:
+    return bool(found == shall) and isinstance(found, bool) == isinstance(shall, bool)  # True == 1 in Python
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     """Yield path and value of every leaf. Items of a list that have a name go by it, not by their place."""
     match value:
-        case dict() if value:
+        case dict() if value or not path:
             for key, item in value.items():
                 name = f'"{key}"' if "." in str(key) else str(key)
                 yield from _leaves(item, f"{path}.{name}" if path else name)

@@ -1,17 +1,14 @@
 """Steps on Kubernetes objects: a tenant's namespace, NetworkPolicies."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from provisioning.clients.interfaces import ClusterWrites, KubectlWrites
 from provisioning.errors import PermanentError
 from provisioning.plan import Observation, Outputs, Presence
 from provisioning.steps.base import StepRun
-
-if TYPE_CHECKING:
-    from provisioning.clients.cluster import ClusterClient
-    from provisioning.clients.kubectl import Kubectl
 
 CREATED_BY = "clearml-chatops/created-by"  # the job that made the namespace: only its undo may delete it
 SHOWN_CHARS = 1000  # of one object's difference
@@ -33,7 +30,7 @@ class Namespace:
 
     kind = "k8s.namespace"
 
-    def __init__(self, cluster: "ClusterClient") -> None:
+    def __init__(self, cluster: ClusterWrites) -> None:
         self._cluster = cluster
 
     def observe(self, inputs: dict[str, Any]) -> Observation:
@@ -81,7 +78,7 @@ class NetworkPolicies:
 
     kind = "k8s.network_policies"
 
-    def __init__(self, cluster: "ClusterClient", kubectl: "Kubectl") -> None:
+    def __init__(self, cluster: ClusterWrites, kubectl: KubectlWrites) -> None:
         self._cluster = cluster
         self._kubectl = kubectl
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from provisioning.clients.interfaces import ClusterWrites, HelmWrites, KubectlWrites
 from provisioning.configuration import Provisioning
 from provisioning.steps.base import StepAction
 from provisioning.steps.clearml_steps import AdminUser, AgentCredentials, Company, Domains, Queues
@@ -11,18 +12,15 @@ from provisioning.steps.kubernetes_steps import Namespace, NetworkPolicies
 
 if TYPE_CHECKING:
     from provisioning.clients.clearml import ClearML
-    from provisioning.clients.cluster import ClusterClient
-    from provisioning.clients.helm import Helm
-    from provisioning.clients.kubectl import Kubectl
 
 
 def build_actions(
     *,
     configuration: Provisioning,
     clearml: "ClearML",
-    cluster: "ClusterClient",
-    helm: "Helm",
-    kubectl: "Kubectl",
+    cluster: ClusterWrites,
+    helm: HelmWrites,
+    kubectl: KubectlWrites,
 ) -> Mapping[str, StepAction]:
     """Return kind → action. The clients are shared by all threads."""
     secrets = {"redis.password": configuration.redis.password}

@@ -1,0 +1,76 @@
+"""What steps and facts need of the cluster, helm and kubectl: the clients have it, and so have tests' stand-ins.
+
+What each method promises stands at the client's own.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from pydantic import SecretStr
+
+from provisioning.clients.cluster_objects import NamespaceFacts, Node, Pod, ServicePorts
+from provisioning.clients.helm_releases import Release
+from provisioning.configuration import Chart
+
+
+class ClusterReads(Protocol):
+    def namespace(self, name: str) -> NamespaceFacts | None: ...
+
+    def secret(self, namespace: str, name: str) -> dict[str, SecretStr] | None: ...
+
+    def nodes(self) -> tuple[Node, ...]: ...
+
+    def services(self) -> tuple[ServicePorts, ...]: ...
+
+    def pods(self, namespace: str | None = None) -> tuple[Pod, ...]: ...
+
+
+class ClusterWrites(ClusterReads, Protocol):
+    def ensure_namespace(self, name: str, labels: Mapping[str, str]) -> None: ...
+
+    def delete_namespace(self, name: str, timeout_s: float = 120) -> None: ...
+
+    def put_secret(self, namespace: str, name: str, data: Mapping[str, str], labels: Mapping[str, str]) -> None: ...
+
+    def delete_secret(self, namespace: str, name: str) -> None: ...
+
+
+class KubectlWrites(Protocol):
+    def apply(self, manifests: Sequence[Mapping[str, Any]], *, namespace: str | None = None) -> None: ...
+
+    def diff(self, manifests: Sequence[Mapping[str, Any]], *, namespace: str | None = None) -> str: ...
+
+    def delete(
+        self, manifests: Sequence[Mapping[str, Any]], *, namespace: str | None = None, timeout_s: float = 120
+    ) -> None: ...
+
+
+class HelmReads(Protocol):
+    def show_chart(self, chart: Chart) -> dict[str, Any]: ...
+
+    def show_values(self, chart: Chart) -> dict[str, Any]: ...
+
+    def release(self, namespace: str, name: str) -> Release | None: ...
+
+    def releases(self, namespace: str | None = None) -> tuple[Release, ...]: ...
+
+    def values(self, namespace: str, name: str) -> dict[str, Any]: ...
+
+
+class HelmWrites(HelmReads, Protocol):
+    def upgrade_install(
+        self,
+        namespace: str,
+        name: str,
+        chart: Chart,
+        values: Mapping[str, Any],
+        *,
+        timeout_s: float,
+        cancelled: Callable[[], bool] = ...,
+    ) -> Release: ...
+
+    def uninstall(
+        self, namespace: str, name: str, *, timeout_s: float, cancelled: Callable[[], bool] = ...
+    ) -> None: ...
+
+    def recover(self, namespace: str, name: str, *, timeout_s: float = 120) -> str | None: ...

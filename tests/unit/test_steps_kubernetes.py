@@ -1,0 +1,144 @@
+"""The steps on namespaces and NetworkPolicies, against a strict cluster in memory."""
+
+import json
+from typing import Any
+
+import pytest
+
+from policies.network import redis_policy, tenant_labels, tenant_policies
+from provisioning.errors import PermanentError
+from provisioning.plan import Presence
+from provisioning.steps.base import StepRun
+from provisioning.steps.kubernetes_steps import Namespace, NetworkPolicies, objects
+from tests.fakes import FakeCluster, FakeKubectl
+
+RUN = StepRun(job_id="job-1", step_id="x", attempt=1, timeout_s=60)
+NAMESPACE = {"name": "acme", "labels": tenant_labels("acme")}
+POLICIES: dict[str, Any] = {
+    "namespace": "acme",
+    "manifests": list(tenant_policies("acme", ingress_namespace="ingress-nginx", ports=False)),
+}
+
+
+@pytest.fixture
+def cluster() -> FakeCluster:
+    return FakeCluster()
+
+
+def test_a_namespace_is_made_with_our_labels(cluster: FakeCluster) -> None:
+    """Absent, made, present."""
+    action = Namespace(cluster)
+    assert action.observe(NAMESPACE).presence is Presence.ABSENT
+    assert action.apply(NAMESPACE, RUN) == {"name": "acme", "created": True}
+    assert cluster.namespaces["acme"].items() >= tenant_labels("acme").items()
+    assert action.observe(NAMESPACE).presence is Presence.PRESENT
+
+
+def test_missing_labels_are_named_and_added(cluster: FakeCluster) -> None:
+    """Other labels stay."""
+    cluster.namespaces["acme"] = {"team": "blue", "clearml-chatops/tenant": "acme"}
+    action = Namespace(cluster)
+    seen = action.observe(NAMESPACE)
+    assert seen.presence is Presence.DIFFERS
+    assert seen.differences == {"labels.app.kubernetes.io/managed-by": (None, "clearml-chatops")}
+    action.apply(NAMESPACE, RUN)
+    assert cluster.namespaces["acme"] == {"team": "blue"} | tenant_labels("acme")
+
+
+def test_undo_deletes_the_namespace_of_this_job_though_a_crash_hid_who_made_it(cluster: FakeCluster) -> None:
+    """The label remembers: applied twice, undone without outputs."""
+    action = Namespace(cluster)
+    action.apply(NAMESPACE, RUN)
+    assert action.apply(NAMESPACE, RUN) == {"name": "acme", "created": True}
+    for _ in range(2):
+        action.undo(NAMESPACE, {}, RUN)
+    assert "acme" not in cluster.namespaces
+
+
+@pytest.mark.parametrize("labels", [{}, {"clearml-chatops/created-by": "job-0"}])
+def test_undo_leaves_a_namespace_that_was_there_before(cluster: FakeCluster, labels: dict[str, str]) -> None:
+    """Made by hand, or by an earlier job."""
+    cluster.namespaces["acme"] = labels
+    action = Namespace(cluster)
+    outputs = action.apply(NAMESPACE, RUN)
+    action.undo(NAMESPACE, outputs, RUN)
+    assert "acme" in cluster.namespaces
+
+
+def test_policies_of_a_namespace_that_does_not_exist_yet_are_absent(cluster: FakeCluster) -> None:
+    """kubectl would fail; nothing is asked of it."""
+    assert NetworkPolicies(cluster, FakeKubectl(cluster)).observe(POLICIES).presence is Presence.ABSENT
+
+
+def test_policies_are_applied_and_found(cluster: FakeCluster) -> None:
+    """Absent by name, then as planned."""
+    cluster.namespaces["acme"] = {}
+    action = NetworkPolicies(cluster, FakeKubectl(cluster))
+    seen = action.observe(POLICIES)
+    assert seen.presence is Presence.ABSENT
+    assert "default-deny-ingress" in seen.detail
+    action.apply(POLICIES, RUN)
+    assert action.observe(POLICIES).presence is Presence.PRESENT
+
+
+def test_a_policy_that_was_opened_by_hand_differs(cluster: FakeCluster) -> None:
+    """What would be taken out and put in is shown, by policy."""
+    cluster.namespaces["acme"] = {}
+    action = NetworkPolicies(cluster, FakeKubectl(cluster))
+    action.apply(POLICIES, RUN)
+    cluster.policies["acme", "default-deny-ingress"]["spec"]["ingress"] = [{"from": [{"namespaceSelector": {}}]}]
+    seen = action.observe(POLICIES)
+    assert seen.presence is Presence.DIFFERS
+    removed, _added = seen.differences["default-deny-ingress"]
+    assert "namespaceSelector" in str(removed)
+    action.apply(POLICIES, RUN)
+    assert action.observe(POLICIES).presence is Presence.PRESENT
+
+
+def test_policies_that_do_not_stay_as_applied_are_an_error(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An admission controller that rewrites them must not pass for isolation."""
+    cluster.namespaces["acme"] = {}
+    kubectl = FakeKubectl(cluster)
+    monkeypatch.setattr(kubectl, "apply", lambda *_args, **_named: None)
+    with pytest.raises(PermanentError, match="did not stay as applied"):
+        NetworkPolicies(cluster, kubectl).apply(POLICIES, RUN)
+
+
+def test_undo_takes_a_tenants_policies_and_leaves_shared_ones(cluster: FakeCluster) -> None:
+    """The guard of Redis serves the other tenants too."""
+    cluster.namespaces["acme"] = {}
+    shared = {"namespace": "redis-shared", "manifests": [redis_policy("redis-shared", port=6379)], "shared": True}
+    action = NetworkPolicies(cluster, FakeKubectl(cluster))
+    for inputs in (POLICIES, shared):
+        action.apply(inputs, RUN)
+        action.undo(inputs, {}, RUN)
+    assert [namespace for namespace, _ in cluster.policies] == ["redis-shared"]
+    del cluster.namespaces["acme"]
+    action.undo(POLICIES, {}, RUN)
+
+
+def test_a_diff_is_read_by_object() -> None:
+    """As Kubectl.diff prints it: one heading an object, context lines do not count."""
+    diff = "\n".join(
+        [
+            "# networking.k8s.io.v1.NetworkPolicy.acme.first",
+            "@@",
+            " spec:",
+            "-  a: 1",
+            "+  a: 2",
+            "# networking.k8s.io.v1.NetworkPolicy.acme.second",
+            "@@",
+            "+kind: NetworkPolicy",
+            "# networking.k8s.io.v1.NetworkPolicy.acme.third",
+            " spec:",
+        ]
+    )
+    assert objects(diff) == {"first": ("  a: 1", "  a: 2"), "second": ("", "kind: NetworkPolicy")}
+    assert objects("") == {}
+
+
+def test_manifests_survive_the_plans_json() -> None:
+    """What was planned is what is applied."""
+    assert json.loads(json.dumps(POLICIES)) == POLICIES
