@@ -99,7 +99,7 @@ def install(cache_dir: Path | None = None, progress: Progress = lambda _line: No
         progress("helm and kubectl are on PATH and new enough: nothing to download")
     else:
         root.mkdir(parents=True, exist_ok=True)
-        with _lock(folder.with_suffix(".lock"), progress):
+        with _lock(folder.parent / f"{folder.name}.lock", progress):
             if _is_complete(folder, thoroughly=True):
                 progress(f"helm {HELM.version} and kubectl {KUBECTL.version} are in {folder}")
             else:

@@ -55,12 +55,6 @@ def mapped(doing: str) -> Iterator[None]:
         yield
     except client.ApiException as refusal:
         raise _refused(doing, refusal) from refusal
-    except urllib3.exceptions.SSLError as problem:
-        raise PermanentError(
-            f"{doing}: the cluster's certificate was refused",
-            next_action="check certificate-authority in the kubeconfig",
-            details=str(problem)[:DETAIL_CHARS],
-        ) from problem
     except urllib3.exceptions.HTTPError as problem:
         # Their texts hold the address, never headers or bodies.
         raise UnreachableError(
@@ -72,6 +66,13 @@ def mapped(doing: str) -> Iterator[None]:
 
 # status, what the words must hold, class, what it means, what to do; the first match wins
 _REFUSALS: tuple[tuple[frozenset[int], str, type[ChatopsError], str, str], ...] = (
+    (
+        frozenset({0}),  # the client's own, for errors of TLS
+        "SSL",
+        PermanentError,
+        "the cluster's certificate was refused",
+        "check certificate-authority in the kubeconfig",
+    ),
     (frozenset({404}), "", NotFoundError, "not found", "check the name"),
     (
         frozenset({401}),
@@ -110,7 +111,7 @@ def _refused(doing: str, refusal: client.ApiException) -> ChatopsError:
     words = _message(refusal)
     for statuses, needed, error, meaning, next_action in _REFUSALS:
         if status in statuses and needed in words:
-            return error(f"{doing}: {status}, {meaning}", next_action=next_action, details=words)
+            return error(f"{doing}: {f'{status}, ' if status else ''}{meaning}", next_action=next_action, details=words)
     return PermanentError(f"{doing}: {status} {refusal.reason}", next_action="look at the details", details=words)
 
 

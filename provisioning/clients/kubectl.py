@@ -66,6 +66,7 @@ class Kubectl:
         """
         if not manifests:
             return ""
+        doing = f"comparing {_described(manifests)}"
         completed = self._run(
             [
                 "diff",
@@ -76,9 +77,11 @@ class Kubectl:
                 "--filename=-",
             ],
             stdin=_listed(manifests),
-            doing=f"comparing {_described(manifests)}",
+            doing=doing,
             fine=(0, 1),
         )
+        if completed.returncode == 1 and not completed.stdout.strip():
+            raise cluster_error(doing, completed)  # kubectl's own failures may also end with 1
         return _stable(completed.stdout)
 
     def delete(

@@ -30,7 +30,7 @@ class _Meaning:
 
 _MEANINGS = (
     _Meaning(
-        r"context \S+ does not exist|stat \S+: no such file|no configuration has been provided",
+        r"context \S+ does not exist|context was not found|stat \S+: no such file|no configuration has been provided",
         PermanentError,
         "the kubeconfig or its context is not there",
         "set cluster.kubeconfig and cluster.context",
