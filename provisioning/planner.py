@@ -4,13 +4,12 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from pydantic import JsonValue, TypeAdapter
+from pydantic import JsonValue
 
 from provisioning.errors import PermanentError
 from provisioning.operations.base import Draft, FactsSource, Operation
 from provisioning.operations.registry import OPERATIONS
 from provisioning.plan import Observation, Outputs, Plan, Presence, Step, resolve
-from provisioning.port_ranges import PortRange
 from provisioning.steps.base import StepAction
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from policies.approvals import Refusal
 
 PARALLEL_LOOKS = 8
-_PORT_RANGE = TypeAdapter(PortRange)
 NOT_YET = Observation(presence=Presence.ABSENT)
 
 
@@ -90,12 +88,6 @@ class Planner:
         if action is None:
             raise PermanentError(f"planning step {step.id}: no action is called {step.kind!r}")
         return action.observe(inputs)
-
-
-def port_ranges(plan: Plan) -> tuple[PortRange, ...]:
-    """Return the envelopes of ports that *plan* claims: what its job must lease."""
-    claims = [step.inputs.get("port_range") for step in plan.steps]
-    return tuple(_PORT_RANGE.validate_python(claim) for claim in claims if claim is not None)
 
 
 def references(inputs: Any) -> frozenset[str]:

@@ -17,7 +17,10 @@ from pydantic import SecretStr
 
 from provisioning.clients.clearml_errors import (
     DUPLICATE,
+    NO_SUCH_TARGET,
+    NO_SUCH_USER,
     ROLE_NOT_ALLOWED,
+    UNKNOWN_ENDPOINT,
     ClearMLError,
     from_answer,
     from_transport,
@@ -202,6 +205,16 @@ class ClearML:
         with self._lock:
             self._created.setdefault(company_id, []).append(user_id)
         return user_id
+
+    def delete_user(self, user_id: str) -> bool:
+        """Delete the user. Returns False where it is gone already, or where this server cannot (open source)."""
+        try:
+            self._change("deleting a user", "auth.delete_user", {"user": user_id}, headers={ACT_AS: user_id})
+        except ClearMLError as error:
+            if error.kind in {UNKNOWN_ENDPOINT, NO_SUCH_TARGET, NO_SUCH_USER}:
+                return False
+            raise
+        return True
 
     # -- credentials ----------------------------------------------------------------------------------------
 

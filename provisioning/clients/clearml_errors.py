@@ -11,6 +11,8 @@ import httpx
 from provisioning.errors import ChatopsError, PermanentError, TemporaryError, UnreachableError
 
 MOST_TEXT = 300
+NO_SUCH_TARGET = (400, 6)  # of Impersonate-As or Act-As
+NO_SUCH_USER = (400, 301)
 DUPLICATE = (400, 801)
 ROLE_NOT_ALLOWED = (403, 20)
 UNKNOWN_ENDPOINT = (404, 0)

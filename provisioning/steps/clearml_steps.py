@@ -97,7 +97,10 @@ class AdminUser:
         return {"id": user_id, "created": True}
 
     def undo(self, inputs: dict[str, Any], outputs: Outputs, run: StepRun) -> None:
-        run.note("the user stays with its company")
+        wanted = AdminUserInputs.model_validate(inputs)
+        found = self._clearml.user_by_email(wanted.company_id, wanted.email)
+        if found is not None and outputs.get("created", True) and not self._clearml.delete_user(found.id):
+            run.note("the user stays: this server has no call to delete it")
 
 
 class CredentialsInputs(_Inputs):

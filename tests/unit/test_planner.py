@@ -12,8 +12,7 @@ from policies.approvals import Refusal
 from provisioning.errors import PermanentError, UnreachableError
 from provisioning.operations.base import Draft
 from provisioning.plan import Observation, Outputs, Plan, Presence, Step
-from provisioning.planner import Planner, port_ranges, references
-from provisioning.port_ranges import PortRange
+from provisioning.planner import Planner, references
 from provisioning.steps.base import StepRun
 
 
@@ -175,12 +174,3 @@ def test_references_are_found_at_any_depth() -> None:
     """In lists, in maps; a map with more than the reference is none."""
     inputs = {"a": [{"b": {"$ref": "x.id"}}], "c": {"$ref": "y.id", "more": 1}, "d": ({"$ref": "z.id.deep"},)}
     assert references(inputs) == {"x", "z"}
-
-
-def test_the_ports_that_a_plan_claims_are_read_from_its_steps() -> None:
-    """Whoever stores the job leases them."""
-    plan = planned(
-        planner(Look(), step("a", port_range={"start": 30100, "size": 10}), step("b")).plan("paint", Args(name="acme"))
-    )
-    assert port_ranges(plan) == (PortRange(30100, 10),)
-    assert port_ranges(planned(planner(Look(), step("a", port_range=None)).plan("paint", Args(name="acme")))) == ()

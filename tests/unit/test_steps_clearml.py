@@ -69,6 +69,27 @@ def test_an_admin_is_made_once(state: ClearMLState, clearml: ClearML) -> None:
     assert [(one["email"], one["role"]) for one in company["users"]] == [("ana@acme.example", "admin")]
 
 
+def test_undo_frees_the_admins_address(clearml: ClearML) -> None:
+    """An address belongs to one user of the server: rolled back, another tenant may have it. Undone again: fine."""
+    inputs = {"company_id": clearml.create_company("acme"), "email": "ana@acme.example", "name": "Ana"}
+    admin = AdminUser(clearml)
+    admin.apply(inputs, RUN)
+    for _ in range(2):
+        admin.undo(inputs, {}, RUN)
+    other = inputs | {"company_id": clearml.create_company("beta")}
+    admin.apply(other, RUN)
+    assert presence(admin, other) is Presence.PRESENT
+
+
+def test_undo_leaves_an_admin_that_was_there_before(clearml: ClearML, user_id: str) -> None:
+    """Apply found it and said so."""
+    (company_id,) = (one.id for one in clearml.companies() if one.name == "acme")
+    inputs = {"company_id": company_id, "email": "ana@acme.example", "name": "Ana"}
+    admin = AdminUser(clearml)
+    admin.undo(inputs, admin.apply(inputs, RUN), RUN)
+    assert admin.observe(inputs).outputs == {"id": user_id}
+
+
 def credentials_inputs(user_id: str) -> dict[str, Any]:
     return {"user_id": user_id, "namespace": "acme", "secret": "clearml-agent-credentials", "label": LABEL}
 
