@@ -47,6 +47,10 @@ class LoopbackServer:
     def stop(self) -> None:
         """Stop serving and wait for the thread. Safe to call again."""
         if self._server is not None and self._thread is not None:
+            # an app that lets its clients wait ends their waiting here, or the stop would wait for them
+            close = getattr(getattr(self._app, "state", None), "close", None)
+            if close is not None:
+                close()
             self._server.should_exit = True
             self._thread.join(STOP_S)
             self._server = self._thread = None

@@ -61,4 +61,5 @@ def create_app(
         middleware=[Middleware(Guard, workspace=workspace, token=token)],
     )
     app.state.token = token
+    app.state.close = control.close
     return app

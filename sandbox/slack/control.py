@@ -21,12 +21,11 @@ Action = Callable[[dict[str, Any]], Any]
 class Control:
     """Routes under /sandbox/. *drawer*: tab → its data; *actions*: name → what a drawer's button does."""
 
-    def __init__(
-        self, workspace: Workspace, drawer: Mapping[str, Data], actions: Mapping[str, Action]
-    ) -> None:
+    def __init__(self, workspace: Workspace, drawer: Mapping[str, Data], actions: Mapping[str, Action]) -> None:
         self._workspace = workspace
         self._drawer = drawer
         self._actions = actions
+        self._closed = False
         self._bells: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         workspace.state.on_change(self._ring)
 
@@ -58,13 +57,18 @@ class Control:
         bell = (asyncio.get_running_loop(), asyncio.Event())
         self._bells.add(bell)
         try:
-            if self._workspace.state.version == since:
+            if self._workspace.state.version == since and not self._closed:
                 await asyncio.wait_for(bell[1].wait(), max(0.0, timeout_s))
         except TimeoutError:
             pass
         finally:
             self._bells.discard(bell)
         return JSONResponse({"version": self._workspace.state.version})
+
+    def close(self) -> None:
+        """Let everybody go who waits for a change: the server stops."""
+        self._closed = True
+        self._ring()
 
     def _ring(self) -> None:
         for loop, event in tuple(self._bells):

@@ -24,9 +24,7 @@ class Envelope:
     kind: Kind
     payload: JSON
     accepts_response: bool = False
-    id: str = field(
-        default_factory=lambda: f"{secrets.token_hex(4)}-{secrets.token_hex(2)}-{secrets.token_hex(6)}"
-    )
+    id: str = field(default_factory=lambda: f"{secrets.token_hex(4)}-{secrets.token_hex(2)}-{secrets.token_hex(6)}")
     retry_attempt: int = 0
     retry_reason: str = ""
 

@@ -54,9 +54,7 @@ def button(blocks: Sequence[Mapping[str, Any]], text: str) -> Found | None:
 
 
 def buttons(blocks: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [
-        words(found.element.get("text")) for found in elements(blocks) if found.element["type"] == "button"
-    ]
+    return [words(found.element.get("text")) for found in elements(blocks) if found.element["type"] == "button"]
 
 
 def by_ids(blocks: Sequence[Mapping[str, Any]], action_id: str, block_id: str | None) -> Found | None:
@@ -95,8 +93,4 @@ def with_ids(blocks: Sequence[Mapping[str, Any]], new_id: Any) -> list[JSON]:
 
 
 def _with_action_id(element: JSON, new_id: Any) -> JSON:
-    return (
-        element
-        if element.get("action_id") or element.get("type") == "image"
-        else {**element, "action_id": new_id()}
-    )
+    return element if element.get("action_id") or element.get("type") == "image" else {**element, "action_id": new_id()}

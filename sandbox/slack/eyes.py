@@ -58,11 +58,7 @@ class Eyes:
             if view is None:
                 return None
             blocks = view.view["blocks"]
-            fields = [
-                self._field(view, found)
-                for found in elements.elements(blocks)
-                if found.block["type"] == "input"
-            ]
+            fields = [self._field(view, found) for found in elements.elements(blocks) if found.block["type"] == "input"]
             errors = [f"{field['label']}: {field['error']}" for field in fields if field["error"]]
             body = blocks_to_text(blocks, self.shown)
             return {
@@ -79,9 +75,7 @@ class Eyes:
         entered = view.values.get(found.block_id, {}).get(str(found.element["action_id"]), {})
         value = entered.get(forms.field_of(found.element))
         chosen = value if isinstance(value, list) else [value]
-        words = [
-            elements.words(each.get("text")) if isinstance(each, dict) else str(each or "") for each in chosen
-        ]
+        words = [elements.words(each.get("text")) if isinstance(each, dict) else str(each or "") for each in chosen]
         return {
             "block_id": found.block_id,
             "label": text_object(found.block.get("label"), self.shown),
@@ -112,9 +106,7 @@ class Eyes:
     def channels(self, who: Person) -> list[Channel]:
         """Return the channels that *who* can look into."""
         return [
-            each
-            for each in self._state.channels.values()
-            if who.id in each.members or not (each.private or each.im)
+            each for each in self._state.channels.values() if who.id in each.members or not (each.private or each.im)
         ]
 
     def snapshot(self, who: Person) -> JSON:

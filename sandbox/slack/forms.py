@@ -120,9 +120,7 @@ def _offered(element: Mapping[str, Any], text: str) -> JSON:
     return found
 
 
-def errors_of(
-    blocks: Sequence[Mapping[str, Any]], values: Mapping[str, Mapping[str, JSON]]
-) -> dict[str, str]:
+def errors_of(blocks: Sequence[Mapping[str, Any]], values: Mapping[str, Mapping[str, JSON]]) -> dict[str, str]:
     """Return block_id → what Slack itself says at the input, before anything is sent to the app."""
     errors: dict[str, str] = {}
     for found in elements(blocks):
@@ -143,9 +141,7 @@ def _problem(element: Mapping[str, Any], value: Any) -> str:
         case "plain_text_input":
             least, most = element.get("min_length") or 0, element.get("max_length") or 3000
             if not least <= len(value) <= most:
-                return (
-                    f"Enter {least} to {most} characters." if least else f"Enter at most {most} characters."
-                )
+                return f"Enter {least} to {most} characters." if least else f"Enter at most {most} characters."
         case "email_text_input":
             if not _EMAIL.fullmatch(value):
                 return "Enter a valid email address."

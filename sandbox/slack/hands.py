@@ -20,9 +20,7 @@ class Hands:
     the app is waited for.
     """
 
-    def __init__(
-        self, state: State, dispatcher: Dispatcher, passes: Passes, base_url: Callable[[], str]
-    ) -> None:
+    def __init__(self, state: State, dispatcher: Dispatcher, passes: Passes, base_url: Callable[[], str]) -> None:
         self._state = state
         self._dispatcher = dispatcher
         self._passes = passes
@@ -65,9 +63,7 @@ class Hands:
             state.slackbot(person.id, channel.id, f"{name} failed with the error “{problem.error}”")
         except ApiError as problem:
             detail = f" ({problem.error}: {'; '.join(problem.messages)})"
-            state.slackbot(
-                person.id, channel.id, f"{name} failed with the error “invalid_command_response”{detail}"
-            )
+            state.slackbot(person.id, channel.id, f"{name} failed with the error “invalid_command_response”{detail}")
 
     def say(self, person: Person, channel: Channel, text: str, thread_ts: str | None) -> Message:
         """Post as the person; the app hears of it if it is subscribed and a member."""
@@ -76,9 +72,7 @@ class Hands:
             if person.id not in channel.members:
                 raise SandboxError(f"{person.name} is not in #{channel.name}")
             message = state.add_message(
-                Message(
-                    channel=channel.id, ts=state.next_ts(), author=person.id, text=text, thread_ts=thread_ts
-                )
+                Message(channel=channel.id, ts=state.next_ts(), author=person.id, text=text, thread_ts=thread_ts)
             )
         if state.bot_user_id not in channel.members:
             return message

@@ -27,9 +27,7 @@ def sign(secret: str, timestamp: int, body: bytes) -> str:
 class HttpDelivery:
     """A Transport: every kind of payload goes to *request_url*."""
 
-    def __init__(
-        self, request_url: str, signing_secret: str, *, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, request_url: str, signing_secret: str, *, clock: Callable[[], float] = time.time) -> None:
         self._url = request_url
         self._secret = signing_secret
         self._clock = clock
@@ -74,11 +72,7 @@ class HttpDelivery:
         if envelope.kind == "events_api":
             body, kind = json.dumps(envelope.payload).encode(), "application/json"
         else:
-            form = (
-                envelope.payload
-                if envelope.kind == "slash_commands"
-                else {"payload": json.dumps(envelope.payload)}
-            )
+            form = envelope.payload if envelope.kind == "slash_commands" else {"payload": json.dumps(envelope.payload)}
             body, kind = urllib.parse.urlencode(form).encode(), "application/x-www-form-urlencoded"
         timestamp = int(self._clock())
         headers = {

@@ -48,12 +48,8 @@ class AppManifest:
 class Credentials:
     """What the operator copies from Slack's pages into the bot's settings. New ones for each workspace."""
 
-    bot_token: str = field(
-        default_factory=lambda: f"xoxb-{_digits(12)}-{_digits(13)}-{secrets.token_hex(12)}"
-    )
-    app_token: str = field(
-        default_factory=lambda: f"xapp-1-A0SANDBOX01-{_digits(13)}-{secrets.token_hex(32)}"
-    )
+    bot_token: str = field(default_factory=lambda: f"xoxb-{_digits(12)}-{_digits(13)}-{secrets.token_hex(12)}")
+    app_token: str = field(default_factory=lambda: f"xapp-1-A0SANDBOX01-{_digits(13)}-{secrets.token_hex(32)}")
     signing_secret: str = field(default_factory=lambda: secrets.token_hex(16))
 
 

@@ -15,9 +15,7 @@ class SandboxError(Exception):
 class ApiError(Exception):
     """A Web API call that Slack refuses: ``{"ok": false, "error": error, **extra}``."""
 
-    def __init__(
-        self, error: str, *, messages: tuple[str, ...] = (), status: int = 200, **extra: object
-    ) -> None:
+    def __init__(self, error: str, *, messages: tuple[str, ...] = (), status: int = 200, **extra: object) -> None:
         super().__init__(error)
         self.error = error
         self.messages = messages

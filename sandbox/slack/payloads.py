@@ -98,11 +98,7 @@ def command(
         "team_id": state.team_id,
         "team_domain": str(team_json(state)["domain"]),
         "channel_id": channel.id,
-        "channel_name": "directmessage"
-        if channel.im
-        else "privategroup"
-        if channel.private
-        else channel.name,
+        "channel_name": "directmessage" if channel.im else "privategroup" if channel.private else channel.name,
         "user_id": person.id,
         "user_name": person.name,
         "command": command.name,

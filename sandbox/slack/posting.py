@@ -136,9 +136,7 @@ def update(state: State, message: Message, said: Content) -> None:
         state.touch()
 
 
-def respond(
-    state: State, body: Mapping[str, Any], *, person_id: str, channel_id: str, message_ts: str | None
-) -> None:
+def respond(state: State, body: Mapping[str, Any], *, person_id: str, channel_id: str, message_ts: str | None) -> None:
     """Do what a response says: the answer to a response_url, or the payload of a command's ack.
 
     Raises: ApiError.

@@ -231,9 +231,7 @@ class State:
     def slackbot(self, person_id: str, channel_id: str, text: str) -> None:
         """Show the person what Slack itself has to say, as an ephemeral message."""
         self.add_message(
-            Message(
-                channel=channel_id, ts=self.next_ts(), author=SLACKBOT, text=text, ephemeral_for=person_id
-            )
+            Message(channel=channel_id, ts=self.next_ts(), author=SLACKBOT, text=text, ephemeral_for=person_id)
         )
 
     # -- views

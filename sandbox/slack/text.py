@@ -96,9 +96,7 @@ def element_text(element: Mapping[str, Any], name: Name) -> str:
         case "overflow":
             return "[…]"
         case "checkboxes" | "radio_buttons":
-            return " ".join(
-                f"( ) {text_object(each.get('text'), name)}" for each in element.get("options") or []
-            )
+            return " ".join(f"( ) {text_object(each.get('text'), name)}" for each in element.get("options") or [])
         case _:
             chosen = element.get("initial_option") or {}
             shown = text_object(chosen.get("text"), name) or text_object(element.get("placeholder"), name)

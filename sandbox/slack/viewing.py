@@ -131,9 +131,7 @@ def answer_submission(state: State, found: View, ack: Mapping[str, Any]) -> None
 
 def _show_errors(found: View, errors: Any) -> None:
     inputs = {
-        block["block_id"]
-        for block in found.view["blocks"]
-        if isinstance(block, dict) and block["type"] == "input"
+        block["block_id"] for block in found.view["blocks"] if isinstance(block, dict) and block["type"] == "input"
     }
     if not isinstance(errors, dict) or not errors or set(errors) - inputs:
         raise ApiError("errors_name_no_input")

@@ -264,9 +264,7 @@ class Workspace:
     def note_call(self, method: str, status: int, error: str, took_s: float) -> None:
         """Keep the newest calls of the app, for the drawer and for tests."""
         with self.state.lock:
-            self.calls.append(
-                {"method": method, "status": status, "error": error, "ms": round(took_s * 1000)}
-            )
+            self.calls.append({"method": method, "status": status, "error": error, "ms": round(took_s * 1000)})
             del self.calls[:-500]
 
     # -- inside

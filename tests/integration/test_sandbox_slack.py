@@ -89,7 +89,8 @@ class Bot:
         self.app.action("deny")(self.deny)
         self.app.view("deny")(self.denied)
         self.app.event("app_home_opened")(self.home)
-        self.handler: Any = SocketModeHandler(self.app, workspace.app_token)
+        handler: Any = SocketModeHandler(self.app, workspace.app_token)
+        self.handler = handler
         self.handler.connect()
         workspace.wait(lambda: workspace.connected, 5)
 

@@ -145,9 +145,7 @@ MENUS: dict[str, Check] = {
     "checkboxes": _choice("checkboxes", many=True),
     "radio_buttons": _choice("radio_buttons", many=False),
     "datepicker": _element("datepicker", {**_MENU, "initial_date": optional(_DATE)}),
-    "timepicker": _element(
-        "timepicker", {**_MENU, "initial_time": optional(_TIME), "timezone": optional(string(100))}
-    ),
+    "timepicker": _element("timepicker", {**_MENU, "initial_time": optional(_TIME), "timezone": optional(string(100))}),
     "datetimepicker": _element(
         "datetimepicker",
         {**_FOCUS, **_CONFIRM, "initial_date_time": optional(integer(10**9, 10**10 - 1))},

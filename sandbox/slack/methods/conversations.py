@@ -85,9 +85,7 @@ def _open(call: Call) -> JSON:
         if not names:
             raise ApiError("users_list_not_supplied")
         if len(names) > 1:
-            raise ApiError(
-                "missing_scope", needed="mpim:write", provided=",".join(call.state.manifest.scopes)
-            )
+            raise ApiError("missing_scope", needed="mpim:write", provided=",".join(call.state.manifest.scopes))
         person = call.state.people.get(str(names[0]))
         if person is None or person.bot:
             raise ApiError("user_not_found")

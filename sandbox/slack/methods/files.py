@@ -23,9 +23,7 @@ def _get_upload_url(call: Call) -> JSON:
     if len(alt_text) > 1000:
         raise ApiError("alt_txt_too_large")
     with call.state.lock:
-        stored = StoredFile(
-            id=call.state.new_id("F"), name=call.text("filename"), length=length, alt_text=alt_text
-        )
+        stored = StoredFile(id=call.state.new_id("F"), name=call.text("filename"), length=length, alt_text=alt_text)
         call.state.files[stored.id] = stored
     ticket = call.workspace.passes.upload(stored.id)
     return {"upload_url": f"{call.base_url}/upload/v1/{ticket}", "file_id": stored.id}
