@@ -141,6 +141,9 @@ def cluster_error(doing: str, completed: Completed) -> ChatopsError:
 
 def _gist(lines: list[str]) -> str:
     """Return the tool's own complaint, without the tool's ceremony, on one line."""
-    complaints = [line for line in lines if line.lower().startswith("error")] or lines[-1:]
-    gist = _CEREMONY.sub("", complaints[0]) if complaints else ""
+    starts = [number for number, line in enumerate(lines) if line.lower().startswith("error")]
+    said = lines[starts[0] :] if starts else lines[-1:]
+    if len(said) > 1 and said[0].endswith("occurred:"):  # helm 3: "1 error occurred:", then a list
+        said = said[1:]
+    gist = _CEREMONY.sub("", said[0]).strip().removeprefix("* ") if said else ""
     return gist if len(gist) <= GIST_CHARS else gist[:GIST_CHARS] + "…"

@@ -189,11 +189,11 @@ def test_a_failed_upgrade_is_rolled_back(helm: Helm, namespace: str, patient: Ch
     """What does not become ready in time goes back to the last good revision; a failed install leaves nothing."""
     unready = {"cpu": "100000", "password": SECRET}
     with pytest.raises(PermanentError, match="did not become ready in time"):
-        helm.upgrade_install(namespace, "patient", patient, unready, timeout_s=2)
+        helm.upgrade_install(namespace, "patient", patient, unready, timeout_s=4)
     assert helm.release(namespace, "patient") is None
     helm.upgrade_install(namespace, "patient", patient, {"cpu": "1m", "password": SECRET}, timeout_s=30)
     with pytest.raises(PermanentError, match="did not become ready in time"):
-        helm.upgrade_install(namespace, "patient", patient, unready, timeout_s=2)
+        helm.upgrade_install(namespace, "patient", patient, unready, timeout_s=4)
     release = helm.release(namespace, "patient")
     assert release is not None
     assert (release.status, release.revision) == ("deployed", 3)

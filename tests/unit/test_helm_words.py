@@ -84,6 +84,14 @@ def test_an_unknown_failure_is_permanent_and_quotes_the_complaint_without_ceremo
     assert "level=WARN" not in found.details
 
 
+def test_a_list_of_errors_is_quoted_by_its_first() -> None:
+    """helm 3 counts errors first; the count alone says nothing."""
+    stderr = 'Error: INSTALLATION FAILED: 1 error occurred:\n\t* Secret "x" is invalid: metadata.labels\n\n'
+    assert cluster_error("installing a/b", Completed(1, "", stderr)).what == (
+        'installing a/b: Secret "x" is invalid: metadata.labels'
+    )
+
+
 def test_long_words_are_cut() -> None:
     """A flood of output does not reach a message whole."""
     found = cluster_error("installing a/b", Completed(1, "", "Error: " + "y" * 9000))
