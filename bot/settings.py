@@ -36,7 +36,6 @@ class Slack(Configuration):
     http_host: str = "127.0.0.1"
     http_port: int = 3000
     workers: int = Field(default=32, ge=4, le=256)  # listener threads; an ack must never queue
-    roles: dict[str, frozenset[str]] = {}  # role → Slack user ids and user group ids
 
     @model_validator(mode="after")
     def _mode_has_its_secret(self) -> Self:
@@ -62,6 +61,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path("~/.local/share/clearml-chatops")
     policy_file: Path | None = None  # None: the default policy
     slack: Slack | None = None  # only `serve` needs it
+    roles: dict[str, frozenset[str]] = {}  # role → Slack user ids, user group ids, and os:NAME on the command line
     engine: Engine = Engine()
     clearml: ClearMLServer
     cluster: Cluster = Cluster()

@@ -59,6 +59,7 @@ class UsageError:
     spec: CommandSpec | None = None
     missing: tuple[str, ...] = ()
     fields: tuple[tuple[str, str], ...] = ()  # (field, what is wrong)
+    given: tuple[tuple[str, Any], ...] = ()  # (field, what was given), for a form
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +104,7 @@ def build(
     try:
         args = spec.args.model_validate(values)
     except ValidationError as problem:
-        return _wrong_values(spec, problem)
+        return _wrong_values(spec, problem, values)
     return Invocation(spec=spec, args=args, dry_run=dry_run, text=text or render(spec, args, dry_run=dry_run))
 
 
@@ -243,7 +244,7 @@ def _read_flag(word: str, left: list[str], fields: Any, flags: dict[str, str], v
     values[name] = "none" if parts == ("none",) else (*values.get(name, ()), *parts)
 
 
-def _wrong_values(spec: CommandSpec, problem: ValidationError) -> UsageError:
+def _wrong_values(spec: CommandSpec, problem: ValidationError, values: dict[str, Any]) -> UsageError:
     missing: list[str] = []
     wrong: dict[str, str] = {}
     for error in problem.errors():
@@ -261,6 +262,7 @@ def _wrong_values(spec: CommandSpec, problem: ValidationError) -> UsageError:
         spec=spec,
         missing=tuple(missing),
         fields=tuple(wrong.items()),
+        given=tuple(values.items()),
     )
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Condition, Lock
 from typing import IO, ClassVar, ParamSpec, TypeVar
 
-from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
+from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
 from pydantic import SecretStr
 
 from provisioning.attempts import Interrupted, failure_of
@@ -60,6 +60,8 @@ class Engine:
         database_url: ``postgresql://…``; None: SQLite in *data_dir*.
         executor_id: who runs. A job goes on where this id comes back, so it must not change between starts.
         max_parallel_jobs: how many jobs run at once, over all subjects.
+        before_launch: called once the data folder is ours, before interrupted jobs go on: cleans up after a
+            crash. Before that, another process's children are nobody's orphans.
     """
 
     _launched: ClassVar[Lock] = Lock()  # DBOS is a singleton of the process
@@ -72,12 +74,14 @@ class Engine:
         database_url: SecretStr | str | None = None,
         executor_id: str = "clearml-chatops-0",
         max_parallel_jobs: int = 8,
+        before_launch: Callable[[], None] = lambda: None,
     ) -> None:
         self.runner = runner
         self._data_dir = data_dir
         self._database_url = database_url
         self._executor_id = executor_id
         self._max_parallel_jobs = max_parallel_jobs
+        self._before_launch = before_launch
         self._lock_file: IO[str] | None = None
         self._active = 0
         self._changed = Condition()
@@ -101,6 +105,7 @@ class Engine:
             self._lock_file = _lock(self._data_dir / "engine.lock")
             self._draining = False
             self.runner.resume()
+            self._before_launch()
             self._launch()
         except BaseException:
             self._let_go()
@@ -151,14 +156,10 @@ class Engine:
         return True
 
     def _launch(self) -> None:
-        if (url := self._database_url) is None:
-            database = self._data_dir / "engine.db"
-            with contextlib.closing(sqlite3.connect(database)) as connection:
-                connection.execute("PRAGMA journal_mode=WAL")  # kept in the file; the default is 5x slower
-            url = f"sqlite:///{database}"
+        url = self._open_database()
         config: DBOSConfig = {
             "name": APPLICATION,
-            "system_database_url": url.get_secret_value() if isinstance(url, SecretStr) else url,
+            "system_database_url": url,
             "application_version": APPLICATION_VERSION,
             "executor_id": self._executor_id,
             "serializer": DBOSPortableJSONSerializer(),  # nothing pickled: an upgrade can read it
@@ -169,13 +170,34 @@ class Engine:
         DBOS(config=config)
         self._registered = DBOS.workflow(name=WORKFLOW, max_recovery_attempts=1000)(self._workflow())
         DBOS.launch()
-        DBOS.register_queue(
-            QUEUE,
-            partition_concurrency=1,
-            worker_concurrency=self._max_parallel_jobs,
-            polling_interval_sec=POLL_S,
-            on_conflict="always_update",
-        )
+
+    def _open_database(self) -> str:
+        """Return the URL of DBOS's database, in which its tables and our queue are."""
+        match self._database_url:
+            case None:
+                file = self._data_dir / "engine.db"
+                with contextlib.closing(sqlite3.connect(file)) as connection:
+                    connection.execute("PRAGMA journal_mode=WAL")  # kept in the file
+                file.chmod(0o600)
+                url = f"sqlite:///{file}"
+            case SecretStr() as secret:
+                url = secret.get_secret_value()
+            case str() as url:
+                pass
+        logging.getLogger("dbos").setLevel(logging.WARNING)
+        DBOS.migrate(url)
+        # Before launch: a queue that launch does not find is looked for a second later.
+        client = DBOSClient(system_database_url=url, application_name=APPLICATION)
+        try:
+            client.register_queue(
+                QUEUE,
+                partition_concurrency=1,
+                worker_concurrency=self._max_parallel_jobs,
+                polling_interval_sec=POLL_S,
+            )
+        finally:
+            client.destroy()
+        return url
 
     def _workflow(self) -> Callable[[str, int], Done]:
         def run_job(job_id: str, attempt: int) -> Done:

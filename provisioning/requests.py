@@ -95,6 +95,14 @@ class Requests:
             ),
         )
 
+    def refusal_to_read(self, invocation: "Invocation", actor: Actor, channel: str | None) -> Refusal | None:
+        """Return why the policy denies a command that only reads, or None."""
+        decision = self.decide(invocation.spec, _subject_of(invocation), actor, channel)
+        if not isinstance(decision, Deny):
+            return None
+        refusal = Refusal(reason=decision.reason, next_action=decision.next_action)
+        return self._refused(refusal, invocation, actor, rule=decision.rule)
+
     def request(self, invocation: "Invocation", actor: Actor, channel: str | None) -> Answer:
         """Plan what was asked; store it as a job where something is to do and the policy does not deny it.
 
@@ -244,7 +252,7 @@ class Requests:
 
 def _subject_of(invocation: "Invocation") -> str:
     """Return what the command is about, as far as its arguments say: the tenant's name, or nothing."""
-    return str(getattr(invocation.args, "name", "") or "")
+    return str(getattr(invocation.args, "name", None) or getattr(invocation.args, "tenant", None) or "")
 
 
 def _ranges_of(plan: Plan) -> tuple[PortRange, ...]:

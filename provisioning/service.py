@@ -84,6 +84,14 @@ class JobService:
                 case Fate.ALIVE:
                     pass
 
+    def now(self) -> datetime:
+        """Return the time that jobs are kept by."""
+        return self._clock.now()
+
+    def may(self, invocation: "Invocation", actor: Actor, channel: str | None) -> Refusal | None:
+        """Return why *actor* may not run a command that only reads, or None. A no is audited."""
+        return self._requests.refusal_to_read(invocation, actor, channel)
+
     def request(self, invocation: "Invocation", actor: Actor, channel: str | None) -> Answer:
         """Plan what was asked; store it as a job where something is to do and the policy does not deny it."""
         return self._requests.request(invocation, actor, channel)

@@ -1,15 +1,14 @@
 """A Slack user id → an actor with roles, as of now. Guests, bots and deactivated people have no roles.
 
-Roles come from the setting ``slack.roles``: role → ids of users and user groups. Answers of Slack's are kept for
+Roles come from the setting ``roles``: role → ids of users and user groups. Answers of Slack's are kept for
 a short time; where Slack does not answer, the last answer counts for a while longer, but for nobody new.
 """
 
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
@@ -24,12 +23,6 @@ STALE_S = 900.0  # how long an old answer counts while Slack does not give a new
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class _Kept:
-    value: Any
-    at: float
-
-
 class Identity:
     """Knows people. Thread-safe."""
 
@@ -42,14 +35,12 @@ class Identity:
     ) -> None:
         self._client = client
         self._roles = roles
-        self._monotonic = monotonic
-        self._kept: dict[str, _Kept] = {}
-        self._lock = Lock()
+        self._people = _Answers(_shape_person, monotonic)
+        self._groups: _Answers[frozenset[str]] = _Answers(frozenset, monotonic)
 
     def actor(self, user_id: str) -> Actor:
         """Return who that is. Raises: SlackApiError, OSError where Slack cannot say and never did."""
-        person = self._ask(f"user:{user_id}", lambda: self._person(user_id))
-        name, is_member = person
+        name, is_member = self._people.get(user_id, lambda: self._client.users_info(user=user_id)["user"])
         if not is_member:
             return Actor(id=user_id, name=name)
         roles = frozenset(role for role, holders in self._roles.items() if self._holds(user_id, holders))
@@ -58,36 +49,43 @@ class Identity:
     def _holds(self, user_id: str, holders: frozenset[str]) -> bool:
         if user_id in holders:
             return True
-        return any(
-            user_id in self._ask(f"group:{group}", lambda group=group: self._members(group))  # type: ignore[misc] - bound now
-            for group in sorted(holders)
-            if group.startswith("S")
-        )
-
-    def _person(self, user_id: str) -> tuple[str, bool]:
-        user: Mapping[str, Any] = self._client.users_info(user=user_id)["user"]
-        profile = user.get("profile") or {}
-        name = str(profile.get("display_name") or user.get("name") or user_id)
-        outside = ("deleted", "is_bot", "is_restricted", "is_ultra_restricted", "is_stranger")
-        return name, not any(user.get(flag) for flag in outside)
+        groups = (holder for holder in sorted(holders) if holder.startswith("S"))
+        return any(user_id in self._members(group) for group in groups)
 
     def _members(self, group: str) -> frozenset[str]:
-        return frozenset(self._client.usergroups_users_list(usergroup=group)["users"])
+        return self._groups.get(group, lambda: self._client.usergroups_users_list(usergroup=group)["users"])
 
-    def _ask(self, key: str, ask: Callable[[], T]) -> T:
+
+class _Answers(Generic[T]):
+    """Slack's answers by key, kept for a while."""
+
+    def __init__(self, shape: Callable[[Any], T], monotonic: Callable[[], float]) -> None:
+        self._shape = shape
+        self._monotonic = monotonic
+        self._kept: dict[str, tuple[T, float]] = {}
+        self._lock = Lock()
+
+    def get(self, key: str, ask: Callable[[], Any]) -> T:
         now = self._monotonic()
         with self._lock:
             kept = self._kept.get(key)
-        if kept is not None and now - kept.at < FRESH_S:
-            value: T = kept.value
-            return value
+        if kept is not None and now - kept[1] < FRESH_S:
+            return kept[0]
         try:
-            value = ask()
+            value = self._shape(ask())
         except (SlackApiError, OSError) as error:
-            if kept is None or now - kept.at > STALE_S:
+            if kept is None or now - kept[1] > STALE_S:
                 raise
             log.warning("Slack did not answer about %s (%s): its last answer counts", key, type(error).__name__)
-            return kept.value  # type: ignore[no-any-return] - what an earlier call of the same key returned
+            return kept[0]
         with self._lock:
-            self._kept[key] = _Kept(value, now)
+            self._kept[key] = (value, now)
         return value
+
+
+def _shape_person(user: Mapping[str, Any]) -> tuple[str, bool]:
+    """Return the name, and whether they are a full member of the workspace."""
+    profile = user.get("profile") or {}
+    name = str(profile.get("display_name") or user.get("name") or user.get("id") or "")
+    outside = ("deleted", "is_bot", "is_restricted", "is_ultra_restricted", "is_stranger")
+    return name, not any(user.get(flag) for flag in outside)

@@ -156,6 +156,15 @@ def credentials_modal(job: Job, access_key: str, secret_key: str) -> Block:
     )
 
 
+def credentials_wait_modal() -> Block:
+    """Return what stands in the modal until the credentials are made."""
+    return text_modal("Credentials", "⏳ Making credentials …")
+
+
+def text_modal(title: str, text: str) -> Block:
+    return kit.modal(title, [kit.section(escape(text))])
+
+
 def _plan_line(step: Step) -> str:
     found = {Presence.ABSENT: "", Presence.DIFFERS: "change", Presence.PRESENT: "already there"}[step.found.presence]
     parts = [part for part in (found, escape(cut(step.found.detail, 200))) if part]

@@ -1,0 +1,125 @@
+"""The one composition root of the bot: Slack's edge over the core, started and stopped in order."""
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from slack_bolt import App
+from slack_bolt.adapter.socket_mode import SocketModeHandler
+from slack_sdk import WebClient
+from slack_sdk.http_retry.builtin_handlers import (
+    ConnectionErrorRetryHandler,
+    RateLimitErrorRetryHandler,
+    ServerErrorRetryHandler,
+)
+
+from bot import core, logs
+from bot.http_edge import HttpEdge
+from bot.settings import Settings, Slack
+from bot.slack.identity import Identity
+from bot.slack.listeners import Listeners
+from bot.slack.progress import LiveMessages
+from provisioning.errors import PermanentError
+
+log = logging.getLogger(__name__)
+
+SWEEP_S = 2
+WATCHDOG_S = 10
+
+
+class Bot:
+    """The running bot. ``start`` returns once it listens; ``stop`` drains."""
+
+    def __init__(self, settings: Settings) -> None:
+        if settings.slack is None:
+            raise PermanentError(
+                "no Slack workspace is set",
+                next_action="set CLEARML_CHATOPS_SLACK__BOT_TOKEN and CLEARML_CHATOPS_SLACK__APP_TOKEN",
+            )
+        slack = settings.slack
+        self._core = core.build(settings)
+        logs.set_up(self._core.redact, settings.log_format)
+        client = web_client(slack)
+        self._app = App(
+            client=client,
+            signing_secret=slack.signing_secret.get_secret_value() if slack.signing_secret else None,
+            request_verification_enabled=slack.mode == "http",
+            token_verification_enabled=False,
+            listener_executor=ThreadPoolExecutor(slack.workers, thread_name_prefix="listener"),
+        )
+        self._live = LiveMessages(self._core.store, client, self._core.clock)
+        Listeners(
+            service=self._core.service,
+            store=self._core.store,
+            identity=Identity(client, settings.roles),
+            client=client,
+        ).register(self._app)
+        self._scheduler = _scheduler()
+        self._socket: SocketModeHandler | None = None
+        self._http: HttpEdge | None = None
+        if slack.mode == "socket" and slack.app_token is not None:
+            self._socket = SocketModeHandler(self._app, slack.app_token.get_secret_value())
+        else:
+            self._http = HttpEdge(self._app, host=slack.http_host, port=slack.http_port)
+
+    def start(self) -> None:
+        """Clean up after a crash, go on with interrupted jobs, then listen. Raises: PermanentError."""
+        self._core.service.start()
+        self._live.start()
+        self._scheduler.add_job(self._core.service.sweep, "interval", seconds=SWEEP_S, id="sweep")
+        self._scheduler.add_job(self._live.mend, "interval", seconds=SWEEP_S, id="mend")
+        if self._socket is not None:
+            self._socket.connect()
+            self._scheduler.add_job(self._watch_socket, "interval", seconds=WATCHDOG_S, id="watchdog")
+        if self._http is not None:
+            self._http.start()
+            log.info("listening at %s", self._http.url)
+        self._scheduler.start()
+        log.info("clearml-chatops listens")
+
+    def stop(self) -> None:
+        """Take no more commands, let running steps come to an end, show what is left."""
+        log.info("stopping")
+        if self._socket is not None:
+            self._socket.close()
+        if self._http is not None:
+            self._http.stop()
+        self._scheduler.shutdown(wait=False)
+        self._core.engine.stop()
+        self._live.stop()
+        self._core.close()
+
+    def _watch_socket(self) -> None:
+        """Connect anew where the client has lost its socket without noticing."""
+        if self._socket is not None and not self._socket.client.is_connected():
+            log.warning("the socket is gone: connecting anew")
+            self._socket.client.connect_to_new_endpoint(force=True)
+
+
+def web_client(slack: Slack) -> WebClient:
+    """Return a Slack client that retries connection errors, 429 and 5xx."""
+    client = WebClient(token=slack.bot_token.get_secret_value(), base_url=slack.base_url, timeout=15)
+    client.retry_handlers = [
+        ConnectionErrorRetryHandler(max_retry_count=2),
+        RateLimitErrorRetryHandler(max_retry_count=3),
+        ServerErrorRetryHandler(max_retry_count=2),
+    ]
+    return client
+
+
+def serve(settings: Settings, stop: threading.Event) -> None:
+    """Run the bot until *stop* is set. Raises: PermanentError where it cannot start."""
+    bot = Bot(settings)
+    bot.start()
+    try:
+        stop.wait()
+    finally:
+        bot.stop()
+
+
+def _scheduler() -> BackgroundScheduler:
+    # APScheduler's default drops a run that is one second late.
+    return BackgroundScheduler(
+        timezone="UTC", job_defaults={"misfire_grace_time": 3600, "coalesce": True, "max_instances": 1}
+    )

@@ -1,0 +1,266 @@
+"""The commands of the catalog on the command line: the same grammar, policy and engine as in Slack.
+
+Who asks is ``os:USER``; roles come from the setting ``roles``, where that id may stand beside Slack's.
+Where a bot runs on the same data folder, it does the work; where none does, this process does.
+"""
+
+import contextlib
+import getpass
+import json
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from commands import grammar
+from commands.catalog import CATALOG, AuditArgs, JobArgs, JobsArgs
+from commands.grammar import HelpRequest, Invocation, UsageError
+from policies.approvals import Actor, Refusal
+from provisioning.errors import ChatopsError
+
+if TYPE_CHECKING:
+    from bot.core import Core
+    from bot.settings import Settings
+    from provisioning.jobs import Job
+    from provisioning.plan import Plan
+
+REFUSED, USAGE, NOT_SET_UP = 1, 2, 3
+LOOK_S = 0.5
+_ANY = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+
+def register(app: typer.Typer) -> None:
+    """Add one command for each family of the catalog, and approve and deny."""
+    for family in dict.fromkeys(name.split()[0] for name in CATALOG):
+        if family == "audit":  # reads the file alone: see cli_audit
+            continue
+        summaries = [spec.summary for name, spec in CATALOG.items() if name.split()[0] == family]
+        app.command(family, context_settings=_ANY, help="; ".join(summaries) + ".")(_command(family))
+    app.command("approve", help="Approve job JOB: counts as os:USER's vote.")(_vote(approve=True))
+    app.command("deny", help="Deny job JOB, with a reason.")(_vote(approve=False))
+
+
+@contextlib.contextmanager
+def fenced() -> Iterator[None]:
+    """Print errors for people and exit with 1."""
+    try:
+        yield
+    except ChatopsError as error:
+        _complain(error.what, error.next_action, error.details)
+        raise typer.Exit(REFUSED) from error
+
+
+def read_settings() -> "Settings":
+    """Return the settings of the environment; exit with 3 and one line a mistake where they are wrong."""
+    from bot.settings import Settings
+
+    try:
+        return Settings()
+    except ValidationError as error:
+        for mistake in error.errors():
+            name = "CLEARML_CHATOPS_" + "__".join(str(part) for part in mistake["loc"]).upper()
+            typer.echo(f"{name}: {mistake['msg'].removeprefix('Value error, ')}", err=True)
+        typer.echo(
+            "next: set these in the environment; see docs/configuration.md, or try `clearml-chatops sandbox`", err=True
+        )
+        raise typer.Exit(NOT_SET_UP) from error
+
+
+def _command(family: str) -> Callable[[typer.Context], None]:
+    def run(context: typer.Context) -> None:
+        words = [family, *context.args]
+        as_json = "--json" in words
+        match grammar.parse(shlex.join(word for word in words if word != "--json")):
+            case HelpRequest(text=text):
+                typer.echo(text.replace(f"{grammar.COMMAND} ", "clearml-chatops "))
+            case UsageError() as error:
+                _complain(error.message, error.usage.replace(grammar.COMMAND, "clearml-chatops"))
+                raise typer.Exit(USAGE)
+            case Invocation() as invocation:
+                with fenced(), _core() as core:
+                    _run(core, invocation, as_json=as_json)
+
+    return run
+
+
+def _vote(*, approve: bool) -> Callable[..., None]:
+    def run(number: int, reason: str = "") -> None:
+        with fenced(), _core() as core:
+            job = core.store.job_by_number(number)
+            if job is None:
+                _complain(f"there is no job {number}", "see clearml-chatops jobs")
+                raise typer.Exit(REFUSED)
+            answer = core.service.vote(
+                job.id, _actor(core.settings), approve=approve, seen_digest=job.digest, reason=reason
+            )
+            _answer(answer)
+
+    return run
+
+
+@contextlib.contextmanager
+def _core() -> Iterator["Core"]:
+    from bot import core, logs
+
+    built = core.build(read_settings())
+    logs.set_up(built.redact, "text", level="WARNING")
+    try:
+        yield built
+    finally:
+        built.close()
+
+
+def _actor(settings: "Settings") -> Actor:
+    name = getpass.getuser()
+    actor_id = f"os:{name}"
+    held = frozenset(role for role, holders in settings.roles.items() if actor_id in holders)
+    return Actor(id=actor_id, name=name, roles=held)
+
+
+def _run(core: "Core", invocation: Invocation, *, as_json: bool) -> None:
+    actor = _actor(core.settings)
+    match invocation.args:
+        case JobsArgs(tenant=tenant, limit=limit):
+            _refuse(core.service.may(invocation, actor, None))
+            _print_jobs(core.store.jobs(subject=tenant, limit=limit), as_json=as_json)
+        case JobArgs(number=number):
+            _job_command(core, invocation, actor, number, as_json=as_json)
+        case AuditArgs():
+            raise AssertionError("audit is a command group of its own")
+        case _ if invocation.spec.name == "approvals":
+            from provisioning.jobs import JobState
+
+            _refuse(core.service.may(invocation, actor, None))
+            _print_jobs(core.store.jobs(states={JobState.AWAITING_APPROVAL}), as_json=as_json)
+        case _ if invocation.spec.name == "whoami":
+            typer.echo(
+                f"{actor.id}: {', '.join(sorted(actor.roles)) or 'no role: see the setting CLEARML_CHATOPS_ROLES'}"
+            )
+        case _:
+            _request(core, invocation, actor, as_json=as_json)
+
+
+def _request(core: "Core", invocation: Invocation, actor: Actor, *, as_json: bool) -> None:
+    from provisioning.service import DryRun, NothingToDo, Requested
+
+    answer = core.service.request(invocation, actor, None)
+    match answer:
+        case Refusal():
+            _refuse(answer)
+        case DryRun(plan=plan):
+            _print_plan(plan, "Dry run: nothing was changed.", as_json=as_json)
+        case NothingToDo(plan=plan):
+            _print_plan(plan, "There is nothing to do: all of it is already there.", as_json=as_json)
+        case Requested(job=job):
+            _print_plan(job.plan, f"Job {job.number}: {job.state.value.replace('_', ' ')}", as_json=as_json)
+            if job.approval is not None:
+                roles = " or ".join(sorted(job.approval.approver_roles))
+                typer.echo(f"next: {job.approval.count} with the role {roles}: clearml-chatops approve {job.number}")
+            else:
+                _follow(core, job)
+
+
+def _job_command(core: "Core", invocation: Invocation, actor: Actor, number: int, *, as_json: bool) -> None:
+    job = core.store.job_by_number(number)
+    if job is None:
+        _complain(f"there is no job {number}", "see clearml-chatops jobs")
+        raise typer.Exit(REFUSED)
+    match invocation.spec.name:
+        case "job show":
+            _refuse(core.service.may(invocation, actor, None))
+            _print_job(job, as_json=as_json)
+        case "job leave":
+            _answer(core.service.leave(job.id, actor))
+        case "job cancel":
+            _answer(core.service.cancel(job.id, actor))
+        case name:
+            action = core.service.retry if name == "job retry" else core.service.roll_back
+            answer = action(job.id, actor)
+            _answer(answer)
+            if not isinstance(answer, Refusal):
+                _follow(core, answer)
+
+
+def _follow(core: "Core", job: "Job") -> None:
+    """Wait for the job's end, printing each step as it moves; run the engine where no bot does."""
+    from provisioning.errors import PermanentError
+    from provisioning.jobs import JobState
+
+    with contextlib.suppress(PermanentError):  # a running bot has the data folder: it does the work
+        core.service.start()
+    told: dict[str, str] = {}
+    while True:
+        now = core.store.job(job.id)
+        for status in now.steps:
+            if told.get(status.step_id) != status.state.value and status.state.value != "pending":
+                told[status.step_id] = status.state.value
+                typer.echo(f"{status.state.value:>8}  {now.plan.step(status.step_id).title}")
+        if now.state not in {JobState.QUEUED, JobState.RUNNING, JobState.ROLLING_BACK}:
+            break
+        time.sleep(LOOK_S)
+    typer.echo(f"Job {now.number}: {now.state.value}")
+    if now.failure is not None:
+        _complain(now.failure.what, now.failure.next_action, now.failure.details)
+    if now.state is not JobState.SUCCEEDED and now.state is not JobState.ROLLED_BACK:
+        raise typer.Exit(REFUSED)
+
+
+def _print_plan(plan: "Plan", headline: str, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"headline": headline, "digest": plan.digest, **plan.model_dump(mode="json")}))
+        return
+    typer.echo(f"{plan.summary}\n{headline}")
+    for step in plan.steps:
+        mark = {"absent": "+", "differs": "~", "present": "="}[step.found.presence.value]
+        typer.echo(f"  {mark} {step.title}" + (f"  ({step.found.detail})" if step.found.detail else ""))
+    for warning in plan.warnings:
+        typer.echo(f"  ! {warning}")
+
+
+def _print_job(job: "Job", *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(job.model_dump_json())
+        return
+    typer.echo(f"Job {job.number}: {job.plan.summary}: {job.state.value}, asked by {job.requester.name}: {job.command}")
+    for status in job.steps:
+        typer.echo(f"{status.state.value:>8}  {job.plan.step(status.step_id).title}")
+    if job.failure is not None:
+        _complain(job.failure.what, job.failure.next_action, job.failure.details)
+
+
+def _print_jobs(jobs: "tuple[Job, ...]", *, as_json: bool) -> None:
+    if as_json:
+        for job in jobs:
+            typer.echo(job.model_dump_json())
+        return
+    if not jobs:
+        typer.echo("none")
+    for job in jobs:
+        when, who = f"{job.created_at:%Y-%m-%d %H:%M}", f"{job.requester.name:<16}"
+        typer.echo(f"{job.number:>5}  {job.state.value:<17} {when}  {who} {job.plan.summary}")
+
+
+def _answer(answer: "Job | Refusal") -> None:
+    if isinstance(answer, Refusal):
+        _refuse(answer)
+    else:
+        typer.echo(f"Job {answer.number}: {answer.state.value}")
+
+
+def _refuse(refusal: Refusal | None) -> None:
+    if refusal is not None:
+        _complain(refusal.reason, refusal.next_action)
+        raise typer.Exit(REFUSED)
+
+
+def _complain(what: str, next_action: str = "", details: str = "") -> None:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(what, style="red", markup=False)
+    if details:
+        console.print(details, markup=False)
+    if next_action:
+        console.print(f"next: {next_action}", markup=False)

@@ -1,0 +1,153 @@
+"""The composition of everything below Slack: clients, planner, runner, engine, service."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from bot.settings import Settings
+from policies.guardrails import public_secret_refusal
+from policies.loader import PolicyError, default_text, load
+from policies.policy import Policy
+from provisioning import tools
+from provisioning.clients.clearml import ClearML
+from provisioning.clients.cluster import ClusterClient
+from provisioning.clients.helm import Helm
+from provisioning.clients.kubectl import Kubectl
+from provisioning.clients.process import ChildProcesses
+from provisioning.clock import Clock, ShiftedClock, SystemClock
+from provisioning.engine import Engine
+from provisioning.errors import PermanentError
+from provisioning.facts import FactsGatherer
+from provisioning.known_users import KnownUsers
+from provisioning.planner import Planner
+from provisioning.redact import Redactor
+from provisioning.runner import Runner
+from provisioning.service import JobService
+from provisioning.steps.registry import build_actions
+from provisioning.store import Store
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Core:
+    """What Slack's edge and the command line share."""
+
+    settings: Settings
+    clock: Clock
+    redact: Redactor
+    store: Store
+    children: ChildProcesses
+    helm: Helm
+    kubectl: Kubectl
+    cluster: ClusterClient
+    clearml: ClearML
+    engine: Engine
+    service: JobService
+    policy: Policy
+
+    def close(self) -> None:
+        """Stop the engine, then close what it used."""
+        self.engine.stop()
+        self.clearml.close()
+        self.store.close()
+
+
+def build(settings: Settings) -> Core:
+    """Put it together; nothing runs yet.
+
+    Raises: PermanentError where a setting cannot be used: a public secret, a policy that is none, no helm.
+    """
+    secrets = _secrets(settings)
+    if refused := public_secret_refusal(secrets):
+        raise PermanentError(refused.reason, next_action=refused.next_action)
+    redact = Redactor(secrets.values())
+    policy = read_policy(settings.policy_file)
+    clock: Clock = ShiftedClock(settings.clock_offset_file) if settings.clock_offset_file else SystemClock()
+    configuration = settings.provisioning()
+    data_dir = configuration.data_dir
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    helm_path, kubectl_path = tools.locate(settings.tools)
+    store = Store(data_dir / "chatops.db", clock=clock, redact=redact)
+    children = ChildProcesses(data_dir / "children")
+    kubeconfig, context = settings.cluster.kubeconfig, settings.cluster.context
+    helm = Helm(helm_path, children, kubeconfig=kubeconfig, context=context, home=data_dir / "helm")
+    kubectl = Kubectl(kubectl_path, children, kubeconfig=kubeconfig, context=context)
+    cluster = ClusterClient(settings.cluster)
+    clearml = ClearML(settings.clearml, known_users=KnownUsers(store))
+    actions = build_actions(configuration=configuration, clearml=clearml, cluster=cluster, helm=helm, kubectl=kubectl)
+    facts = FactsGatherer(configuration=configuration, clearml=clearml, cluster=cluster, helm=helm, store=store)
+    planner = Planner(actions=actions, facts=facts)
+    engine = Engine(
+        Runner(store, actions, planner.replan, clock),
+        data_dir=data_dir,
+        database_url=settings.engine.database_url,
+        executor_id=settings.engine.executor_id,
+        max_parallel_jobs=settings.max_parallel_jobs,
+        before_launch=lambda: _reap(children),
+    )
+    service = JobService(
+        store=store,
+        engine=engine,
+        planner=planner,
+        policy=lambda: policy,
+        clearml=clearml,
+        clock=clock,
+        lease_ttl_s=settings.lease_ttl_s,
+    )
+    return Core(
+        settings=settings,
+        clock=clock,
+        redact=redact,
+        store=store,
+        children=children,
+        helm=helm,
+        kubectl=kubectl,
+        cluster=cluster,
+        clearml=clearml,
+        engine=engine,
+        service=service,
+        policy=policy,
+    )
+
+
+def _reap(children: ChildProcesses) -> None:
+    for line in children.reap_orphans():
+        log.warning("cleaned up after a crash: %s", line)
+
+
+def read_policy(path: Path | None) -> Policy:
+    """Return the policy in *path*, or the default one. Raises: PermanentError."""
+    if path is None:
+        return load(default_text())
+    try:
+        return load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise PermanentError(f"reading the policy {path}: {error}", next_action="check POLICY_FILE") from error
+    except PolicyError as error:
+        raise PermanentError(f"{path}: {error}", next_action="mend the file and start again") from error
+
+
+def _secrets(settings: Settings) -> dict[str, str]:
+    """Return every secret of the settings by its name."""
+    found: dict[str, SecretStr | str | None] = {
+        "clearml.access_key": settings.clearml.access_key,
+        "clearml.secret_key": settings.clearml.secret_key,
+        "redis.password": settings.redis.password,
+        "agent.image_password": settings.agent.image_password,
+        "agent.chart.password": settings.agent.chart.password,
+        "engine.database_url": settings.engine.database_url,
+    }
+    if settings.slack is not None:
+        found |= {
+            "slack.bot_token": settings.slack.bot_token,
+            "slack.app_token": settings.slack.app_token,
+            "slack.signing_secret": settings.slack.signing_secret,
+        }
+    return {
+        name: value if isinstance(value, str) else value.get_secret_value()
+        for name, value in found.items()
+        if value is not None
+    }

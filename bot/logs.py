@@ -1,0 +1,36 @@
+"""Logs: one format, through the redactor, to stderr."""
+
+import json
+import logging
+import sys
+from typing import Literal
+
+from provisioning.redact import Redactor
+
+NOISY = ("dbos", "slack_bolt", "slack_sdk", "httpx", "httpcore", "kubernetes", "urllib3", "apscheduler")
+
+
+def set_up(redact: Redactor, form: Literal["text", "json"], level: str = "INFO") -> None:
+    """Send everything to stderr, redacted; libraries from WARNING on."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter(redact, form))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for name in NOISY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class _Formatter(logging.Formatter):
+    def __init__(self, redact: Redactor, form: Literal["text", "json"]) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        self._redact = redact
+        self._form = form
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = self._redact(super().format(record))
+        if self._form == "text":
+            return text
+        message = self._redact(record.getMessage())
+        line = {"at": self.formatTime(record), "level": record.levelname, "logger": record.name, "message": message}
+        if record.exc_info:
+            line["exception"] = self._redact(self.formatException(record.exc_info))
+        return json.dumps(line, ensure_ascii=False)
