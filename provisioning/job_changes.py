@@ -156,7 +156,7 @@ def finish(job: Job, attempt: int, now: datetime) -> Change | None:
     if is_complete(job):
         return _end(job, JobState.SUCCEEDED, None, now)
     if job.cancelled_by is not None:
-        return _cancelled(job, job.cancelled_by.name, now)
+        return _cancelled(job, f"@{job.cancelled_by.name}", now)
     return _end(job, JobState.FAILED, _why(job, ""), now)
 
 
@@ -171,7 +171,7 @@ def do_not_begin(job: Job, attempt: int, failure: Failure, superseded_by: Job | 
             event=engine_event(job, "job.superseded", detail={"by": superseded_by.id, "why": failure.what}),
         )
     if job.cancelled_by is not None:
-        return _cancelled(job, job.cancelled_by.name, now)
+        return _cancelled(job, f"@{job.cancelled_by.name}", now)
     return _end(job, JobState.FAILED, failure, now)
 
 

@@ -55,6 +55,7 @@ class FileAction:
     problems: dict[str, list[Exception]] = field(default_factory=dict)  # step id → raised one after the other
     undo_problems: dict[str, list[Exception]] = field(default_factory=dict)
     let_go: threading.Event = field(default_factory=threading.Event)
+    more_outputs: Outputs = field(default_factory=dict)
     kind: str = "test.file"
 
     def observe(self, inputs: dict[str, Any]) -> Observation:
@@ -76,7 +77,7 @@ class FileAction:
         run.note(f"writing {run.step_id}")
         Path(inputs["file"]).write_text(f"{run.step_id} after {inputs.get('before', 'nothing')}")
         self.write(f"done {run.job_id} {run.step_id}")
-        return {"text": Path(inputs["file"]).read_text()}
+        return {"text": Path(inputs["file"]).read_text(), **self.more_outputs}
 
     def undo(self, inputs: dict[str, Any], outputs: Outputs, run: StepRun) -> None:
         self.write(f"undo {run.job_id} {run.step_id}")
@@ -96,6 +97,7 @@ class FileOperation:
 
     folder: Path
     shape: Shape
+    port_range: dict[str, int] | None = None
     command: str = "tenant create"
     args: type[TenantCreate] = TenantCreate
 
@@ -105,6 +107,8 @@ class FileOperation:
         steps = []
         for step_id, needs in self.shape.items():
             inputs: dict[str, Any] = {"file": str(self.folder / f"{args.name}-{step_id}")}
+            if self.port_range:
+                inputs["port_range"] = self.port_range
             if needs:
                 inputs["before"] = {"$ref": f"{needs[0]}.text"}
             steps.append(
@@ -148,15 +152,17 @@ class World:
         max_parallel_jobs: int = 8,
     ) -> None:
         self.folder = folder
+        folder.mkdir(exist_ok=True)
         self.clock = clock or SystemClock()
         self.action = FileAction(folder, holds=holds)
         self.facts = Facts()
         self.policy = policy
         self.store = Store(folder / "chatops.db", clock=self.clock, redact=Redactor())
+        self.operation = FileOperation(folder, shape)
         self.planner = Planner(
             actions={"test.file": self.action},
             facts=self.facts,
-            operations={"tenant create": FileOperation(folder, shape)},
+            operations={"tenant create": self.operation},
         )
         self.runner = Runner(self.store, {"test.file": self.action}, self.planner.replan, self.clock, delay_scale=0.01)
         self.engine = Engine(self.runner, data_dir=folder, max_parallel_jobs=max_parallel_jobs)
