@@ -10,13 +10,14 @@ const byCharacter = new Map();
 const GREEN = "#1d8a4e", RED = "#c8372d", AMBER = "#c98a12", BLUE = "#2b76c9", GREY = "#7b8790", ORANGE = "#d9711c";
 // name → [background, glyph, round]; no glyph: a plain disc
 const MARKS = {
-  white_check_mark: [GREEN, "✓"], heavy_check_mark: [GREEN, "✓"], thumbsup: [GREEN, "+1"], tada: [AMBER, "★"], rocket: [BLUE, "↗"],
-  x: [RED, "✕"], heavy_multiplication_x: [RED, "✕"], thumbsdown: [RED, "−1"], no_entry: [RED, "−", 1], no_entry_sign: [RED, "⁄", 1], stop_sign: [RED, "■"],
+  white_check_mark: [GREEN, "✓"], heavy_check_mark: [GREEN, "✓"], thumbsup: [GREEN, "↑"], tada: [AMBER, "★"], rocket: [BLUE, "↗"],
+  x: [RED, "✕"], heavy_multiplication_x: [RED, "✕"], thumbsdown: [RED, "↓"], no_entry: [RED, "−", 1], no_entry_sign: [RED, "⁄", 1], stop_sign: [RED, "■"],
   warning: [AMBER, "!"], rotating_light: [RED, "!"], bangbang: [RED, "‼"], construction: [AMBER, "≡"], fire: [ORANGE, "▲"], skull: [GREY, "†"],
   information_source: [BLUE, "i"], grey_question: [GREY, "?"], bulb: [AMBER, "☼", 1], bell: [AMBER, "♪", 1], zap: [AMBER, "ϟ"],
   hourglass: [AMBER, "⌛"], hourglass_flowing_sand: [AMBER, "…"], stopwatch: [GREY, "◔", 1], alarm_clock: [GREY, "◔", 1], calendar: [GREY, "▦"],
   arrows_counterclockwise: [BLUE, "↻"], repeat: [BLUE, "↻"], recycle: [GREEN, "↻"], leftwards_arrow_with_hook: [BLUE, "↩"], rewind: [BLUE, "«"], fast_forward: [BLUE, "»"], arrow_right: [BLUE, "→"], pause_button: [BLUE, "‖"],
   heavy_minus_sign: [GREY, "−"], raised_hand: [ORANGE, "✋"], wave: [ORANGE, "~"], eyes: [GREY, "●●"],
+  new: [BLUE, "+"], pencil2: [AMBER, "✎"], boom: [RED, "✱"], clock3: [GREY, "◔", 1], door: [GREY, "→"], raising_hand: [BLUE, "?"], thinking_face: [AMBER, "?", 1],
   lock: [GREY, "⚿"], unlock: [GREY, "○"], key: [AMBER, "⚷"], shield: [BLUE, "◈"], ticket: [BLUE, "#"], memo: [GREY, "✎"], clipboard: [GREY, "☰"], package: [ORANGE, "▣"], mag: [GREY, "⌕"], bar_chart: [BLUE, "▮"], wastebasket: [GREY, "▽"],
   gear: [GREY, "⚙"], wrench: [GREY, "⚒"], hammer_and_wrench: [GREY, "⚒"],
   large_green_circle: [GREEN, "", 1], large_red_circle: [RED, "", 1], large_yellow_circle: ["#e3b51c", "", 1], large_orange_circle: [ORANGE, "", 1], large_blue_circle: [BLUE, "", 1], black_circle: ["#333a40", "", 1], white_circle: ["", "", 1],

@@ -36,7 +36,7 @@ export class MessageList {
     let before = null;
     for (const message of tops) {
       if (this.threads && (!before || day(before.ts) !== day(message.ts))) nodes.push(this.keep(`day ${day(message.ts)}`, "", () => el("div", { class: "day" }, el("span", {}, day(message.ts)))));
-      const compact = Boolean(before) && before.author_id === message.author_id && Number(message.ts) - Number(before.ts) < GROUP_S && !message.ephemeral && !before.ephemeral && day(before.ts) === day(message.ts);
+      const compact = Boolean(before) && before.author_id === message.author_id && Number(message.ts) - Number(before.ts) < GROUP_S && !message.blocks.length && !message.ephemeral && !before.ephemeral && day(before.ts) === day(message.ts);
       const thread = this.threads ? (replies.get(message.ts) ?? []).filter((each) => !each.ephemeral) : [];
       const print = JSON.stringify([message, compact, thread.length]);
       nodes.push(this.keep(message.ts, print, () => this.message(message, people.get(message.author_id), compact, thread)));
