@@ -181,6 +181,9 @@ class Helm:
         A release that was deployed before goes back to its last good revision. One that never was is
         removed, so that the next install starts clean.
 
+        A helm that somebody else runs by hand at this moment looks the same as a dead one: jobs own their
+        tenant's releases.
+
         Raises: TemporaryError while a helm of ours is at work on it.
         """
         release = self.release(namespace, name)

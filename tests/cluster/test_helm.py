@@ -47,6 +47,12 @@ apiVersion: v1
 kind: Secret
 metadata: {name: patient, labels: {told: {{ .Values.told | default "nothing" | quote }}}}
 stringData: {password: {{ .Values.password | quote }}}
+{{- if .Values.held }}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: held, finalizers: [tests.example.com/held]}
+{{- end }}
 """
 
 
@@ -81,7 +87,7 @@ def patient(tmp_path: Path) -> Chart:
     (folder / "templates").mkdir(parents=True)
     (folder / "Chart.yaml").write_text("apiVersion: v2\nname: patient\nversion: 0.1.0-rc.1\n")
     (folder / "templates" / "all.yaml").write_text(PATIENT)
-    (folder / "values.yaml").write_text("cpu: 1m\ntold: ''\npassword: ''\n")
+    (folder / "values.yaml").write_text("cpu: 1m\ntold: ''\npassword: ''\nheld: false\n")
     return Chart(reference=str(folder))
 
 
@@ -279,6 +285,23 @@ def test_a_release_left_pending_by_kill_9_is_recovered(
     assert helm.values(namespace, "patient")["cpu"] == "1m"
     assert helm.recover(namespace, "patient") is None
     assert good() == "deployed"
+
+
+def test_an_uninstall_that_died_is_finished(
+    helm: Helm, children: ChildProcesses, kubeconfig: Path, namespace: str, patient: Chart
+) -> None:
+    """kill -9 while helm waits for an object to go leaves the release uninstalling; recover ends it."""
+    helm.upgrade_install(namespace, "patient", patient, {"held": True}, timeout_s=30)
+    status = _killed_while_pending(
+        helm, children, namespace, lambda: helm.uninstall(namespace, "patient", timeout_s=60)
+    )
+    assert status == "uninstalling"
+    release_it = ["patch", "configmap", "held", "--type=merge", '--patch={"metadata":{"finalizers":null}}']
+    kubectl = [str(tools.locate(Tools()).kubectl), f"--kubeconfig={kubeconfig}", f"--namespace={namespace}"]
+    subprocess.run([*kubectl, *release_it], check=True, capture_output=True)
+    assert helm.recover(namespace, "patient") == f"{namespace}/patient was left uninstalling: removed it"
+    assert helm.release(namespace, "patient") is None
+    assert helm.upgrade_install(namespace, "patient", patient, {"cpu": "1m"}, timeout_s=30).status == "deployed"
 
 
 BOT = """
