@@ -4,10 +4,12 @@ Secrets pass from the API straight into a Kubernetes Secret; outputs hold names 
 observation hands on says nothing of who made it: undo is only asked for where this job set out to make it.
 """
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from provisioning.clients.clearml_errors import DUPLICATE, ClearMLError
 from provisioning.clients.interfaces import ClusterWrites
 from provisioning.errors import PermanentError
 from provisioning.plan import Observation, Outputs, Presence
@@ -16,6 +18,7 @@ from provisioning.steps.base import StepRun
 if TYPE_CHECKING:
     from provisioning.clients.clearml import ClearML
 
+HELPER = "clearml-chatops-lookup-"
 ACCESS_KEY = "access_key"
 SECRET_KEY = "secret_key"  # noqa: S105 - the name of a field
 
@@ -68,7 +71,11 @@ class AdminUserInputs(_Inputs):
 
 
 class AdminUser:
-    """``clearml.admin_user``: the company has a user of that e-mail. Outputs: ``id``, ``created``."""
+    """``clearml.admin_user``: the company has a user of that e-mail. Outputs: ``id``, ``created``.
+
+    Users can only be listed as one of their company. So a crash between making the admin and hearing its id
+    hides it, and its address is taken: then a helper is made, finds the admin, and is deleted again.
+    """
 
     kind = "clearml.admin_user"
 
@@ -80,20 +87,22 @@ class AdminUser:
         found = self._clearml.user_by_email(wanted.company_id, wanted.email)
         if found is None:
             return Observation(presence=Presence.ABSENT)
-        return Observation(
-            presence=Presence.PRESENT,
-            detail=f"user {found.id}",
-            outputs={"id": found.id},
-        )
+        return Observation(presence=Presence.PRESENT, detail=f"user {found.id}", outputs={"id": found.id})
 
     def apply(self, inputs: dict[str, Any], run: StepRun) -> Outputs:
         wanted = AdminUserInputs.model_validate(inputs)
         found = self._clearml.user_by_email(wanted.company_id, wanted.email)
         if found is not None:
             return {"id": found.id, "created": False}
-        user_id = self._clearml.create_user(
-            company_id=wanted.company_id, name=wanted.name, email=wanted.email, role="admin"
-        )
+        try:
+            user_id = self._clearml.create_user(
+                company_id=wanted.company_id, name=wanted.name, email=wanted.email, role="admin"
+            )
+        except ClearMLError as error:
+            hidden = self._find_hidden(wanted, run) if error.kind == DUPLICATE else None
+            if hidden is None:
+                raise
+            return {"id": hidden}
         return {"id": user_id, "created": True}
 
     def undo(self, inputs: dict[str, Any], outputs: Outputs, run: StepRun) -> None:
@@ -101,6 +110,19 @@ class AdminUser:
         found = self._clearml.user_by_email(wanted.company_id, wanted.email)
         if found is not None and outputs.get("created", True) and not self._clearml.delete_user(found.id):
             run.note("the user stays: this server has no call to delete it")
+
+    def _find_hidden(self, wanted: AdminUserInputs, run: StepRun) -> str | None:
+        run.note("the address is taken: looking whether an earlier try of this job took it")
+        email = f"{HELPER}{uuid.uuid4().hex[:12]}@clearml-chatops.invalid"
+        helper = self._clearml.create_user(
+            company_id=wanted.company_id, name=HELPER.rstrip("-"), email=email, role="user"
+        )
+        users = self._clearml.users(helper)
+        for user in users:
+            if user.email.startswith(HELPER) and user.id != helper:
+                self._clearml.delete_user(user.id)  # of a look that died
+        self._clearml.delete_user(helper)
+        return next((user.id for user in users if user.email.casefold() == wanted.email.casefold()), None)
 
 
 class CredentialsInputs(_Inputs):
