@@ -1,15 +1,22 @@
 """Settings: read once, by the composition root, from the environment and an optional YAML file.
 
 Environment names: ``CLEARML_CHATOPS_`` + field, ``__`` between levels:
-``CLEARML_CHATOPS_SLACK__BOT_TOKEN``. The environment wins over the file.
+``CLEARML_CHATOPS_SLACK__BOT_TOKEN``. ``CLEARML_CHATOPS_CONFIG_FILE`` names the file, whose keys are the fields:
+``slack: {bot_token: xoxb-…}``. The environment wins over the file, field by field.
 """
 
+import os
+import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
+import yaml
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
@@ -23,6 +30,11 @@ from provisioning.configuration import (
     Redis,
     Tools,
 )
+from provisioning.errors import PermanentError
+
+PREFIX = "CLEARML_CHATOPS_"
+# What Kubernetes puts into every pod for a Service called clearml-chatops.
+_OF_KUBERNETES = re.compile(r"SERVICE_(HOST|PORT)|PORT(_\d+_|$)")
 
 
 class Slack(Configuration):
@@ -55,7 +67,7 @@ class Engine(Configuration):
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
-        env_prefix="CLEARML_CHATOPS_", env_nested_delimiter="__", frozen=True, extra="forbid"
+        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid"
     )
 
     data_dir: Path = Path("~/.local/share/clearml-chatops")
@@ -76,9 +88,50 @@ class Settings(BaseSettings):
     clock_offset_file: Path | None = None  # the sandbox's clock; unset in production
     config_file: Path | None = None
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base class's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return the sources, the strongest first. Raises: PermanentError where the file cannot be read."""
+        name = os.environ.get(f"{PREFIX}CONFIG_FILE")
+        file = (InitSettingsSource(settings_cls, _read(Path(name).expanduser())),) if name else ()
+        return (init_settings, env_settings, *file)
+
     def provisioning(self) -> Provisioning:
         """Return the part that the engine's actions are built from."""
         return Provisioning(
             data_dir=self.data_dir.expanduser(),
             **{name: getattr(self, name) for name in Provisioning.model_fields if name != "data_dir"},
         )
+
+
+def unknown_names(environment: Iterable[str]) -> tuple[str, ...]:
+    """Return the names that begin as ours do and set nothing: misspelt ones, which are otherwise passed over."""
+    known = {name.upper() for name in Settings.model_fields}
+    ours = (name.removeprefix(PREFIX) for name in environment if name.startswith(PREFIX))
+    return tuple(
+        sorted(PREFIX + name for name in ours if name.split("__")[0] not in known and not _OF_KUBERNETES.match(name))
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    next_action = f"mend the file, or unset {PREFIX}CONFIG_FILE"
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise PermanentError(f"reading the settings {path}: {error}", next_action=next_action) from error
+    except yaml.MarkedYAMLError as error:
+        where = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""  # never the text: it has secrets
+        raise PermanentError(f"reading the settings {path}: it is no YAML{where}", next_action=next_action) from None
+    if found is None:
+        return {}
+    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
+        raise PermanentError(
+            f"reading the settings {path}: it must be a mapping of names to values", next_action=next_action
+        )
+    return found
