@@ -16,6 +16,12 @@ from sandbox.serving import LoopbackServer
 from tests.integration.clearml_samples import Turned, client
 
 
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long the client waits between tries is tested elsewhere."""
+    monkeypatch.setattr("provisioning.clients.clearml_wire.FIRST_PAUSE_S", 0.01)
+
+
 @pytest.fixture
 def clock() -> Turned:
     return Turned()
