@@ -1,61 +1,122 @@
-"""Typed words of a command: names, addresses, fractions. Each validator says what to write instead."""
+"""Typed words of a command: names, addresses, shares. Each validator says what to write instead."""
 
 import re
-from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any
+import unicodedata
+from decimal import Decimal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+MOST_VALUES = 20  # of an option that is repeated
+
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-_LOCAL = re.compile(r"[A-Za-z0-9._%+'-]{1,64}")
+_LOCAL = re.compile(r"(?=.{1,64}\Z)[A-Za-z0-9_%+'-]+(\.[A-Za-z0-9_%+'-]+)*")
 _DOMAIN = re.compile(r"(?=.{4,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+_SHARE = re.compile(r"\d{0,3}\.?\d{0,4}")
+_NAME_MARKS = " .,'()&/+-"
+_APOSTROPHES = str.maketrans(dict.fromkeys("\u2018\u2019\u02bc\u2032", "'"))
 
 
 def _tenant_name(value: str) -> str:
     if not _LABEL.fullmatch(value):
+        near = re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-")
+        example = f", as in {near}" if 3 <= len(near) <= 40 else ""
         raise ValueError(
-            f"{value!r} is no tenant name: use lower-case letters, digits and dashes, and begin and end with"
-            " a letter or digit (it becomes a Kubernetes namespace)"
+            f"{value[:60]!r} is no tenant name: use lower-case letters, digits and dashes, and begin and end with"
+            f" a letter or digit{example} (it becomes a Kubernetes namespace)"
         )
     if not 3 <= len(value) <= 40:
-        raise ValueError(f"{value!r} is {len(value)} characters long: use 3 to 40")
+        raise ValueError(f"{value[:60]!r} is {len(value)} characters long: use 3 to 40")
     return value
 
 
 def _domain(value: str) -> str:
-    domain = value.lower().removeprefix("@").rstrip(".")
+    domain = value.lower().removeprefix("@").rstrip("./")
     if not _DOMAIN.fullmatch(domain):
-        raise ValueError(f"{value!r} is no domain: write it as in acme.example")
+        hint = "write it as in acme.example" if value.isascii() else "write its ASCII form, as in xn--acm-dma.example"
+        raise ValueError(f"{value[:60]!r} is no domain: {hint}")
     return domain
 
 
 def _email(value: str) -> str:
-    local, at, domain = value.partition("@")
+    local, at, domain = value.rpartition("@")
     if not at or not _LOCAL.fullmatch(local) or not _DOMAIN.fullmatch(domain.lower()):
-        raise ValueError(f"{value!r} is no e-mail address: write it as in ana@acme.example")
+        raise ValueError(f"{value[:60]!r} is no e-mail address: write it as in ana@acme.example")
     return f"{local}@{domain.lower()}"
 
 
 def _person(value: str) -> str:
-    if not value.isprintable() or not 1 <= len(value) <= 80:
-        raise ValueError("a name is 1 to 80 printable characters")
+    """Return the name in one spelling: what chat clients do to apostrophes and spaces makes no other name."""
+    name = " ".join(unicodedata.normalize("NFC", value).translate(_APOSTROPHES).split())
+    if not 1 <= len(name) <= 80:
+        raise ValueError(f"a name of {len(name)} characters: use 1 to 80")
+    for letter in name:
+        if unicodedata.category(letter)[0] not in "LMN" and letter not in _NAME_MARKS:
+            raise ValueError(f"a name has no {letter!r} in it: use letters, digits, spaces and {_NAME_MARKS.strip()}")
+    if not name[0].isalnum():
+        raise ValueError(f"{name[:60]!r} is no name: begin with a letter or a digit")
+    return name
+
+
+def _share(value: Any) -> str:
+    """Return the share in its shortest spelling: ``0.50`` → ``0.5``."""
+    text = str(value)
+    if not _SHARE.fullmatch(text) or not any(letter.isdigit() for letter in text) or not text.isascii():
+        raise ValueError(f"{text[:60]!r} is no share of a GPU: write 1, 0.5 or 0.25")
+    share = Decimal(text)
+    if not 0 < share <= 1:
+        raise ValueError(f"{text!r} is no share of a GPU: it must be above 0 and at most 1")
+    return _shortest(share)
+
+
+def _queues(value: Any) -> Any:
+    if isinstance(value, list | tuple) and "none" in value:
+        if any(share != "none" for share in value):
+            raise ValueError("'none' stands alone: name the shares, or none")
+        return "none"
+    if isinstance(value, list | tuple) and not 1 <= len(value) <= MOST_VALUES:
+        raise ValueError(f"{len(value)} shares: name 1 to {MOST_VALUES}, or none")
     return value
 
 
-def _fraction(value: Any) -> str:
-    """Return the fraction in its shortest spelling: ``0.50`` → ``0.5``."""
-    try:
-        fraction = Decimal(str(value))
-    except InvalidOperation:
-        raise ValueError(f"{value!r} is no share of a GPU: write 1, 0.5 or 0.25") from None
-    if not fraction.is_finite() or not 0 < fraction <= 1:
-        raise ValueError(f"{value!r} is no share of a GPU: it must be above 0 and at most 1")
-    return format(fraction.normalize(), "f")
+def _once(values: tuple[str, ...] | str) -> tuple[str, ...] | str:
+    return values if isinstance(values, str) else tuple(dict.fromkeys(values))
+
+
+def _job_number(value: Any) -> Any:
+    return value.removeprefix("#").removeprefix("job-") if isinstance(value, str) else value
+
+
+def _shortest(number: Decimal) -> str:
+    return format(number.normalize(), "f")
+
+
+def _plain_decimal(number: Decimal) -> Decimal:
+    """One spelling for one number: 3.0 and 3 are the same request, and must give the same digest."""
+    return Decimal(_shortest(number))
 
 
 TenantName = Annotated[str, AfterValidator(_tenant_name)]
 Domain = Annotated[str, AfterValidator(_domain)]
+Domains = Annotated[tuple[Domain, ...], Field(max_length=MOST_VALUES), AfterValidator(_once)]
 Email = Annotated[str, AfterValidator(_email)]
 PersonName = Annotated[str, AfterValidator(_person)]
-Fraction = Annotated[str, BeforeValidator(_fraction)]
-JobNumber = Annotated[int, Field(ge=1, le=2_147_483_647)]
+Share = Annotated[str, BeforeValidator(_share)]
+Queues = Annotated[tuple[Share, ...] | Literal["none"], BeforeValidator(_queues), AfterValidator(_once)]
+Gpus = Annotated[Decimal, Field(gt=0, le=10_000, decimal_places=2), AfterValidator(_plain_decimal)]
+JobNumber = Annotated[int, Field(ge=1, le=2_147_483_647), BeforeValidator(_job_number)]
+
+
+def is_email(value: object) -> bool:
+    """Return whether *value* is an address, as the validator of Email sees it."""
+    try:
+        _email(str(value).strip())
+    except ValueError:
+        return False
+    return True
+
+
+def name_from(address: str) -> str:
+    """Return the name that an e-mail address suggests: ``jean-luc.o'brien+ops@…`` → ``Jean-Luc O'Brien``."""
+    local = address.strip().partition("@")[0].partition("+")[0]
+    return " ".join(re.findall(r"[A-Za-z0-9]+(?:['-][A-Za-z0-9]+)*", local)).title() or "Admin"

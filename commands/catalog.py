@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType, UnionType
-from typing import Any, Literal, Self, Union, get_args, get_origin
+from typing import Any, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
-from commands.arguments import Domain, Email, Fraction, JobNumber, PersonName, TenantName
+from commands.arguments import Domains, Email, Gpus, JobNumber, PersonName, Queues, TenantName, is_email, name_from
 
 DEFAULT_QUEUES = ("1", "0.5", "0.25")
+DRY_RUN = "--dry-run"  # of every command that changes something
 
 
 class Risk(StrEnum):
@@ -33,28 +34,29 @@ def _positional(metavar: str, description: str, **more: Any) -> Any:
     return Field(description=description, json_schema_extra={"positional": True, "metavar": metavar}, **more)
 
 
-def _flag(metavar: str, description: str, **more: Any) -> Any:
-    return Field(description=description, json_schema_extra={"metavar": metavar}, **more)
+def _flag(metavar: str, description: str, *, flag: str = "", **more: Any) -> Any:
+    return Field(description=description, json_schema_extra={"metavar": metavar, "flag": flag}, **more)
 
 
 class TenantCreate(CommandArgs):
-    """A new tenant: company, admin, credentials, SSO domain, namespace, agent, queues, ports, isolation."""
+    """A new tenant: company, admin, credentials, SSO domain, namespace, agent, queues, ports, isolation.
+
+    ``admin_name`` and ``domains`` are filled in from the address where they are left out. ``queues`` are shares
+    of a GPU in their shortest spelling, or ``none``. Numbers and lists come in one spelling, so that one request
+    has one digest.
+    """
 
     name: TenantName = _positional("NAME", "the tenant's name; also its namespace and company")
     admin_email: Email = _flag("ADDRESS", "the tenant admin's e-mail address")
     admin_name: PersonName = _flag("NAME", "the tenant admin's name (default: from the address)", default="")
-    domains: tuple[Domain, ...] = _flag(
+    domains: Domains = _flag(
         "DOMAIN",
         "e-mail domain whose people may sign in by SSO (default: the address's)",
+        flag="--domain",
         default=(),
-        max_length=20,
     )
-    queues: tuple[Fraction, ...] | Literal["none"] = _flag(
-        "SHARES", "GPU shares to make queues for, or none", default=DEFAULT_QUEUES
-    )
-    max_resources: Decimal = _flag(
-        "GPUS", "most GPUs in use over all queues", default=Decimal(3), gt=0, le=10_000, decimal_places=2
-    )
+    queues: Queues = _flag("SHARES", "GPU shares to make queues for, or none", default=DEFAULT_QUEUES)
+    max_resources: Gpus = _flag("GPUS", "most GPUs in use over all queues", default=Decimal(3))
     max_pods: int = _flag("N", "most pods at once in each queue", default=10, ge=1, le=1000)
     ports: bool = _flag("", "give interactive sessions TCP ports", default=False)
     port_start: int | None = _flag(
@@ -67,12 +69,14 @@ class TenantCreate(CommandArgs):
     def _fill_in_from_the_address(cls, values: Any) -> Any:
         if not isinstance(values, Mapping):
             return values
-        local, _, domain = str(values.get("admin_email") or "").partition("@")
+        address = values.get("admin_email")
+        if not is_email(address):  # one mistake is said once
+            return values
         filled = dict(values)
-        if domain and not filled.get("domains"):
-            filled["domains"] = (domain,)
-        if domain and not filled.get("admin_name"):
-            filled["admin_name"] = " ".join(part.capitalize() for part in local.replace("_", ".").split(".") if part)
+        if not filled.get("domains"):
+            filled["domains"] = (str(address).strip().rpartition("@")[2],)
+        if not filled.get("admin_name"):
+            filled["admin_name"] = name_from(str(address))
         return filled
 
     @model_validator(mode="after")
@@ -118,21 +122,22 @@ class CommandSpec:
 
     @property
     def usage(self) -> str:
-        """Return one line: ``tenant create NAME --admin-email ADDRESS [--domain DOMAIN …]``."""
+        """Return one line: ``tenant create NAME --admin-email ADDRESS [--domain DOMAIN …] [--dry-run]``."""
         words = [self.name]
         for name, field in self.args.model_fields.items():
             word = _usage_of(name, field)
             words.append(word if field.is_required() else f"[{word}]")
-        return " ".join(words)
+        return " ".join([*words, *([f"[{DRY_RUN}]"] if self.takes_dry_run else [])])
 
     @property
     def takes_dry_run(self) -> bool:
+        """True where there is something that a dry run would leave undone."""
         return self.risk is not Risk.READ
 
 
-def flag_of(name: str) -> str:
+def flag_of(name: str, field: FieldInfo) -> str:
     """Return the flag of a field: ``admin_email`` → ``--admin-email``, ``domains`` → ``--domain``."""
-    return "--" + {"domains": "domain"}.get(name, name).replace("_", "-")
+    return str(_extra(field).get("flag") or "") or "--" + name.replace("_", "-")
 
 
 def is_positional(field: FieldInfo) -> bool:
@@ -167,8 +172,8 @@ def _usage_of(name: str, field: FieldInfo) -> str:
     if is_positional(field):
         return metavar_of(field)
     if is_switch(field):
-        return flag_of(name)
-    return f"{flag_of(name)} {metavar_of(field)}" + (" …" if is_many(field) else "")
+        return flag_of(name, field)
+    return f"{flag_of(name, field)} {metavar_of(field)}" + (" …" if is_many(field) else "")
 
 
 _SPECS = (

@@ -1,20 +1,20 @@
 """Text → a typed command, or what is wrong with it. Never raises, whatever the text. Pure.
 
-Phones and chat clients change what people type: smart quotes, dashes that were two hyphens, links around
-addresses, entities for ``&<>``. All of that is undone before the words are read.
+Phones and chat clients change what people type; commands.typography undoes that before the words are read.
 """
 
-import re
 import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
+from commands import typography
 from commands.catalog import (
     CATALOG,
+    DRY_RUN,
     CommandArgs,
     CommandSpec,
     flag_of,
@@ -23,16 +23,15 @@ from commands.catalog import (
     is_switch,
     metavar_of,
 )
+from commands.help import COMMAND, family, help_of, help_of_family, overview, usage_of
+from commands.mistakes import said_of
 
-MAX_TEXT = 3000
-COMMAND = "/clearml"
-_HELP_WORDS = frozenset({"help", "-h", "--help", "?"})
-_DRY_RUN = "--dry-run"
-_LINK = re.compile(r"<(?:mailto:|https?://)?([^<>|\s]{1,500})(?:\|([^<>|]{1,500}))?>")
-_SPELLING = str.maketrans(
-    {"\u201c": '"', "\u201d": '"', "\u201e": '"', "\u2018": "'", "\u2019": "'", "\u00a0": " ", "\u202f": " "}
-)
-_LONG_DASH = re.compile(r"(?<!\S)(?:\u2014|\u2013-?|-\u2013)(?=[A-Za-z])")
+__all__ = ["COMMAND", "MAX_TEXT", "HelpRequest", "Invocation", "UsageError", "build", "parse", "render"]
+
+MAX_TEXT = 3000  # characters
+_HELP_FLAGS = frozenset({"-h", "--help"})
+_HELP_WORDS = _HELP_FLAGS | {"help", "?"}
+_SHOWN = 80  # characters of a word in a message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +54,12 @@ class UsageError:
 
     message: str
     usage: str = ""
-    suggestion: str = ""
+    suggestion: str = ""  # the nearest command or option
     spec: CommandSpec | None = None
     missing: tuple[str, ...] = ()
     fields: tuple[tuple[str, str], ...] = ()  # (field, what is wrong)
     given: tuple[tuple[str, Any], ...] = ()  # (field, what was given), for a form
+    dry_run: bool = False  # a form that asks for what is missing must not forget it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class HelpRequest:
     text: str
 
 
-class _NotUnderstood(Exception):  # noqa: N818 - carries a UsageError, never leaves this module
+class _NotUnderstood(Exception):  # noqa: N818 - becomes a UsageError, never leaves this module
     def __init__(self, message: str, suggestion: str = "") -> None:
         super().__init__(message)
         self.message = message
@@ -79,32 +79,40 @@ class _NotUnderstood(Exception):  # noqa: N818 - carries a UsageError, never lea
 def parse(text: str) -> Invocation | UsageError | HelpRequest:
     """Return what *text* says, with or without the leading ``/clearml``."""
     if len(text) > MAX_TEXT:
-        return UsageError(message=f"that is {len(text)} characters long: {MAX_TEXT} are read at most")
-    plain = _undo_typography(text)
+        return UsageError(
+            message=f"that is {len(text)} characters long, and {MAX_TEXT} are read at most: say less at once",
+            suggestion="help",
+        )
+    plain = typography.plain(text)
     try:
-        words = shlex.split(plain)
-    except ValueError:
-        return UsageError(message="a quote is opened and not closed: close it, or leave it out", suggestion="help")
-    if words and words[0] == COMMAND:
+        words = typography.words(plain)
+    except ValueError as problem:
+        return UsageError(message=str(problem), suggestion="help")
+    if words and words[0].lower() == COMMAND:
         words = words[1:]
-    if not words or words[0] in _HELP_WORDS:
+        plain = plain[len(COMMAND) :].strip() if plain.lower().startswith(COMMAND) else plain
+    if not words or words[0].lower() in _HELP_WORDS:
         return _help(words[1:])
     spec, rest = _find(words)
     if spec is None:
         return _unknown(words)
-    if any(word in {"--help", "-h"} for word in rest):
+    if not _HELP_FLAGS.isdisjoint(rest):
         return HelpRequest(text=help_of(spec))
-    return _invocation(spec, rest, " ".join(plain.split()).removeprefix(COMMAND).strip())
+    try:
+        values, dry_run = _read(spec, rest)
+    except _NotUnderstood as problem:
+        return UsageError(message=problem.message, usage=usage_of(spec), suggestion=problem.suggestion, spec=spec)
+    return build(spec, values, dry_run=dry_run, text=" ".join(plain.split()))
 
 
 def build(
-    spec: CommandSpec, values: dict[str, Any], *, dry_run: bool = False, text: str = ""
+    spec: CommandSpec, values: Mapping[str, Any], *, dry_run: bool = False, text: str = ""
 ) -> Invocation | UsageError:
     """Return the command *spec* with *values* (field → text or texts), as from a form."""
     try:
-        args = spec.args.model_validate(values)
+        args = spec.args.model_validate(dict(values))
     except ValidationError as problem:
-        return _wrong_values(spec, problem, values)
+        return _wrong_values(spec, problem, values, dry_run=dry_run)
     return Invocation(spec=spec, args=args, dry_run=dry_run, text=text or render(spec, args, dry_run=dry_run))
 
 
@@ -115,172 +123,153 @@ def render(spec: CommandSpec, args: CommandArgs, *, dry_run: bool = False) -> st
         value = getattr(args, name)
         if value == field.get_default() and not field.is_required():
             continue
+        flag = flag_of(name, field)
         if is_positional(field):
             words.append(str(value))
         elif is_switch(field):
-            words.append(flag_of(name) if value else f"--no-{name}")
-        elif is_many(field) and not isinstance(value, str):
-            words += [flag_of(name), ",".join(map(str, value))]
+            words.append(flag if value else f"--no-{flag.removeprefix('--')}")
         else:
-            words += [flag_of(name), str(value)]
-    return shlex.join([*words, *([_DRY_RUN] if dry_run else [])])
+            said = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            words += [f"{flag}={said}"] if said.startswith("-") else [flag, said]
+    return shlex.join([*words, *([DRY_RUN] if dry_run else [])])
 
 
-def help_of(spec: CommandSpec) -> str:
-    """Return the help of one command."""
-    lines = [f"{COMMAND} {spec.usage}", spec.summary + ".", ""]
-    for name, field in spec.args.model_fields.items():
-        word = metavar_of(field) if is_positional(field) else f"{flag_of(name)} {metavar_of(field)}".rstrip()
-        lines.append(f"  {word}: {field.description}{_default_of(field)}")
-    if spec.takes_dry_run:
-        lines.append(f"  {_DRY_RUN}: show the plan and change nothing")
-    if spec.examples:
-        lines += ["", "Examples:", *(f"  {COMMAND} {example}" for example in spec.examples)]
-    return "\n".join(lines)
-
-
-def _undo_typography(text: str) -> str:
-    plain = _LINK.sub(lambda found: found.group(2) or found.group(1), text)
-    plain = plain.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&").translate(_SPELLING)
-    plain = _LONG_DASH.sub("--", plain)
-    return "".join(letter if letter.isprintable() else " " for letter in plain).strip()
-
-
-def _find(words: list[str]) -> tuple[CommandSpec | None, list[str]]:
+def _find(words: Sequence[str]) -> tuple[CommandSpec | None, list[str]]:
     for length in (2, 1):
         spec = CATALOG.get(" ".join(words[:length]).lower())
         if spec is not None:
-            return spec, words[length:]
-    return None, words
+            return spec, list(words[length:])
+    return None, list(words)
 
 
-def _unknown(words: list[str]) -> UsageError:
-    said = " ".join(word for word in words[:2] if not word.startswith("-"))[:80]
-    near = get_close_matches(said.lower(), CATALOG, n=1, cutoff=0.5)
-    near = near or get_close_matches(words[0].lower()[:80], CATALOG, n=1, cutoff=0.6)
-    family = sorted(name for name in CATALOG if name.split()[0] == words[0].lower())
-    if not near and family:
-        near = family[:1]
-    hint = f"did you mean {COMMAND} {near[0]}?" if near else f"see {COMMAND} help"
+def _help(words: Sequence[str]) -> HelpRequest | UsageError:
+    if not words:
+        return HelpRequest(text=overview())
+    spec, _ = _find(words)
+    if spec is not None:
+        return HelpRequest(text=help_of(spec))
+    told = help_of_family(words[0])
+    return HelpRequest(text=told) if told else _unknown(words)
+
+
+def _unknown(words: Sequence[str]) -> UsageError:
+    """Say what there is instead. A verb is only guessed where it is near: nobody is led from delete to create."""
+    said = " ".join(word for word in words[:2] if not word.startswith("-"))[:_SHOWN] or words[0][:_SHOWN]
+    lowered = said.lower()
+    if names := family(words[0]):
+        near = get_close_matches(lowered, names, n=1, cutoff=0.8)
+        if not near and len(names) == 1 and lowered == words[0].lower():
+            near = list(names)
+        if not near:
+            verbs = ", ".join(name.partition(" ")[2] or name for name in names)
+            first = words[0].lower()
+            message = f"there is no command {said!r}: after {first} comes {verbs}; see {COMMAND} help {first}"
+            return UsageError(message=message, suggestion=f"help {first}")
+    else:
+        near = get_close_matches(lowered, CATALOG, n=1, cutoff=0.5)
+        near = near or get_close_matches(words[0].lower()[:_SHOWN], CATALOG, n=1, cutoff=0.6)
+    if not near:
+        return UsageError(message=f"there is no command {said!r}: see {COMMAND} help", suggestion="help")
     return UsageError(
-        message=f"there is no command {said!r}: {hint}",
-        usage=f"{COMMAND} {CATALOG[near[0]].usage}" if near else "",
-        suggestion=near[0] if near else "help",
+        message=f"there is no command {said!r}: did you mean {COMMAND} {near[0]}?",
+        usage=usage_of(CATALOG[near[0]]),
+        suggestion=near[0],
     )
 
 
-def _help(words: list[str]) -> HelpRequest | UsageError:
-    if words:
-        spec, _ = _find([*words, ""][:2] if len(words) == 1 else words)
-        if spec is not None:
-            return HelpRequest(text=help_of(spec))
-        family = [one for one in CATALOG.values() if one.name.split()[0] == words[0].lower()]
-        if not family:
-            return _unknown(words)
-        return HelpRequest(text="\n".join(f"{COMMAND} {one.name}: {one.summary}" for one in family))
-    lines = [f"  {spec.name}: {spec.summary}" for spec in CATALOG.values()]
-    return HelpRequest(
-        text="\n".join([f"{COMMAND} COMMAND …", "", *lines, "", f"More on one of them: {COMMAND} help tenant create"])
-    )
-
-
-def _invocation(spec: CommandSpec, words: list[str], text: str) -> Invocation | UsageError:
-    try:
-        values, dry_run = _read(spec, words)
-    except _NotUnderstood as problem:
-        return UsageError(
-            message=problem.message, usage=f"{COMMAND} {spec.usage}", suggestion=problem.suggestion, spec=spec
-        )
-    return build(spec, values, dry_run=dry_run, text=text)
-
-
-def _read(spec: CommandSpec, words: list[str]) -> tuple[dict[str, Any], bool]:
-    fields = spec.args.model_fields
-    flags = {flag_of(name): name for name, field in fields.items() if not is_positional(field)}
-    places = [name for name, field in fields.items() if is_positional(field)]
+def _read(spec: CommandSpec, words: Sequence[str]) -> tuple[dict[str, Any], bool]:
+    """Return field → text or texts, and whether it is a dry run. Raises: _NotUnderstood."""
+    places = [name for name, field in spec.args.model_fields.items() if is_positional(field)]
     values: dict[str, Any] = {}
     dry_run = False
     left = list(words)
     while left:
         word = left.pop(0)
-        if word == _DRY_RUN and spec.takes_dry_run:
+        if word.lower() == DRY_RUN:
+            if not spec.takes_dry_run:
+                raise _NotUnderstood(f"{spec.name} changes nothing, with or without {DRY_RUN}: leave it out")
             dry_run = True
+        elif word.lower().startswith(f"{DRY_RUN}="):
+            raise _NotUnderstood(f"{DRY_RUN} takes no value: write {DRY_RUN}", DRY_RUN)
         elif word.startswith("--"):
-            _read_flag(word, left, fields, flags, values)
+            _read_flag(spec, word, left, values)
         elif places:
             values[places.pop(0)] = word
         else:
-            raise _NotUnderstood(f"{word[:80]!r} is one word too many: put texts with spaces in quotes")
+            raise _NotUnderstood(f"{word[:_SHOWN]!r} is one word too many: put texts with spaces in quotes")
     return values, dry_run
 
 
-def _read_flag(word: str, left: list[str], fields: Any, flags: dict[str, str], values: dict[str, Any]) -> None:
-    flag, has_value, value = word.partition("=")
-    negated = flag.removeprefix("--no-") if flag.startswith("--no-") else ""
-    if negated and (name := flags.get(f"--{negated}")) and is_switch(fields[name]) and not has_value:
-        values[name] = False
-        return
-    name = flags.get(flag, "")
-    if not name:
-        near = get_close_matches(flag[:80], [*flags, _DRY_RUN], n=1, cutoff=0.5)
-        hint = f": did you mean {near[0]}?" if near else ""
-        raise _NotUnderstood(f"there is no option {flag[:80]}{hint}", near[0] if near else "")
-    field = fields[name]
-    if is_switch(field):
+def _read_flag(spec: CommandSpec, word: str, left: list[str], values: dict[str, Any]) -> None:
+    """Read one flag, and its value from *left* where it has none of its own, into *values*."""
+    said, has_value, value = word.partition("=")
+    flag = said.lower().replace("_", "-")
+    flags = {flag_of(name, field): name for name, field in spec.args.model_fields.items() if not is_positional(field)}
+    off = {f"--no-{flag.removeprefix('--')}": name for flag, name in flags.items() if _is_switch(spec, name)}
+    name = flags.get(flag) or off.get(flag)
+    if name is None:
+        near = get_close_matches(flag[:_SHOWN], [*flags, *off, *([DRY_RUN] if spec.takes_dry_run else [])], n=1)
+        hint = f"did you mean {near[0]}?" if near else f"see {COMMAND} help {spec.name}"
+        raise _NotUnderstood(f"there is no option {said[:_SHOWN]}: {hint}", near[0] if near else "")
+    if _is_switch(spec, name):
         if has_value:
-            raise _NotUnderstood(f"{flag} takes no value: write {flag} or --no-{flag.removeprefix('--')}")
-        values[name] = True
+            raise _NotUnderstood(f"{flag} takes no value: write {' or '.join(_both(flag))}")
+        _give(values, name, flag in flags, flag)
         return
+    field = spec.args.model_fields[name]
     if not has_value:
         if not left or left[0].startswith("--"):
             raise _NotUnderstood(f"{flag} needs a value: {flag} {metavar_of(field)}")
         value = left.pop(0)
-    if not is_many(field):
-        if name in values:
-            raise _NotUnderstood(f"{flag} is given twice")
-        values[name] = value
-        return
-    parts = tuple(part.strip() for part in value.split(",") if part.strip())
-    values[name] = "none" if parts == ("none",) else (*values.get(name, ()), *parts)
+    if is_many(field):
+        values[name] = (*values.get(name, ()), *(part.strip() for part in value.split(",") if part.strip()))
+    else:
+        _give(values, name, value, flag)
 
 
-def _wrong_values(spec: CommandSpec, problem: ValidationError, values: dict[str, Any]) -> UsageError:
+def _give(values: dict[str, Any], name: str, value: str | bool, flag: str) -> None:
+    if values.get(name, value) != value:
+        raise _NotUnderstood(f"{' or '.join(_both(flag)) if isinstance(value, bool) else flag} is given twice")
+    values[name] = value
+
+
+def _is_switch(spec: CommandSpec, name: str) -> bool:
+    return is_switch(spec.args.model_fields[name])
+
+
+def _both(flag: str) -> tuple[str, str]:
+    bare = flag.removeprefix("--no-").removeprefix("--")
+    return f"--{bare}", f"--no-{bare}"
+
+
+def _wrong_values(
+    spec: CommandSpec, problem: ValidationError, values: Mapping[str, Any], *, dry_run: bool
+) -> UsageError:
     missing: list[str] = []
     wrong: dict[str, str] = {}
-    for error in problem.errors():
-        name = str(error["loc"][0]) if error["loc"] else ""
-        if error["type"] == "missing":
+    for mistake in problem.errors():
+        name = str(mistake["loc"][0]) if mistake["loc"] else ""
+        if mistake["type"] == "missing":
             missing.append(name)
         else:
-            wrong.setdefault(name, _say(error))
+            wrong.setdefault(name, said_of(mistake))
     said = [f"{_called(spec, name)}: {text}" if name else text for name, text in wrong.items()]
     if missing:
-        said.append(f"{' and '.join(_called(spec, name) for name in missing)} is missing")
+        names = " and ".join(_called(spec, name) for name in missing)
+        said.append(f"{names} {'is' if len(missing) == 1 else 'are'} missing")
     return UsageError(
         message="; ".join(said),
-        usage=f"{COMMAND} {spec.usage}",
+        usage=usage_of(spec),
         spec=spec,
         missing=tuple(missing),
         fields=tuple(wrong.items()),
         given=tuple(values.items()),
+        dry_run=dry_run,
     )
 
 
 def _called(spec: CommandSpec, name: str) -> str:
-    field = spec.args.model_fields[name]
-    return metavar_of(field) if is_positional(field) else flag_of(name)
-
-
-def _say(error: ErrorDetails) -> str:
-    given = error.get("input")
-    text = error["msg"].removeprefix("Value error, ")
-    if error["type"] in {"value_error"} or isinstance(given, dict | CommandArgs):
-        return text
-    return f"{str(given)[:60]!r}: {text[:1].lower()}{text[1:]}"
-
-
-def _default_of(field: Any) -> str:
-    default = field.default
-    if field.is_required() or default in (None, "", (), False):
-        return ""
-    return f" (default {','.join(default) if isinstance(default, tuple) else default})"
+    field = spec.args.model_fields.get(name)
+    if field is None:
+        return name
+    return metavar_of(field) if is_positional(field) else flag_of(name, field)

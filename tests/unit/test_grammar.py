@@ -49,7 +49,7 @@ def test_what_chat_clients_do_to_text_is_undone(text: str) -> None:
         ("tennant create acme", "did you mean /clearml tenant create?"),
         ("tenant", "did you mean /clearml tenant create?"),
         ("reboot everything", "see /clearml help"),
-        ("tenant create", "NAME and --admin-email is missing"),
+        ("tenant create", "NAME and --admin-email are missing"),
         ("tenant create acme", "--admin-email is missing"),
         (f"{CREATE} --domian x.example", "did you mean --domain?"),
         (f"{CREATE} --admin-email bob@acme.example", "--admin-email is given twice"),

@@ -1,0 +1,54 @@
+"""What an operator is told about commands: one of them, a family, all of them. Pure, plain text."""
+
+from pydantic.fields import FieldInfo
+
+from commands.catalog import CATALOG, DRY_RUN, CommandSpec, flag_of, is_positional, is_switch, metavar_of
+
+COMMAND = "/clearml"
+
+
+def usage_of(spec: CommandSpec) -> str:
+    """Return the line that says how a command is typed in Slack."""
+    return f"{COMMAND} {spec.usage}"
+
+
+def help_of(spec: CommandSpec) -> str:
+    """Return the help of one command: usage, summary, a line for each argument, examples."""
+    lines = [usage_of(spec), spec.summary + ".", ""]
+    for name, field in spec.args.model_fields.items():
+        lines.append(f"  {_written(name, field)}: {field.description}{_default_of(field)}")
+    if spec.takes_dry_run:
+        lines.append(f"  {DRY_RUN}: show the plan and change nothing")
+    if spec.examples:
+        lines += ["", "Examples:", *(f"  {COMMAND} {example}" for example in spec.examples)]
+    return "\n".join(lines).rstrip()
+
+
+def help_of_family(first: str) -> str:
+    """Return one line for each command that begins with the word *first*; "" where there is none."""
+    return "\n".join(f"{COMMAND} {name}: {CATALOG[name].summary}" for name in family(first))
+
+
+def overview() -> str:
+    """Return one line for each command."""
+    lines = [f"  {spec.name}: {spec.summary}" for spec in CATALOG.values()]
+    return "\n".join([f"{COMMAND} COMMAND …", "", *lines, "", f"More on one of them: {COMMAND} help tenant create"])
+
+
+def family(first: str) -> tuple[str, ...]:
+    """Return the names of the commands that begin with the word *first*, in the catalog's order."""
+    return tuple(name for name in CATALOG if name.split()[0] == first.lower())
+
+
+def _written(name: str, field: FieldInfo) -> str:
+    if is_positional(field):
+        return metavar_of(field)
+    flag = flag_of(name, field)
+    return f"{flag}, --no-{flag.removeprefix('--')}" if is_switch(field) else f"{flag} {metavar_of(field)}"
+
+
+def _default_of(field: FieldInfo) -> str:
+    default = field.default
+    if field.is_required() or default in (None, "", (), False):
+        return ""
+    return f" (default {','.join(default) if isinstance(default, tuple) else default})"
