@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from commands.arguments import Domains, Email, Gpus, JobNumber, PersonName, Queues, TenantName, is_email, name_from
 
 DEFAULT_QUEUES = ("1", "0.5", "0.25")
-DRY_RUN = "--dry-run"  # of every command that changes something
+DRY_RUN = "--dry-run"  # of every command that makes a plan
 
 
 class Risk(StrEnum):
@@ -119,6 +119,7 @@ class CommandSpec:
     summary: str
     risk: Risk
     examples: tuple[str, ...] = ()
+    takes_dry_run: bool = False  # it makes a plan, which can be shown without running it
 
     @property
     def usage(self) -> str:
@@ -128,11 +129,6 @@ class CommandSpec:
             word = _usage_of(name, field)
             words.append(word if field.is_required() else f"[{word}]")
         return " ".join([*words, *([f"[{DRY_RUN}]"] if self.takes_dry_run else [])])
-
-    @property
-    def takes_dry_run(self) -> bool:
-        """True where there is something that a dry run would leave undone."""
-        return self.risk is not Risk.READ
 
 
 def flag_of(name: str, field: FieldInfo) -> str:
@@ -182,6 +178,7 @@ _SPECS = (
         args=TenantCreate,
         summary="Create a tenant, with everything that it needs",
         risk=Risk.CHANGE,
+        takes_dry_run=True,
         examples=(
             "tenant create acme --admin-email ana@acme.example --domain acme.example",
             "tenant create acme --admin-email ana@acme.example --ports --max-resources 8 --queues 1,0.5",

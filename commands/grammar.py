@@ -185,12 +185,9 @@ def _read(spec: CommandSpec, words: Sequence[str]) -> tuple[dict[str, Any], bool
     left = list(words)
     while left:
         word = left.pop(0)
-        if word.lower() == DRY_RUN:
-            if not spec.takes_dry_run:
-                raise _NotUnderstood(f"{spec.name} changes nothing, with or without {DRY_RUN}: leave it out")
+        if word.lower().partition("=")[0] == DRY_RUN:
+            _check_dry_run(spec, word)
             dry_run = True
-        elif word.lower().startswith(f"{DRY_RUN}="):
-            raise _NotUnderstood(f"{DRY_RUN} takes no value: write {DRY_RUN}", DRY_RUN)
         elif word.startswith("--"):
             _read_flag(spec, word, left, values)
         elif places:
@@ -198,6 +195,13 @@ def _read(spec: CommandSpec, words: Sequence[str]) -> tuple[dict[str, Any], bool
         else:
             raise _NotUnderstood(f"{word[:_SHOWN]!r} is one word too many: put texts with spaces in quotes")
     return values, dry_run
+
+
+def _check_dry_run(spec: CommandSpec, word: str) -> None:
+    if not spec.takes_dry_run:
+        raise _NotUnderstood(f"{spec.name} makes no plan that {DRY_RUN} could show, so nothing was done: leave it out")
+    if "=" in word:
+        raise _NotUnderstood(f"{DRY_RUN} takes no value: write {DRY_RUN}", DRY_RUN)
 
 
 def _read_flag(spec: CommandSpec, word: str, left: list[str], values: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from commands.catalog import CATALOG, DRY_RUN, CommandArgs, CommandSpec, Risk, TenantCreate, flag_of, is_positional
-from commands.grammar import HelpRequest, Invocation, parse
+from commands.grammar import HelpRequest, Invocation, UsageError, parse
 from commands.help import help_of
 
 CREATE = CATALOG["tenant create"]
@@ -51,9 +51,16 @@ def test_no_command_hides_another() -> None:
     assert all(len(name.split()) <= 2 for name in CATALOG)
 
 
-def test_reading_commands_have_no_dry_run() -> None:
+def test_only_commands_that_make_a_plan_take_a_dry_run() -> None:
+    """A command that would do its work in spite of --dry-run refuses the word instead."""
+    assert [name for name, spec in CATALOG.items() if spec.takes_dry_run] == ["tenant create"]
     for spec in CATALOG.values():
-        assert spec.takes_dry_run == (spec.risk is not Risk.READ) == (DRY_RUN in spec.usage)
+        assert spec.takes_dry_run == (DRY_RUN in spec.usage) == (DRY_RUN in help_of(spec))
+        assert not (spec.takes_dry_run and spec.risk is Risk.READ)
+    for command in ("job rollback 41", "job retry 41", "jobs"):
+        refused = parse(f"{command} --dry-run")
+        assert isinstance(refused, UsageError)
+        assert "so nothing was done" in refused.message
 
 
 def test_usage_is_generated_from_the_fields() -> None:
@@ -61,7 +68,7 @@ def test_usage_is_generated_from_the_fields() -> None:
         "tenant create NAME --admin-email ADDRESS [--admin-name NAME] [--domain DOMAIN …] [--queues SHARES …]"
         " [--max-resources GPUS] [--max-pods N] [--ports] [--port-start PORT] [--max-services N] [--dry-run]"
     )
-    assert CATALOG["job retry"].usage == "job retry JOB [--dry-run]"
+    assert CATALOG["job retry"].usage == "job retry JOB"
     assert CATALOG["jobs"].usage == "jobs [TENANT] [--limit N]"
 
 

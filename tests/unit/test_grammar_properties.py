@@ -1,0 +1,157 @@
+"""The grammar, over texts that nobody thought of: it never raises, and what it renders it reads back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from commands.catalog import CATALOG, flag_of
+from commands.grammar import MAX_TEXT, HelpRequest, Invocation, UsageError, build, parse, render
+
+_FLAGS = sorted(
+    {flag_of(name, field) for spec in CATALOG.values() for name, field in spec.args.model_fields.items()}
+    | {"--dry-run", "--no-ports", "--help", "-h", "--", "-", "--=", "--ports=1"}
+)
+_VALUES = ["acme", "ana@acme.example", "41", "#41", "-1", "1,0.5", "none", "1e-999999", "9" * 5000, "NaN", "", "=", ","]
+_NOISE = [
+    "'",
+    '"',
+    "\\",
+    "<",
+    ">",
+    "|",
+    "&amp;",
+    "&",
+    "\u2014",
+    "\u201c",
+    "\u2019",
+    "\x00",
+    "\u200b",
+    "\ue000",
+    "\ud800",
+]
+_NEAR_THE_GRAMMAR = st.lists(
+    st.sampled_from(
+        [*(word for name in CATALOG for word in name.split()), "/clearml", "help", *_FLAGS, *_VALUES, *_NOISE]
+    ),
+    max_size=12,
+).flatmap(lambda words: st.sampled_from([" ", "", "\n", "\u00a0"]).map(lambda gap: gap.join(words)))
+
+_LABELS = st.from_regex(r"[a-z0-9][a-z0-9-]{1,38}[a-z0-9]", fullmatch=True)
+_DOMAINS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?\.example", fullmatch=True)
+_EMAILS = st.from_regex(r"[A-Za-z0-9_%+'-]{1,12}(\.[a-z'-]{1,6})?@[a-z]{1,9}\.example", fullmatch=True)
+_PEOPLE = st.text(
+    st.characters(categories=["L", "M", "N"], include_characters=" .,'()&/+-\u2019\u00a0"), min_size=1, max_size=24
+)
+_SHARES = st.sampled_from(["1", "1.0", "0.5", "0.50", ".25", "0.125", "0.3333"])
+_GPUS = st.decimals("0.01", 10_000, places=2).map(str)
+_TENANT_FIELDS: Mapping[str, st.SearchStrategy[Any]] = {
+    "name": _LABELS,
+    "admin_email": _EMAILS,
+    "admin_name": _PEOPLE,
+    "domains": st.lists(_DOMAINS, min_size=1, max_size=4),
+    "queues": st.lists(_SHARES, min_size=1, max_size=4) | st.just("none"),
+    "max_resources": _GPUS,
+    "max_pods": st.integers(1, 1000).map(str),
+    "ports": st.booleans(),
+    "max_services": st.integers(1, 500).map(str),
+}
+_NEEDED = {name: _TENANT_FIELDS[name] for name in ("name", "admin_email")}
+_TENANTS = st.fixed_dictionaries(
+    _NEEDED, optional={name: one for name, one in _TENANT_FIELDS.items() if name not in _NEEDED}
+) | st.fixed_dictionaries({**_NEEDED, "ports": st.just(True), "port_start": st.integers(29_999, 32_767)})
+_LISTS = st.fixed_dictionaries({}, optional={"tenant": _LABELS, "limit": st.integers(1, 100)})
+_JOBS = st.fixed_dictionaries({"number": st.integers(1, 2_147_483_647)})
+_ARGUMENTS: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
+    "tenant create": _TENANTS,
+    "jobs": _LISTS,
+    "audit": _LISTS,
+    "approvals": st.just({}),
+    "whoami": st.just({}),
+    **{f"job {verb}": _JOBS for verb in ("show", "retry", "rollback", "leave", "cancel")},
+}
+
+
+def _check(found: Invocation | UsageError | HelpRequest) -> None:
+    """Every answer is one that can be shown, stored and sent: printable, bounded, valid UTF-8."""
+    match found:
+        case Invocation(text=text):
+            assert text.isprintable()
+            assert len(text) <= MAX_TEXT
+            text.encode()
+        case UsageError() as error:
+            assert error.message
+            error.message.encode()
+            assert len(error.message) < 2 * MAX_TEXT
+            assert _leads_somewhere(error.suggestion)
+        case HelpRequest(text=text):
+            assert text
+
+
+def _leads_somewhere(suggestion: str) -> bool:
+    """A suggestion is an option, or a text that names a command or is answered with help."""
+    if not suggestion or suggestion.startswith("--"):
+        return True
+    found = parse(suggestion)
+    return not isinstance(found, UsageError) or found.spec is not None
+
+
+@given(st.text(max_size=400) | st.text(st.characters(), max_size=60))
+@example("9" * MAX_TEXT)
+@example("'" * MAX_TEXT)
+@example("<" * MAX_TEXT)
+@example("<a|" * (MAX_TEXT // 3))
+@example("x" * (MAX_TEXT + 1))
+@example("\\")
+@example("\x00\ud800")
+def test_it_never_raises(text: str) -> None:
+    """Whatever is typed: a command, help, or a usage error."""
+    _check(parse(text))
+
+
+@given(_NEAR_THE_GRAMMAR)
+@example("tenant create acme --admin-email ana@acme.example --queues 1e-999999999")
+@example("tenant create acme --admin-email ana@acme.example --max-resources 1e999999999")
+@example(f"job show {'9' * 2900}")
+def test_it_never_raises_near_the_grammar(text: str) -> None:
+    """Texts made of the grammar's own words reach further in, and still never raise."""
+    _check(parse(text))
+
+
+def test_each_command_has_its_arguments() -> None:
+    """A command or a field that is new in the catalog must be tried by the property below, too."""
+    assert set(_ARGUMENTS) == set(CATALOG)
+    assert set(_TENANT_FIELDS) | {"port_start"} == set(CATALOG["tenant create"].args.model_fields)
+
+
+@pytest.mark.parametrize("name", CATALOG)
+@given(data=st.data())
+def test_a_rendered_command_parses_back(name: str, data: st.DataObject) -> None:
+    """What the audit trail shows can be run again, and does the same."""
+    spec = CATALOG[name]
+    dry_run = spec.takes_dry_run and data.draw(st.booleans())
+    built = build(spec, data.draw(_ARGUMENTS[name]), dry_run=dry_run)
+    if isinstance(built, UsageError):  # a person's name may begin with what no name begins with
+        assert name == "tenant create"
+        assert [field for field, _ in built.fields] == ["admin_name"]
+        return
+    for text in (built.text, render(spec, built.args, dry_run=dry_run), f"/clearml {built.text}"):
+        again = parse(text)
+        assert isinstance(again, Invocation), again
+        assert (again.spec, again.args, again.dry_run) == (spec, built.args, dry_run)
+        assert again.text == built.text
+
+
+@given(name=_LABELS, email=_EMAILS, domain=_DOMAINS)
+def test_what_a_phone_makes_of_a_command_is_the_same_command(name: str, email: str, domain: str) -> None:
+    """Smart quotes, long dashes, links and hard spaces change nothing."""
+    typed = parse(f'tenant create {name} --admin-email "{email}" --domain {domain} --ports')
+    sent = parse(
+        f"Tenant create\u00a0\u201c{name}\u201d \u2014admin-email \u201c<mailto:{email}|{email}>\u201d"
+        f"\u200b \u2013domain <http://{domain}|{domain}>\n\u2014ports"
+    )
+    assert isinstance(typed, Invocation), typed
+    assert isinstance(sent, Invocation), sent
+    assert sent.args == typed.args
