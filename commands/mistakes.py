@@ -7,7 +7,7 @@ from pydantic_core import ErrorDetails
 
 _NO_WHOLE_NUMBER = "{shown} is no whole number"
 _NO_NUMBER = "{shown} is no number"
-_NO_LIST = "must be a list"
+_NO_LIST = "must be a list, as in [a, b]"
 _NO_MAPPING = "must be a mapping of names to values"
 
 # pydantic's type of mistake → our words. Braces hold its own limits, and what was given.

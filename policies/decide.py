@@ -1,13 +1,13 @@
 """May this actor ask for this? Allow, deny with the reason, or needs approval. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import TypeAlias
 
 from commands.catalog import Risk
 from policies.approvals import Actor, Approval
-from policies.policy import Approvals, Policy, Rule
+from policies.policy import ROLES, Approvals, Policy, Rule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +24,15 @@ class PolicyRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Allow:
+    """Yes, at once."""
+
     rule: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Deny:
+    """No, why, and what to do next."""
+
     rule: str  # "" where no rule matched
     reason: str
     next_action: str
@@ -36,6 +40,8 @@ class Deny:
 
 @dataclass(frozen=True, kw_only=True)
 class NeedsApproval:
+    """Yes, once others have approved."""
+
     rule: str
     approval: Approval
 
@@ -45,10 +51,14 @@ Decision: TypeAlias = Allow | Deny | NeedsApproval
 
 def decide(policy: Policy, request: PolicyRequest) -> Decision:
     """Return what the first rule that matches says; deny where none does."""
+    return _by_rule(policy, request) or _no_rule(policy, request)
+
+
+def _by_rule(policy: Policy, request: PolicyRequest) -> Decision | None:
     for rule in policy.rules:
         if _matches(rule, request):
             return _effect(rule, request)
-    return _no_rule(policy, request)
+    return None
 
 
 def _matches(rule: Rule, request: PolicyRequest) -> bool:
@@ -66,7 +76,11 @@ def _effect(rule: Rule, request: PolicyRequest) -> Decision:
         case "allow":
             return Allow(rule=rule.name)
         case "deny":
-            return Deny(rule=rule.name, reason=rule.reason, next_action=f"the policy's rule is {rule.name}")
+            return Deny(
+                rule=rule.name,
+                reason=rule.reason,
+                next_action=f"if that is wrong, ask an admin about the policy's rule {rule.name}",
+            )
         case "approve":
             asked = rule.approvals or Approvals()
             return NeedsApproval(
@@ -83,22 +97,14 @@ def _effect(rule: Rule, request: PolicyRequest) -> Decision:
 
 def _no_rule(policy: Policy, request: PolicyRequest) -> Deny:
     """Say which roles would do: whoever is refused wants to know whom to ask."""
-    would_do = sorted(
-        {
-            role
-            for rule in policy.rules
-            if rule.effect != "deny"
-            for role in rule.roles
-            if _matches(rule, _as(request, frozenset({role})))
-        }
-    )
+    would_do = [role for role in ROLES if _would_do(policy, request, role)]
     have = ", ".join(sorted(request.actor.roles)) or "no role"
     if would_do:
         needed = " or ".join(would_do)
         return Deny(
             rule="",
             reason=f"{request.command} needs the role {needed}, and you have {have}",
-            next_action=f"ask somebody with the role {needed}, or an admin for that role",
+            next_action=f"ask somebody with the role {needed} to run it, or an admin for that role",
         )
     return Deny(
         rule="",
@@ -107,12 +113,7 @@ def _no_rule(policy: Policy, request: PolicyRequest) -> Deny:
     )
 
 
-def _as(request: PolicyRequest, roles: frozenset[str]) -> PolicyRequest:
-    return PolicyRequest(
-        command=request.command,
-        risk=request.risk,
-        subject=request.subject,
-        actor=request.actor.model_copy(update={"roles": roles}),
-        channel=request.channel,
-        now=request.now,
-    )
+def _would_do(policy: Policy, request: PolicyRequest, role: str) -> bool:
+    """Return whether the requester could ask for it with *role* besides those that they have."""
+    with_it = request.actor.model_copy(update={"roles": request.actor.roles | {role}})
+    return isinstance(_by_rule(policy, replace(request, actor=with_it)), Allow | NeedsApproval)

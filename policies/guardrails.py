@@ -4,60 +4,43 @@ Pure. Each check returns None, or a refusal with the reason and the next action.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from policies.approvals import Refusal
 
-RESERVED_NAMES = frozenset(
-    {
-        "default",
-        "clearml",
-        "clearml-billing",
-        "clearml-chatops",
-        "redis-shared",
-        "gpu-operator",
-        "cdmo-operator",
-        "ingress-nginx",
-        "cert-manager",
-        "monitoring",
-        "platform",
-        "local-path-storage",
-        "istio-system",
-    }
-)
-RESERVED_PREFIXES = ("kube-", "openshift-")
+# Namespaces of Kubernetes, of the platform, and of what is usually installed beside it.
+_RESERVED = """
+    default clearml redis-shared gpu-operator nvidia-gpu-operator cdmo-operator node-feature-discovery
+    ingress-nginx nginx-ingress ingress traefik haproxy-controller contour cert-manager external-dns external-secrets
+    monitoring prometheus logging platform admin root local-path-storage longhorn rook-ceph openebs velero argocd
+    flux vault keycloak istio-ingress linkerd operators olm
+"""
+RESERVED_NAMES = frozenset(_RESERVED.split())
+RESERVED_PREFIXES = ("kube-", "clearml-", "openshift-", "gke-", "cattle-")
+RESERVED_SUFFIXES = ("-system",)
 
 # People of every company have addresses there: whitelisting one would let all of them sign in.
-PUBLIC_MAIL_DOMAINS = frozenset(
-    {
-        "gmail.com",
-        "googlemail.com",
-        "outlook.com",
-        "hotmail.com",
-        "live.com",
-        "msn.com",
-        "yahoo.com",
-        "ymail.com",
-        "icloud.com",
-        "me.com",
-        "aol.com",
-        "gmx.com",
-        "gmx.net",
-        "gmx.de",
-        "web.de",
-        "mail.com",
-        "mail.ru",
-        "yandex.com",
-        "yandex.ru",
-        "qq.com",
-        "163.com",
-        "proton.me",
-        "protonmail.com",
-        "zoho.com",
-        "fastmail.com",
-        "hey.com",
-    }
+_PUBLIC_MAIL = """
+    live.com live.co.uk live.nl live.fr msn.com ymail.com rocketmail.com icloud.com me.com mac.com aol.com mail.com
+    mail.ru inbox.ru list.ru bk.ru internet.ru rambler.ru ya.ru qq.com foxmail.com 163.com 126.com yeah.net sina.com
+    sohu.com aliyun.com naver.com daum.net hanmail.net rediffmail.com proton.me pm.me protonmail.ch tutanota.com
+    tutanota.de tuta.io tuta.com zoho.com zohomail.com zohomail.eu fastmail.com fastmail.fm hey.com duck.com
+    hushmail.com mailbox.org posteo.de posteo.net web.de freenet.de t-online.de orange.fr wanadoo.fr free.fr
+    laposte.net sfr.fr libero.it virgilio.it tiscali.it seznam.cz wp.pl o2.pl onet.pl interia.pl uol.com.br
+    bol.com.br terra.com.br comcast.net verizon.net att.net sbcglobal.net cox.net btinternet.com sky.com
+    walla.co.il walla.com mailinator.com guerrillamail.com 10minutemail.com yopmail.com
+"""
+PUBLIC_MAIL_DOMAINS = frozenset(_PUBLIC_MAIL.split())
+# Providers with a domain in many countries: yahoo.co.jp, hotmail.fr, gmx.net.
+PUBLIC_MAIL_NAMES = frozenset({"gmail", "googlemail", "hotmail", "outlook", "yahoo", "gmx", "yandex", "protonmail"})
+
+# What no company owns: names without a meaning outside one network (RFC 6761, 6762, 7686, 8375, 9476).
+SPECIAL_TLDS = frozenset(
+    {"local", "localhost", "localdomain", "internal", "intranet", "lan", "home", "corp", "private"}
+    | {"invalid", "test", "onion", "alt", "arpa"}
 )
+# A registry's own second level: whitelisting co.uk would let all of it sign in.
+REGISTRY_LABELS = frozenset({"co", "com", "net", "org", "ac", "edu", "gov", "gob", "gouv", "mil"})
 
 NODE_PORTS = (30_000, 32_767)  # the API server's default range
 STATIC_BAND_END = 30_085  # below it: ports that are handed out by hand
@@ -72,12 +55,17 @@ PUBLIC_SECRETS: Mapping[str, str] = {
 }
 
 
-def name_refusal(name: str) -> Refusal | None:
-    """Return why no tenant may be called *name*."""
-    if name in RESERVED_NAMES or name.startswith(RESERVED_PREFIXES):
+def name_refusal(name: str, *, also: Iterable[str] = ()) -> Refusal | None:
+    """Return why no tenant may be called *name*. *also* are namespaces that this platform's settings name."""
+    if (
+        name in RESERVED_NAMES
+        or name in set(also)
+        or name.startswith(RESERVED_PREFIXES)
+        or name.endswith(RESERVED_SUFFIXES)
+    ):
         return Refusal(
             reason=f"the name {name} is reserved: the platform itself lives in a namespace of that name or family",
-            next_action="choose another name",
+            next_action="choose another name, such as the customer's own",
         )
     return None
 
@@ -85,11 +73,24 @@ def name_refusal(name: str) -> Refusal | None:
 def domain_refusal(domains: Iterable[str]) -> Refusal | None:
     """Return why one of *domains* may not be whitelisted for a tenant's SSO."""
     for domain in domains:
-        if domain in PUBLIC_MAIL_DOMAINS:
+        if not_real := _not_a_companys(domain):
+            return Refusal(reason=f"{domain} is {not_real}", next_action="name the customer's own domain with --domain")
+        if _is_public_mail(domain):
             return Refusal(
                 reason=f"{domain} is a public mail provider: everybody with an address there could sign in",
                 next_action="name the customer's own domain with --domain",
             )
+    return None
+
+
+def email_refusal(address: str) -> Refusal | None:
+    """Return why nobody can be reached at *address*. A public mail provider is fine here: it opens no sign-in."""
+    domain = address.rpartition("@")[2]
+    if not_real := _not_a_companys(domain):
+        return Refusal(
+            reason=f"{address} can be nobody's address: {domain} is {not_real}",
+            next_action="give the admin's real address with --admin-email",
+        )
     return None
 
 
@@ -99,10 +100,17 @@ def ports_refusal(start: int, max_services: int, *, first: int, last: int) -> Re
     *first* and *last* are the pool that this platform hands out, both ends included.
     """
     low, high = NODE_PORTS
+    sessions = f"ports {start + 1}-{start + max_services}"
     if start < low - 1 or start + max_services > high:
         return Refusal(
-            reason=f"ports {start + 1}-{start + max_services} are not all NodePorts ({low}-{high})",
+            reason=f"{sessions} are not all NodePorts ({low}-{high})",
             next_action=f"choose --port-start between {low - 1} and {high - max_services}, or fewer --max-services",
+        )
+    if last - first < max_services:
+        return Refusal(
+            reason=f"{max_services} sessions need {max_services + 1} ports, and this platform's pool has"
+            f" {last - first + 1} ({first}-{last})",
+            next_action="ask for fewer --max-services, or ask an admin to widen the pool (ports.first, ports.last)",
         )
     if start < first or start + max_services > last:
         return Refusal(
@@ -121,6 +129,29 @@ def public_secret_refusal(secrets: Mapping[str, str]) -> Refusal | None:
                 next_action="make a secret of your own and set that",
             )
     return None
+
+
+def _not_a_companys(domain: str) -> str:
+    """Return what *domain* is where no single company can own it; "" where one can."""
+    labels = domain.lower().split(".")
+    if len(labels) < 2 or labels[-1].isdecimal():
+        return "no full domain name"
+    if labels[-1] in SPECIAL_TLDS:
+        return f"no public domain: .{labels[-1]} names exist inside one network only"
+    if _is_registrys(labels):
+        return "a registry's own: it would cover every company below it"
+    return ""
+
+
+def _is_registrys(labels: Sequence[str]) -> bool:
+    return len(labels) == 2 and len(labels[1]) == 2 and labels[0] in REGISTRY_LABELS
+
+
+def _is_public_mail(domain: str) -> bool:
+    name, *rest = domain.lower().split(".")
+    return domain.lower() in PUBLIC_MAIL_DOMAINS or (
+        name in PUBLIC_MAIL_NAMES and (len(rest) == 1 or _is_registrys(rest))
+    )
 
 
 def _fingerprint(value: str) -> str:

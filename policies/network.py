@@ -4,12 +4,16 @@ All are Ingress policies: what a tenant's pods call (DNS, the API, Redis) is not
 good as the cluster's network plugin enforces it.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 TENANT_LABEL = "clearml-chatops/tenant"
 MANAGED_BY = {"app.kubernetes.io/managed-by": "clearml-chatops"}
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
 SESSION_PORT = 10_022  # where an interactive session's sshd listens, in its pod
+# The agent numbers the pods of sessions by this label, and each session's Service selects one number by it.
+# Source: clearml_agent.glue.k8s.K8sIntegration.DEFAULT_LIMIT_POD_LABEL, the agent chart's service-sessions.yaml.
+SESSION_LABEL = "ai.allegro.agent.serial"
 
 
 def tenant_labels(tenant: str) -> dict[str, str]:
@@ -24,49 +28,45 @@ def tenant_policies(
     where it has *ports*, everybody → session pods.
 
     The ingress controller is named by its namespace: an ipBlock does not match in-cluster sources on every
-    network plugin. A NodePort's client may come from anywhere, its source may be a node: so no source is named.
+    network plugin. It reaches all of the tenant's pods, as the router's labels differ from chart to chart. A
+    NodePort's client may come from anywhere, its source may be a node: so no source is named.
     """
     policies = [
         _policy("default-deny-ingress", namespace, {}, []),
         _policy("allow-same-namespace", namespace, {}, [{"from": [{"podSelector": {}}]}]),
-        _policy(
-            "allow-ingress-controller",
-            namespace,
-            {},
-            [{"from": [{"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: ingress_namespace}}}]}],
-        ),
+        _policy("allow-ingress-controller", namespace, {}, [{"from": [_namespace(ingress_namespace)]}]),
     ]
     if ports:
-        policies.append(
-            _policy("allow-session-ports", namespace, {}, [{"ports": [{"protocol": "TCP", "port": session_port}]}])
-        )
+        sessions = {"matchExpressions": [{"key": SESSION_LABEL, "operator": "Exists"}]}
+        policies.append(_policy("allow-session-ports", namespace, sessions, [{"ports": [_tcp(session_port)]}]))
     return tuple(policies)
 
 
-def redis_policy(
-    redis_namespace: str, *, port: int, clients: tuple[str, ...] = ("clearml", "clearml-billing")
-) -> dict[str, Any]:
-    """Return the policy of the shared Redis: reachable from tenants' namespaces and from *clients* only."""
-    sources: list[dict[str, Any]] = [
-        {"podSelector": {}},
-        {"namespaceSelector": {"matchExpressions": [{"key": TENANT_LABEL, "operator": "Exists"}]}},
-        *({"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: client}}} for client in clients),
-    ]
+def redis_policy(redis_namespace: str, *, port: int, clients: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the policy of the shared Redis: reachable from tenants' namespaces, and from those of *clients*.
+
+    Its own pods reach each other on every port: replicas and sentinels have more than one.
+    """
+    tenants = {"namespaceSelector": {"matchExpressions": [{"key": TENANT_LABEL, "operator": "Exists"}]}}
     rules: list[dict[str, Any]] = [
-        {"from": sources, "ports": [{"protocol": "TCP", "port": port}]},
+        {"from": [tenants, *map(_namespace, clients)], "ports": [_tcp(port)]},
         {"from": [{"podSelector": {}}]},
     ]
     return _policy("allow-tenants-only", redis_namespace, {}, rules)
 
 
-def _policy(name: str, namespace: str, pod_labels: dict[str, str], ingress: list[dict[str, Any]]) -> dict[str, Any]:
+def _namespace(name: str) -> dict[str, Any]:
+    return {"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: name}}}
+
+
+def _tcp(port: int) -> dict[str, Any]:
+    return {"protocol": "TCP", "port": port}
+
+
+def _policy(name: str, namespace: str, pods: dict[str, Any], ingress: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
         "metadata": {"name": name, "namespace": namespace, "labels": dict(MANAGED_BY)},
-        "spec": {
-            "podSelector": {"matchLabels": pod_labels} if pod_labels else {},
-            "policyTypes": ["Ingress"],
-            "ingress": ingress,
-        },
+        "spec": {"podSelector": pods, "policyTypes": ["Ingress"], "ingress": ingress},
     }

@@ -8,6 +8,7 @@ from policies.approvals import Refusal
 from policies.guardrails import (
     STATIC_BAND_END,
     domain_refusal,
+    email_refusal,
     name_refusal,
     ports_refusal,
     public_secret_refusal,
@@ -24,9 +25,11 @@ SHOWN_CONFLICTS = 3
 
 def first_refusal(args: TenantCreate, facts: TenantFacts) -> Refusal | None:
     """Return why the tenant may not be created, the gravest reason first; None where it may."""
+    platform = facts.configuration
     return (
-        name_refusal(args.name)
-        or public_secret_refusal(secrets_of(facts.configuration))
+        name_refusal(args.name, also=(platform.ingress_namespace, platform.redis.namespace))
+        or public_secret_refusal(secrets_of(platform))
+        or email_refusal(args.admin_email)
         or domain_refusal(args.domains)
         or _external_ip_refusal(args, facts)
         or _namespace_refusal(args, facts)

@@ -1,91 +1,213 @@
 """NetworkPolicies do what they say: evaluated as a network plugin would, against pods and namespaces."""
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
 
-from policies.network import TENANT_LABEL, redis_policy, tenant_labels, tenant_policies
+from policies.network import SESSION_LABEL, TENANT_LABEL, redis_policy, tenant_labels, tenant_policies
 
-Policy = dict[str, Any]
-Pod = tuple[str, dict[str, str]]  # (namespace, labels)
+Manifest = Mapping[str, Any]
 
 NAMESPACES = {
     "acme": {**tenant_labels("acme"), "kubernetes.io/metadata.name": "acme"},
     "rival": {**tenant_labels("rival"), "kubernetes.io/metadata.name": "rival"},
-    "ingress-nginx": {"kubernetes.io/metadata.name": "ingress-nginx"},
-    "redis-shared": {"kubernetes.io/metadata.name": "redis-shared"},
-    "clearml": {"kubernetes.io/metadata.name": "clearml"},
-    "default": {"kubernetes.io/metadata.name": "default"},
+    **{
+        name: {"kubernetes.io/metadata.name": name}
+        for name in ("ingress-nginx", "redis-shared", "clearml", "clearml-billing", "kube-system", "default")
+    },
 }
-AGENT: Pod = ("acme", {"app": "agent"})
-RIVAL: Pod = ("rival", {"app": "agent"})
-INGRESS: Pod = ("ingress-nginx", {"app": "controller"})
-REDIS: Pod = ("redis-shared", {"app": "redis"})
 
 
-def _selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
-    wanted = selector.get("matchLabels", {}).items()
-    exists = [one["key"] for one in selector.get("matchExpressions", []) if one["operator"] == "Exists"]
-    return all(labels.get(key) == value for key, value in wanted) and all(key in labels for key in exists)
+@dataclass(frozen=True)
+class Pod:
+    namespace: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    address: str = "10.42.0.7"
 
 
-def _is_peer(peer: dict[str, Any], source: Pod | None, namespace: str) -> bool:
-    if source is None:  # outside the cluster: only an ipBlock could name it
-        return "ipBlock" in peer
+@dataclass(frozen=True)
+class Outside:
+    """A client that is no pod: somebody on the internet, or a node on whose behalf a NodePort speaks."""
+
+    address: str
+
+
+AGENT = Pod("acme", {"app.kubernetes.io/name": "clearml-agent"})
+ROUTER = Pod("acme", {"app.kubernetes.io/name": "clearml-task-traffic-router"})
+SESSION = Pod("acme", {SESSION_LABEL: "pod-3", "clearml-agent-id": "acme"})
+RIVAL = Pod("rival", {"app.kubernetes.io/name": "clearml-agent"})
+CONTROLLER = Pod("ingress-nginx", {"app.kubernetes.io/name": "ingress-nginx"})
+REDIS = Pod("redis-shared", {"app.kubernetes.io/name": "redis"})
+INTERNET = Outside("203.0.113.9")
+NODE = Outside("192.168.0.11")
+
+
+def _selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    for one in selector.get("matchExpressions", []):
+        key, values = one["key"], one.get("values", [])
+        holds = {
+            "Exists": key in labels,
+            "DoesNotExist": key not in labels,
+            "In": labels.get(key) in values,
+            "NotIn": labels.get(key) not in values,
+        }[one["operator"]]
+        if not holds:
+            return False
+    return all(labels.get(key) == value for key, value in selector.get("matchLabels", {}).items())
+
+
+def _in_block(block: Mapping[str, Any], address: str) -> bool:
+    inside = ip_address(address) in ip_network(block["cidr"])
+    return inside and not any(ip_address(address) in ip_network(cidr) for cidr in block.get("except", []))
+
+
+def _is_peer(peer: Manifest, source: Pod | Outside, namespace: str, *, blocks_match_pods: bool) -> bool:
+    if "ipBlock" in peer:
+        return (isinstance(source, Outside) or blocks_match_pods) and _in_block(peer["ipBlock"], source.address)
+    if isinstance(source, Outside):
+        return False
     if "namespaceSelector" in peer:
-        inside = _selects(peer["namespaceSelector"], NAMESPACES[source[0]])
-    else:
-        inside = source[0] == namespace
-    return inside and _selects(peer.get("podSelector", {}), source[1])
+        if not _selects(peer["namespaceSelector"], NAMESPACES[source.namespace]):
+            return False
+    elif source.namespace != namespace:
+        return False
+    return _selects(peer.get("podSelector", {}), source.labels)
 
 
-def reaches(policies: tuple[Policy, ...], source: Pod | None, target: Pod, port: int) -> bool:
+def _is_port(wanted: Manifest, port: int, protocol: str) -> bool:
+    if wanted.get("protocol", "TCP") != protocol:
+        return False
+    return "port" not in wanted or wanted["port"] <= port <= wanted.get("endPort", wanted["port"])
+
+
+def reaches(
+    policies: Iterable[Manifest],
+    source: Pod | Outside,
+    target: Pod,
+    port: int,
+    *,
+    protocol: str = "TCP",
+    blocks_match_pods: bool = True,  # some network plugins do not match an ipBlock against pods
+) -> bool:
     """Return whether traffic passes: no policy selects the target, or a rule of one that does lets it in."""
     selecting = [
         policy
         for policy in policies
-        if policy["metadata"]["namespace"] == target[0] and _selects(policy["spec"]["podSelector"], target[1])
+        if policy["metadata"]["namespace"] == target.namespace
+        and _selects(policy["spec"]["podSelector"], target.labels)
     ]
-    rules = [(rule, policy["metadata"]["namespace"]) for policy in selecting for rule in policy["spec"]["ingress"]]
     return not selecting or any(
-        (not rule.get("ports") or port in {one["port"] for one in rule["ports"]})
-        and (not rule.get("from") or any(_is_peer(peer, source, namespace) for peer in rule["from"]))
-        for rule, namespace in rules
+        (not rule.get("ports") or any(_is_port(one, port, protocol) for one in rule["ports"]))
+        and (
+            not rule.get("from")
+            or any(
+                _is_peer(peer, source, policy["metadata"]["namespace"], blocks_match_pods=blocks_match_pods)
+                for peer in rule["from"]
+            )
+        )
+        for policy in selecting
+        for rule in policy["spec"].get("ingress", [])
     )
 
 
+def _tenant(*, ports: bool) -> tuple[dict[str, Any], ...]:
+    return tenant_policies("acme", ingress_namespace="ingress-nginx", ports=ports)
+
+
+def test_the_guides_policies_fail_as_known() -> None:
+    """The evaluator shows what is wrong with the guide's: they cut off the router, the sessions and, with a plugin
+    that matches no ipBlock against pods, the API server."""
+    same_namespace_only = {
+        "metadata": {"namespace": "acme"},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": [{"podSelector": {}}]}]},
+    }
+    assert not reaches([same_namespace_only], CONTROLLER, ROUTER, 8080)
+    assert not reaches([same_namespace_only], INTERNET, SESSION, 10_022)
+    from_anywhere = {
+        "metadata": {"namespace": "clearml"},
+        "spec": {"podSelector": {}, "ingress": [{"from": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}]},
+    }
+    assert reaches([from_anywhere], CONTROLLER, Pod("clearml"), 8008)
+    assert not reaches([from_anywhere], CONTROLLER, Pod("clearml"), 8008, blocks_match_pods=False)
+
+
 @pytest.mark.parametrize("ports", [True, False])
-def test_a_tenant_is_closed_to_other_tenants(ports: bool) -> None:
-    """Its own pods and the ingress controller get in; a rival's pods, other namespaces and the world do not."""
-    policies = tenant_policies("acme", ingress_namespace="ingress-nginx", ports=ports)
-    assert reaches(policies, ("acme", {}), AGENT, 8080)
-    assert reaches(policies, INGRESS, AGENT, 8080)
-    assert not reaches(policies, RIVAL, AGENT, 8080)
-    assert not reaches(policies, ("default", {}), AGENT, 8080)
-    assert not reaches(policies, None, AGENT, 8080)
+@pytest.mark.parametrize("target", [AGENT, ROUTER, SESSION])
+@pytest.mark.parametrize("port", [22, 80, 8080, 10_021, 10_023])
+def test_a_tenant_is_closed_to_everybody_else(*, ports: bool, target: Pod, port: int) -> None:
+    """A rival's pods, other namespaces, nodes and the internet do not get in, whichever labels they put on."""
+    policies = _tenant(ports=ports)
+    strangers: list[Pod | Outside] = [
+        RIVAL,
+        Pod("rival", target.labels),
+        *(Pod(name) for name in NAMESPACES if name not in {"acme", "ingress-nginx"}),
+        INTERNET,
+        NODE,
+    ]
+    for stranger in strangers:
+        assert not reaches(policies, stranger, target, port), stranger
 
 
-def test_session_ports_are_open_to_the_world_only_where_the_tenant_has_ports() -> None:
-    """A NodePort's client may be anybody; the session's port alone is opened to them."""
-    with_ports = tenant_policies("acme", ingress_namespace="ingress-nginx", ports=True)
-    without = tenant_policies("acme", ingress_namespace="ingress-nginx", ports=False)
-    assert reaches(with_ports, None, AGENT, 10_022)
-    assert not reaches(with_ports, None, AGENT, 22)
-    assert not reaches(without, None, AGENT, 10_022)
+@pytest.mark.parametrize("ports", [True, False])
+@pytest.mark.parametrize("blocks_match_pods", [True, False])
+def test_a_tenants_own_pods_and_the_ingress_controller_get_in(*, ports: bool, blocks_match_pods: bool) -> None:
+    """On every network plugin: no ipBlock is needed for either."""
+    policies = _tenant(ports=ports)
+    for source in (AGENT, Pod("acme"), CONTROLLER):
+        assert reaches(policies, source, ROUTER, 8080, blocks_match_pods=blocks_match_pods)
 
 
-def test_redis_is_for_tenants_and_the_server_only() -> None:
+@pytest.mark.parametrize("client", [INTERNET, NODE, Pod("default")])
+def test_a_session_is_open_to_the_world_where_the_tenant_has_ports(client: Pod | Outside) -> None:
+    """A NodePort's client may be anybody, or a node in their place; the session's sshd alone is opened to them."""
+    assert reaches(_tenant(ports=True), client, SESSION, 10_022)
+    assert not reaches(_tenant(ports=True), client, SESSION, 10_022, protocol="UDP")
+    assert not reaches(_tenant(ports=True), client, SESSION, 22)
+    assert not reaches(_tenant(ports=False), client, SESSION, 10_022)
+
+
+@pytest.mark.parametrize("target", [AGENT, ROUTER, Pod("acme")])
+def test_pods_that_are_no_session_stay_closed(target: Pod) -> None:
+    """The agent holds the tenant's credentials: no port of it is opened by way of the sessions."""
+    assert not reaches(_tenant(ports=True), INTERNET, target, 10_022)
+
+
+def test_the_sessions_port_can_be_another_one() -> None:
+    policies = tenant_policies("acme", ingress_namespace="ingress-nginx", ports=True, session_port=2222)
+    assert reaches(policies, INTERNET, SESSION, 2222)
+    assert not reaches(policies, INTERNET, SESSION, 10_022)
+
+
+def test_redis_is_for_tenants_only() -> None:
+    """Its port for tenants' namespaces, every port among its own pods, nothing for anybody else."""
     policies = (redis_policy("redis-shared", port=6379),)
     assert reaches(policies, AGENT, REDIS, 6379)
-    assert reaches(policies, ("clearml", {}), REDIS, 6379)
-    assert not reaches(policies, AGENT, REDIS, 22)
-    assert not reaches(policies, ("default", {}), REDIS, 6379)
+    assert reaches(policies, RIVAL, REDIS, 6379)
     assert reaches(policies, REDIS, REDIS, 16_379)
+    assert not reaches(policies, AGENT, REDIS, 22)
+    others = [name for name, labels in NAMESPACES.items() if TENANT_LABEL not in labels and name != REDIS.namespace]
+    strangers: list[Pod | Outside] = [*map(Pod, others), INTERNET, NODE]
+    for stranger in strangers:
+        assert not reaches(policies, stranger, REDIS, 6379), stranger
 
 
-def test_everything_is_in_its_namespace_and_labelled() -> None:
-    """The guide's policy named no namespace; each of ours does, and says who made it."""
-    for policy in (*tenant_policies("acme", ingress_namespace="i", ports=True), redis_policy("redis-shared", port=1)):
+def test_redis_has_other_clients_only_by_name() -> None:
+    policies = (redis_policy("redis-shared", port=6379, clients=("clearml",)),)
+    assert reaches(policies, Pod("clearml"), REDIS, 6379)
+    assert not reaches(policies, Pod("clearml"), REDIS, 22)
+    assert not reaches(policies, Pod("clearml-billing"), REDIS, 6379)
+
+
+@pytest.mark.parametrize("ports", [True, False])
+def test_manifests_are_whole(*, ports: bool) -> None:
+    """The guide's policy named no namespace; each of ours does, says who made it, and limits no egress."""
+    policies = (*_tenant(ports=ports), redis_policy("redis-shared", port=6379))
+    assert len({(one["metadata"]["namespace"], one["metadata"]["name"]) for one in policies}) == len(policies)
+    for policy in policies:
+        assert (policy["apiVersion"], policy["kind"]) == ("networking.k8s.io/v1", "NetworkPolicy")
         assert policy["metadata"]["namespace"] in {"acme", "redis-shared"}
-        assert policy["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "clearml-chatops"
-    assert tenant_labels("acme")[TENANT_LABEL] == "acme"
+        assert policy["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "clearml-chatops"}
+        assert policy["spec"]["policyTypes"] == ["Ingress"]

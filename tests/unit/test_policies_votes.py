@@ -1,0 +1,162 @@
+"""Votes: whose counts, when, for which plan, and where they stand."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policies.approvals import Actor, Approval, Refusal, Standing, Vote, refusal_to_vote, standing
+
+NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
+APPROVAL = Approval(
+    rule="two", approver_roles=frozenset({"approver", "admin"}), count=2, expires_at=NOW + timedelta(hours=1)
+)
+STRICT = APPROVAL.model_copy(update={"reason_required": True})
+
+
+def _actor(name: str, *roles: str) -> Actor:
+    return Actor(id=f"U0{name.upper()}", name=name, roles=frozenset(roles))
+
+
+ANA = _actor("ana", "operator", "approver", "admin")  # asks; has every right but this one
+BEN = _actor("ben", "approver")
+CLEO = _actor("cleo", "admin", "viewer")
+
+
+def _vote(actor: Actor, *, approve: bool = True) -> Vote:
+    return Vote(actor=actor, approve=approve, at=NOW, digest="d1")
+
+
+def _refusal(
+    voter: Actor,
+    *,
+    votes: Sequence[Vote] = (),
+    approval: Approval = APPROVAL,
+    seen: str = "d1",
+    now: datetime = NOW,
+    reason: str = "",
+    approve: bool = True,
+) -> Refusal | None:
+    return refusal_to_vote(
+        approval=approval,
+        requester=ANA,
+        votes=votes,
+        voter=voter,
+        plan_digest="d1",
+        seen_digest=seen,
+        approve=approve,
+        reason=reason,
+        now=now,
+    )
+
+
+@pytest.mark.parametrize("approve", [True, False])
+@pytest.mark.parametrize("voter", [BEN, CLEO])
+def test_who_has_the_role_may_vote(voter: Actor, *, approve: bool) -> None:
+    """One of the roles is enough, and others do no harm; also after somebody else's vote."""
+    assert _refusal(voter, approve=approve) is None
+    assert _refusal(voter, votes=[_vote(_actor("dan", "approver"))], approve=approve) is None
+
+
+@pytest.mark.parametrize("approve", [True, False])
+def test_nobody_decides_on_their_own_request(*, approve: bool) -> None:
+    """Not even with every role; they are told to withdraw instead."""
+    refused = _refusal(ANA, approve=approve)
+    assert refused is not None
+    assert refused.reason == "this is your own request"
+    assert "Withdraw" in refused.next_action
+
+
+def test_the_requester_is_known_by_id_not_by_name_or_roles() -> None:
+    """A namesake is another person; the requester under a new name and with new roles is not."""
+    assert _refusal(Actor(id="U0OTHER", name="ana", roles=frozenset({"approver"}))) is None
+    assert _refusal(Actor(id=ANA.id, name="somebody", roles=frozenset({"admin"}))) is not None
+
+
+@pytest.mark.parametrize(
+    ("refused", "reason", "next_action"),
+    [
+        (_refusal(_actor("dan", "viewer", "operator")), "needs the role admin or approver", "ask somebody with"),
+        (_refusal(_actor("dan")), "and you have no role", "ask somebody with"),
+        (_refusal(BEN, now=NOW + timedelta(hours=1)), "has expired", "run the command again"),
+        (_refusal(BEN, now=NOW + timedelta(days=9)), "has expired", "run the command again"),
+        (_refusal(BEN, seen="d0"), "no longer the one that you saw", "read the card as it is now"),
+        (_refusal(BEN, votes=[_vote(BEN)]), "you have voted already", "another approver"),
+        (_refusal(BEN, votes=[_vote(BEN)], approve=False), "you have voted already", "another approver"),
+        (_refusal(BEN, approval=STRICT), "asks for a reason", "vote again and give one"),
+        (_refusal(BEN, approval=STRICT, reason=" \n"), "asks for a reason", "vote again and give one"),
+        (_refusal(BEN, approval=STRICT, approve=False), "asks for a reason", "vote again and give one"),
+    ],
+)
+def test_what_is_wrong_with_a_vote_is_said_at_the_click(refused: Refusal | None, reason: str, next_action: str) -> None:
+    assert refused is not None
+    assert reason in refused.reason
+    assert next_action in refused.next_action
+
+
+def test_the_last_moment_counts() -> None:
+    assert _refusal(BEN, now=APPROVAL.expires_at - timedelta(microseconds=1)) is None
+    assert _refusal(BEN, approval=STRICT, reason="quarter-end capacity") is None
+
+
+def test_a_right_that_was_lost_since_is_no_right() -> None:
+    """Rights are those of the click, not of the moment of asking."""
+    assert _refusal(BEN) is None
+    assert _refusal(BEN.model_copy(update={"roles": frozenset({"viewer"})})) is not None
+
+
+def test_where_votes_stand() -> None:
+    """Enough different people approve; one Deny denies, whatever came before."""
+    assert standing(APPROVAL, ()) is Standing.PENDING
+    assert standing(APPROVAL, (_vote(BEN),)) is Standing.PENDING
+    assert standing(APPROVAL, (_vote(BEN), _vote(BEN))) is Standing.PENDING
+    assert standing(APPROVAL, (_vote(BEN), _vote(CLEO))) is Standing.APPROVED
+    assert standing(APPROVAL, (_vote(BEN), _vote(CLEO, approve=False))) is Standing.DENIED
+
+
+_CLICKS = st.lists(
+    st.tuples(
+        st.sampled_from([ANA, BEN, CLEO, _actor("dan", "approver"), _actor("eve", "viewer"), _actor("fay")]),
+        st.booleans(),  # approve
+        st.sampled_from(["d1", "d1", "d1", "d0"]),  # seen
+        st.integers(0, 70),  # minutes since
+    ),
+    max_size=12,
+)
+
+
+@given(_CLICKS, st.integers(1, 3))
+def test_whatever_is_clicked_only_rightful_votes_approve(
+    clicks: list[tuple[Actor, bool, str, int]], count: int
+) -> None:
+    """Over any clicks: an approval has *count* different people with the role, none of them the requester, all of
+    whom saw this plan in time; and nobody denied."""
+    approval = APPROVAL.model_copy(update={"count": count})
+    votes: list[Vote] = []
+    for voter, approve, seen, minutes in clicks:
+        if standing(approval, votes) is not Standing.PENDING:
+            break
+        now = NOW + timedelta(minutes=minutes)
+        if _refusal(voter, votes=votes, approval=approval, seen=seen, now=now, approve=approve) is None:
+            votes.append(Vote(actor=voter, approve=approve, at=now, digest=seen))
+    assert len({vote.actor.id for vote in votes}) == len(votes)
+    for vote in votes:
+        assert vote.actor.id != ANA.id
+        assert vote.actor.roles & approval.approver_roles
+        assert vote.digest == "d1"
+        assert vote.at < approval.expires_at
+    match standing(approval, votes):
+        case Standing.APPROVED:
+            assert len(votes) == count
+            assert all(vote.approve for vote in votes)
+        case Standing.DENIED:
+            assert [vote.approve for vote in votes].count(False) == 1
+        case Standing.PENDING:
+            assert len(votes) < count
+
+
+def test_a_refusal_reads_as_one_line() -> None:
+    assert str(Refusal(reason="it is frozen", next_action="wait")) == "it is frozen: wait"
+    assert str(Refusal(reason="it is frozen")) == "it is frozen"
