@@ -48,7 +48,7 @@ class Bot:
             token_verification_enabled=False,
             listener_executor=ThreadPoolExecutor(slack.workers, thread_name_prefix="listener"),
         )
-        self._live = LiveMessages(self._core.store, client, self._core.clock)
+        self._live = LiveMessages(self._core.store, web_client(slack, waits=False), self._core.clock)
         Listeners(
             service=self._core.service,
             store=self._core.store,
@@ -97,14 +97,12 @@ class Bot:
             self._socket.client.connect_to_new_endpoint(force=True)
 
 
-def web_client(slack: Slack) -> WebClient:
-    """Return a Slack client that retries connection errors, 429 and 5xx."""
+def web_client(slack: Slack, *, waits: bool = True) -> WebClient:
+    """Return a Slack client that retries connection errors and 5xx and, where it *waits*, 429."""
     client = WebClient(token=slack.bot_token.get_secret_value(), base_url=slack.base_url, timeout=15)
-    client.retry_handlers = [
-        ConnectionErrorRetryHandler(max_retry_count=2),
-        RateLimitErrorRetryHandler(max_retry_count=3),
-        ServerErrorRetryHandler(max_retry_count=2),
-    ]
+    client.retry_handlers = [ConnectionErrorRetryHandler(max_retry_count=2), ServerErrorRetryHandler(max_retry_count=2)]
+    if waits:
+        client.retry_handlers.append(RateLimitErrorRetryHandler(max_retry_count=3))
     return client
 
 

@@ -66,9 +66,7 @@ class Engine(Configuration):
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid"
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid")
 
     data_dir: Path = Path("~/.local/share/clearml-chatops")
     policy_file: Path | None = None  # None: the default policy

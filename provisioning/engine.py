@@ -89,14 +89,15 @@ class Engine:
 
     @property
     def is_running(self) -> bool:
-        return self._lock_file is not None
+        """True from a start until the stop begins."""
+        return self._lock_file is not None and not self._draining
 
     def start(self) -> None:
         """Take the data folder's lock, then go on with every job that was interrupted. Safe to repeat.
 
         Raises: PermanentError, naming the process that holds the data folder.
         """
-        if self.is_running:
+        if self._lock_file is not None:
             return
         if not Engine._launched.acquire(blocking=False):
             raise PermanentError("starting the engine: this process already runs one")
@@ -116,7 +117,7 @@ class Engine:
 
         Then they are told to stop and have *abort_s*. What is interrupted goes on at the next start.
         """
-        if not self.is_running:
+        if self._lock_file is None:
             return
         self._draining = True
         if not self._drained(timeout_s):
@@ -131,7 +132,7 @@ class Engine:
 
         Where the engine does not run, nothing is lost: the store has the job, and the next start submits it.
         """
-        if not self.is_running or self._draining:
+        if not self.is_running:
             return
         # A context of its own: called from inside a step, DBOS would take it for a child of that job.
         contextvars.Context().run(self._enqueue, job)

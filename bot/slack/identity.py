@@ -14,6 +14,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from policies.approvals import Actor
+from provisioning.errors import UnreachableError
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class Identity:
         self._groups: _Answers[frozenset[str]] = _Answers(frozenset, monotonic)
 
     def actor(self, user_id: str) -> Actor:
-        """Return who that is. Raises: SlackApiError, OSError where Slack cannot say and never did."""
+        """Return who that is. Raises: UnreachableError where Slack cannot say, and did not lately."""
         name, is_member = self._people.get(user_id, lambda: self._client.users_info(user=user_id)["user"])
         if not is_member:
             return Actor(id=user_id, name=name)
@@ -74,9 +75,13 @@ class _Answers(Generic[T]):
         try:
             value = self._shape(ask())
         except (SlackApiError, OSError) as error:
+            said = error.response.get("error") if isinstance(error, SlackApiError) else type(error).__name__
             if kept is None or now - kept[1] > STALE_S:
-                raise
-            log.warning("Slack did not answer about %s (%s): its last answer counts", key, type(error).__name__)
+                raise UnreachableError(
+                    f"Slack could not be asked who {key} is ({said}), and without that nobody has a role",
+                    next_action="try again in a minute; an admin checks with: clearml-chatops doctor",
+                ) from error
+            log.warning("Slack did not answer about %s (%s): its last answer counts", key, said)
             return kept[0]
         with self._lock:
             self._kept[key] = (value, now)

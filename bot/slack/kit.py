@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
-from bot.slack.mrkdwn import SECTION_CHARS, cut
+from bot.slack.mrkdwn import SECTION_CHARS, cut, cut_markup
 
 Block: TypeAlias = dict[str, Any]
 
@@ -12,36 +12,44 @@ HEADER_CHARS = 150
 BUTTON_CHARS = 75
 TITLE_CHARS = 24
 CONTEXT_ELEMENTS = 10
+CONTEXT_CHARS = 2000
 TEXT_CHARS = 3000  # of a message's fallback text; Slack cuts at 4000
 
 
 def header(text: str) -> Block:
-    return {"type": "header", "text": {"type": "plain_text", "text": cut(text, HEADER_CHARS), "emoji": True}}
+    """Return a header: one line of plain text, in which Slack finds nothing but emoji."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return {"type": "header", "text": {"type": "plain_text", "text": cut(line, HEADER_CHARS) or " ", "emoji": True}}
+
+
+def mrkdwn(text: str, most: int = SECTION_CHARS) -> Block:
+    """Return *text*, in which everything foreign is escaped. Verbatim: Slack must not find links and names in it."""
+    return {"type": "mrkdwn", "text": cut_markup(text, most) or " ", "verbatim": True}
 
 
 def section(text: str) -> Block:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": cut(text, SECTION_CHARS) or " "}}
+    return {"type": "section", "text": mrkdwn(text)}
 
 
 def sections(lines: Sequence[str], *, most: int) -> list[Block]:
     """Return *lines* in as few sections as hold them, at most *most*; what is left over is counted."""
     found: list[str] = []
     for number, line in enumerate(lines):
-        piece = cut(line, SECTION_CHARS)
+        piece = cut_markup(line, SECTION_CHARS)
         if found and len(found[-1]) + 1 + len(piece) <= SECTION_CHARS:
             found[-1] += "\n" + piece
         elif len(found) < most:
             found.append(piece)
         else:
             rest = f"… and {len(lines) - number} more"
-            found[-1] = cut(found[-1], SECTION_CHARS - len(rest) - 1) + "\n" + rest
+            found[-1] = cut_markup(found[-1], SECTION_CHARS - len(rest) - 1) + "\n" + rest
             break
     return [section(text) for text in found]
 
 
 def context(*texts: str) -> Block:
-    elements = [{"type": "mrkdwn", "text": cut(text, 2000)} for text in texts if text][:CONTEXT_ELEMENTS]
-    return {"type": "context", "elements": elements or [{"type": "mrkdwn", "text": " "}]}
+    elements = [mrkdwn(text, CONTEXT_CHARS) for text in texts if text][:CONTEXT_ELEMENTS]
+    return {"type": "context", "elements": elements or [mrkdwn(" ")]}
 
 
 def button(text: str, action_id: str, value: str, *, style: str = "", confirm: Block | None = None) -> Block:
@@ -62,7 +70,7 @@ def button(text: str, action_id: str, value: str, *, style: str = "", confirm: B
 def confirmation(title: str, text: str, yes: str) -> Block:
     return {
         "title": {"type": "plain_text", "text": cut(title, 100)},
-        "text": {"type": "mrkdwn", "text": cut(text, 300)},
+        "text": mrkdwn(text, 300),
         "confirm": {"type": "plain_text", "text": cut(yes, 30)},
         "deny": {"type": "plain_text", "text": "Cancel"},
         "style": "danger",

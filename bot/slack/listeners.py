@@ -4,7 +4,6 @@ import json
 import logging
 import re
 import threading
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -12,28 +11,28 @@ from typing import Any, TypeAlias
 from slack_bolt import Ack, App
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
-from slack_sdk.webhook import WebhookClient
 
-from bot.slack import forms, render_job, render_lists
+from bot.slack import forms, render_job, render_lists, render_modals
+from bot.slack.answers import Answers
 from bot.slack.identity import Identity
+from bot.slack.kit import Block
 from bot.slack.render_home import home
-from bot.slack.render_job import Rendered
+from bot.slack.replies import Reply, fence, to_person
 from commands import grammar
-from commands.catalog import CATALOG, AuditArgs, JobArgs, JobsArgs
 from commands.grammar import HelpRequest, Invocation, UsageError
 from policies.approvals import Actor, Refusal
-from provisioning.errors import ChatopsError
-from provisioning.jobs import Job, JobState
-from provisioning.service import DryRun, JobService, NothingToDo, Requested
+from provisioning.errors import ChatopsError, TemporaryError
+from provisioning.jobs import Job
+from provisioning.service import JobService
 from provisioning.store import Store
 
 log = logging.getLogger(__name__)
 
-PATIENCE_S = 1.2  # after this long people are told that planning goes on
+PATIENCE_S = 1.0  # after this long people are told that planning goes on
 DELIVERY_TTL_S = 3600.0
+HOME_JOBS = 200
 
 Payload: TypeAlias = Mapping[str, Any]
-Reply: TypeAlias = Callable[[Rendered], None]
 
 
 class Listeners:
@@ -44,6 +43,7 @@ class Listeners:
         self._store = store
         self._identity = identity
         self._client = client
+        self._answers = Answers(service, store)
         self._buttons: Mapping[str, Callable[[Job, Actor, str], Job | Refusal]] = {
             render_job.APPROVE: lambda job, actor, seen: service.vote(job.id, actor, approve=True, seen_digest=seen),
             render_job.WITHDRAW: lambda job, actor, _seen: service.withdraw(job.id, actor),
@@ -64,24 +64,20 @@ class Listeners:
 
     def _on_command(self, ack: Ack, body: Payload) -> None:
         ack()
-        channel, user = str(body["channel_id"]), str(body["user_id"])
-        if self._store.seen(f"command:{body['trigger_id']}", DELIVERY_TTL_S):
-            return
-        reply = self._to_person(channel, user, str(body["response_url"]))
-        with self._fence(reply):
-            actor = self._identity.actor(user)
+        channel, user, trigger_id = (str(body[name]) for name in ("channel_id", "user_id", "trigger_id"))
+        reply = to_person(self._client, channel=channel, user=user, response_url=str(body["response_url"]))
+        with fence(reply):
+            if self._seen(f"command:{trigger_id}"):
+                return
             match grammar.parse(str(body.get("text") or "")):
                 case HelpRequest() as asked:
                     reply(render_lists.help_text(asked))
                 case UsageError(spec=spec) as error if spec is not None and error.missing and not error.fields:
-                    self._client.views_open(
-                        trigger_id=str(body["trigger_id"]),
-                        view=forms.form(spec, channel=channel, given=dict(error.given)),
-                    )
+                    self._open(trigger_id, forms.form(spec, channel=channel, given=dict(error.given)))
                 case UsageError() as error:
                     reply(render_lists.usage_error(error))
                 case Invocation() as invocation:
-                    self._run(invocation, actor, channel, reply)
+                    self._run(invocation, user, channel, reply)
 
     def _on_command_form(self, ack: Ack, body: Payload, view: Payload) -> None:
         spec, channel = forms.spec_and_channel(view)
@@ -91,113 +87,55 @@ class Listeners:
             return
         ack()
         user = str(body["user"]["id"])
-        if self._store.seen(f"form:{view['id']}:{view['hash']}", DELIVERY_TTL_S):
-            return
-        reply = self._to_person(channel, user)
-        with self._fence(reply):
-            self._run(invocation, self._identity.actor(user), channel, reply)
+        reply = to_person(self._client, channel=channel, user=user)
+        with fence(reply):
+            if not self._seen(f"form:{view['id']}:{view['hash']}"):
+                self._run(invocation, user, channel, reply)
 
-    def _run(self, invocation: Invocation, actor: Actor, channel: str, reply: Reply) -> None:
-        spec, args = invocation.spec, invocation.args
-        if spec.name in {"jobs", "approvals", "audit", "whoami", "job show"}:
-            refused = self._service.may(invocation, actor, channel)
-            reply(self._read(invocation, actor) if refused is None else render_lists.refusal(refused))
-        elif isinstance(args, JobArgs):
-            self._job_command(spec.name, args.number, actor, reply)
-        else:
-            self._request(invocation, actor, channel, reply)
-
-    def _read(self, invocation: Invocation, actor: Actor) -> Rendered:
-        match invocation.args:
-            case JobsArgs(tenant=tenant, limit=limit):
-                found = self._store.jobs(subject=tenant, limit=limit)
-                return render_lists.jobs(found, title="Jobs", empty="There are no jobs yet.")
-            case AuditArgs(tenant=tenant, limit=limit):
-                rows = self._store.audit_rows(subject=tenant, limit=limit)
-                return render_lists.audit(rows[::-1], subject=tenant)
-            case JobArgs(number=number):
-                job = self._store.job_by_number(number)
-                return render_job.job_message(job, self._service.now()) if job else _no_such_job(number)
-            case _ if invocation.spec.name == "approvals":
-                waiting = self._store.jobs(states={JobState.AWAITING_APPROVAL})
-                return render_lists.jobs(waiting, title="Waiting for approval", empty="Nothing waits for approval.")
-            case _:
-                return render_lists.whoami(actor)
-
-    def _job_command(self, command: str, number: int, actor: Actor, reply: Reply) -> None:
-        job = self._store.job_by_number(number)
-        if job is None:
-            reply(_no_such_job(number))
-            return
-        action = {
-            "job retry": self._service.retry,
-            "job rollback": self._service.roll_back,
-            "job leave": self._service.leave,
-            "job cancel": self._service.cancel,
-        }[command]
-        answer = action(job.id, actor)
-        if isinstance(answer, Refusal):
-            reply(render_lists.refusal(answer))
-        else:
-            reply(render_lists.notice(f"Job {number}: {render_job.STATES[answer.state][1]}."))
-
-    def _request(self, invocation: Invocation, actor: Actor, channel: str, reply: Reply) -> None:
-        waiting = threading.Timer(
-            PATIENCE_S, lambda: reply(render_lists.notice(f"⏳ Planning `{invocation.spec.name}` …"))
-        )
-        waiting.daemon = True
-        waiting.start()
-        try:
-            answer = self._service.request(invocation, actor, channel)
-        finally:
-            waiting.cancel()
-        match answer:
-            case Requested():
-                pass  # the job's own message says it all
-            case DryRun(plan=plan):
-                reply(render_job.plan_message(plan, headline="Dry run: nothing was changed."))
-            case NothingToDo(plan=plan):
-                reply(render_job.plan_message(plan, headline="There is nothing to do: all of it is already there."))
-            case Refusal() as refused:
-                reply(render_lists.refusal(refused))
+    def _run(self, invocation: Invocation, user: str, channel: str, reply: Reply) -> None:
+        with _patience(reply, f"⏳ Working on `{invocation.spec.name}` …"):
+            answer = self._answers.answer(invocation, self._identity.actor(user), channel)
+        if answer is not None:
+            reply(answer)
 
     # -- buttons --------------------------------------------------------------------------------------------
 
     def _on_button(self, ack: Ack, body: Payload, action: Payload) -> None:
         ack()
         user = str(body["user"]["id"])
-        if self._store.seen(f"click:{user}:{action['action_id']}:{action['action_ts']}", DELIVERY_TTL_S):
-            return
         channel = str((body.get("channel") or {}).get("id") or "")
-        reply = self._to_person(channel, user, str(body.get("response_url") or ""))
-        with self._fence(reply):
+        reply = to_person(self._client, channel=channel, user=user, response_url=str(body.get("response_url") or ""))
+        with fence(reply):
+            if self._seen(f"click:{user}:{action['action_id']}:{action['action_ts']}"):
+                return
             job, seen = self._named_by(str(action["value"]))
-            actor = self._identity.actor(user)
-            match action["action_id"]:
-                case render_job.DETAILS:
-                    self._client.views_open(trigger_id=str(body["trigger_id"]), view=render_job.details_modal(job))
-                case render_job.DENY:
-                    self._ask_why(job, str(body["trigger_id"]), approve=False)
-                case render_job.APPROVE if job.approval is not None and job.approval.reason_required:
-                    self._ask_why(job, str(body["trigger_id"]), approve=True)
-                case render_job.REVEAL:
-                    self._reveal(job, actor, str(body["trigger_id"]), reply)
-                case other:
-                    answer = self._buttons[other](job, actor, seen)
-                    if isinstance(answer, Refusal):
-                        reply(render_lists.refusal(answer))
+            answer = self._click(str(action["action_id"]), job, seen, user, str(body["trigger_id"]))
+            if isinstance(answer, Refusal):
+                reply(render_lists.refusal(answer))
 
-    def _ask_why(self, job: Job, trigger_id: str, *, approve: bool) -> None:
-        self._client.views_open(trigger_id=trigger_id, view=render_job.reason_modal(job, approve=approve))
+    def _click(self, action_id: str, job: Job, seen: str, user: str, trigger_id: str) -> Job | Refusal | None:
+        """Do what the button says. Windows are opened before anything slow: a trigger lives three seconds."""
+        match action_id:
+            case render_job.DETAILS:
+                self._open(trigger_id, render_modals.details_modal(job))
+            case render_job.DENY:
+                self._open(trigger_id, render_modals.reason_modal(job, approve=False, seen_digest=seen))
+            case render_job.APPROVE if job.approval is not None and job.approval.reason_required:
+                self._open(trigger_id, render_modals.reason_modal(job, approve=True, seen_digest=seen))
+            case render_job.REVEAL:
+                return self._reveal(job, user, trigger_id)
+            case other:
+                return self._buttons[other](job, self._identity.actor(user), seen)
+        return None
 
     def _on_reason_form(self, ack: Ack, body: Payload, view: Payload) -> None:
         ack()
         user = str(body["user"]["id"])
-        if self._store.seen(f"form:{view['id']}:{view['hash']}", DELIVERY_TTL_S):
-            return
         job, seen = self._named_by(str(view["private_metadata"]))
-        reply = self._to_person(job.place.channel if job.place else "", user)
-        with self._fence(reply):
+        reply = to_person(self._client, channel=job.place.channel if job.place else "", user=user)
+        with fence(reply):
+            if self._seen(f"form:{view['id']}:{view['hash']}"):
+                return
             reason = str(view["state"]["values"]["reason"]["value"].get("value") or "")
             approve = view["callback_id"] == render_job.APPROVE_FORM
             actor = self._identity.actor(user)
@@ -205,75 +143,77 @@ class Listeners:
             if isinstance(answer, Refusal):
                 reply(render_lists.refusal(answer))
 
-    def _reveal(self, job: Job, actor: Actor, trigger_id: str, reply: Reply) -> None:
-        """Open the modal first: its trigger lives 3 seconds, and a key that nobody sees must not be made."""
-        if actor.id != job.requester.id:
-            refused = self._service.reveal(job.id, actor)
-            if isinstance(refused, Refusal):
-                reply(render_lists.refusal(refused))
-            return
-        opened = self._client.views_open(trigger_id=trigger_id, view=render_job.credentials_wait_modal())
-        view_id = str(opened["view"]["id"])
+    def _reveal(self, job: Job, user: str, trigger_id: str) -> Refusal | None:
+        """Show new credentials in a window that is opened first: a key that nobody can see must not be made."""
+        if user != job.requester.id:
+            refused = self._service.reveal(job.id, self._identity.actor(user))  # audited
+            return refused if isinstance(refused, Refusal) else None
+        view_id = self._open(trigger_id, render_modals.credentials_wait_modal())
         try:
-            made = self._service.reveal(job.id, actor)
-        except ChatopsError as error:
-            self._client.views_update(view_id=view_id, view=render_job.text_modal("Credentials", str(error)))
-            return
-        if isinstance(made, Refusal):
-            self._client.views_update(view_id=view_id, view=render_job.text_modal("Credentials", str(made)))
-            return
-        try:
-            shown = render_job.credentials_modal(job, made.access_key, made.secret_key.get_secret_value())
-            self._client.views_update(view_id=view_id, view=shown)
-        except (SlackApiError, OSError):
-            self._service.unreveal(job.id, made.access_key)
+            made = self._service.reveal(job.id, self._identity.actor(user))
+        except Exception as error:
+            said = str(error) if isinstance(error, ChatopsError) else "Something went wrong: no credentials were made."
+            self._client.views_update(view_id=view_id, view=render_modals.text_modal("Credentials", said))
             raise
+        if isinstance(made, Refusal):
+            self._client.views_update(view_id=view_id, view=render_modals.text_modal("Credentials", str(made)))
+            return None
+        try:
+            shown = render_modals.credentials_modal(job, made.access_key, made.secret_key.get_secret_value())
+            self._client.views_update(view_id=view_id, view=shown)
+        except Exception as error:  # noqa: BLE001 - whatever it was, they were not shown
+            log.warning("the credentials of %s could not be shown: %s", job.id, type(error).__name__)
+            self._service.unreveal(job.id, made.access_key)
+            raise TemporaryError(
+                "Slack did not show the credentials, so they were revoked",
+                next_action="click Show credentials again, and keep the window open",
+            ) from None  # the request that failed holds the secret
+        return None
 
-    def _on_home(self, event: Payload, client: WebClient) -> None:
+    # -- Home -----------------------------------------------------------------------------------------------
+
+    def _on_home(self, event: Payload) -> None:
+        if event.get("tab", "home") != "home":
+            return
         user = str(event["user"])
-        actor = self._identity.actor(user)
-        client.views_publish(user_id=user, view=home(actor, self._store.jobs(limit=200)))
+        view = home(self._identity.actor(user), self._store.jobs(limit=HOME_JOBS))
+        self._client.views_publish(user_id=user, view=view)
 
     # -- shared ---------------------------------------------------------------------------------------------
+
+    def _seen(self, key: str) -> bool:
+        return self._store.seen(key, DELIVERY_TTL_S)
 
     def _named_by(self, value: str) -> tuple[Job, str]:
         """Return the job that a button or form is about, and the digest of the plan that was seen."""
         named = json.loads(value)
         return self._store.job(str(named["job"])), str(named["digest"])
 
-    def _to_person(self, channel: str, user: str, response_url: str = "") -> Reply:
-        """Return what replies to *user* alone: by the response_url, else as an ephemeral message, else directly."""
-
-        def reply(shown: Rendered) -> None:
-            if response_url:
-                answer = WebhookClient(response_url).send(
-                    text=shown.text, blocks=shown.blocks, response_type="ephemeral", replace_original=False
-                )
-                if answer.status_code == 200:
-                    return
-                log.warning("the response_url refused a reply: %s", answer.status_code)
-            try:
-                self._client.chat_postEphemeral(channel=channel, user=user, text=shown.text, blocks=shown.blocks)
-            except SlackApiError:
-                self._client.chat_postMessage(channel=user, text=shown.text, blocks=shown.blocks)
-
-        return reply
-
-    @contextmanager
-    def _fence(self, reply: Reply) -> Iterator[None]:
-        """Errors for people go to the person; any other becomes an incident id and a log line."""
+    def _open(self, trigger_id: str, view: Block) -> str:
+        """Open a window and return its id. Raises: TemporaryError."""
         try:
-            yield
-        except ChatopsError as error:
-            log.warning("refused: %s", error)
-            reply(render_lists.problem(error))
+            return str(self._client.views_open(trigger_id=trigger_id, view=view)["view"]["id"])
+        except SlackApiError as error:
+            said = error.response.get("error")
+            if said not in {"expired_trigger_id", "exchanged_trigger_id", "trigger_expired", "ratelimited"}:
+                raise
+            raise TemporaryError(f"Slack did not open the window ({said})", next_action="try again") from error
+
+
+@contextmanager
+def _patience(reply: Reply, text: str) -> Iterator[None]:
+    """Say *text* where what is inside takes long."""
+
+    def say() -> None:
+        try:
+            reply(render_lists.notice(text))
         except Exception:
-            incident_id = uuid.uuid4().hex[:8]
-            log.exception("incident %s", incident_id)
-            reply(render_lists.incident(incident_id))
+            log.exception("the word that it takes long could not be said")
 
-
-def _no_such_job(number: int) -> Rendered:
-    return render_lists.refusal(
-        Refusal(reason=f"there is no job {number}", next_action=f"see {grammar.COMMAND} {CATALOG['jobs'].name}")
-    )
+    timer = threading.Timer(PATIENCE_S, say)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -4,8 +4,10 @@ Whatever did not come from this code is hostile: ``&<>`` are escaped, so that no
 smuggled in, and control characters go.
 """
 
+import re
 from datetime import datetime
 
+_HALF = re.compile(r"(?:&[a-z]{0,3}|<[^<>]*)\Z")
 ELLIPSIS = "…"
 SECTION_CHARS = 3000
 
@@ -35,6 +37,15 @@ def block(text: str, most: int = 2000) -> str:
 def cut(text: str, most: int) -> str:
     """Return *text* in at most *most* characters."""
     return text if len(text) <= most else text[: most - 1].rstrip() + ELLIPSIS
+
+
+def cut_markup(text: str, most: int) -> str:
+    """Return markup in at most *most* characters, without half an entity or half a ``<…>`` at its end."""
+    if len(text) <= most:
+        return text
+    kept = _HALF.sub("", text[: most - 1]).rstrip()
+    fence = "\n```" if kept.count("```") % 2 else ""
+    return kept[: most - 1 - len(fence)] + ELLIPSIS + fence
 
 
 def user(user_id: str, name: str = "") -> str:

@@ -1,39 +1,64 @@
 """Keeps every job's one live message up to date: throttled, in order, mended after a restart.
 
-Slack takes about 50 updates a minute, and one message a second in a channel. A change only marks its job; one
-thread shows the newest state of each marked job, at most once in a while, and tries again where Slack fails.
+A change only marks its job; one thread shows the newest state of each marked job. What people wait for (a
+decision, an end) goes before what is on its way. Slack's limits are kept here and not found out by 429s.
 """
 
 import logging
 import threading
 import time
+from dataclasses import dataclass
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from bot.slack.render_job import job_message
+from bot.slack.pacing import Pace
+from bot.slack.render_job import Rendered, bare_message, job_message, moved_note, thread_note
 from provisioning.clock import Clock
-from provisioning.jobs import Job, Place
+from provisioning.jobs import Job, JobState, Place
 from provisioning.store import Change, Store
 
 log = logging.getLogger(__name__)
 
 EVERY_S = 1.3  # between two updates of one message
-AFTER_FAILURE_S = 5.0
-TICK_S = 0.1
+UPDATES = {"burst": 8, "per_minute": 42}  # chat.update is Tier 3: 50 a minute
+POSTS = {"burst": 2, "per_minute": 55}  # chat.postMessage: one a second in a channel
+FIRST_RETRY_S, LAST_RETRY_S = 2.0, 120.0
 MENDED_JOBS = 200  # how far back a restart looks for messages that are behind
-GONE = frozenset({"message_not_found", "channel_not_found", "is_archived", "not_in_channel", "cant_update_message"})
+NOTE_TTL_S = 3600.0
+MOVING = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.ROLLING_BACK})
+NO_PLACE = frozenset({"channel_not_found", "is_archived", "not_in_channel", "restricted_action"})
+GONE = NO_PLACE | {"message_not_found", "cant_update_message", "edit_window_closed"}
+TOO_MUCH = frozenset({"invalid_blocks", "msg_too_long", "msg_blocks_too_long", "invalid_arguments"})
+
+
+@dataclass
+class _Due:
+    """A job whose message is behind."""
+
+    at: float  # by the monotonic clock
+    moving: bool  # nobody waits for this: more will come
+    updates: bool  # it has a message
 
 
 class LiveMessages:
-    """Shows jobs. ``start`` once; ``stop`` shows what is left and ends."""
+    """Shows jobs. ``start`` once; ``stop`` shows what is left and ends.
 
-    def __init__(self, store: Store, client: WebClient, clock: Clock) -> None:
+    *client* must not retry 429s by itself: it would hold up every other message.
+    """
+
+    def __init__(self, store: Store, client: WebClient, clock: Clock, *, every_s: float = EVERY_S) -> None:
         self._store = store
         self._client = client
         self._clock = clock
-        self._due: dict[str, float] = {}  # job id → when it may be shown, by the monotonic clock
+        self._every_s = every_s
+        self._due: dict[str, _Due] = {}  # by job id
         self._shown_at: dict[str, float] = {}
+        self._failures: dict[str, int] = {}  # in a row
+        self._updates = Pace(burst=UPDATES["burst"], per_minute=UPDATES["per_minute"])
+        self._posts: dict[str, Pace] = {}  # by channel
+        self._held_until = 0.0  # Slack has asked to wait
+        self._seen_version = -1
         self._wake = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._work, name="live-messages", daemon=True)
@@ -45,7 +70,7 @@ class LiveMessages:
         self._thread.start()
 
     def stop(self, timeout_s: float = 10.0) -> None:
-        """Show what is marked, then end."""
+        """Show what is marked, then end. What Slack does not take now is shown by the next start."""
         with self._wake:
             self._stopping = True
             self._wake.notify()
@@ -53,25 +78,31 @@ class LiveMessages:
             self._thread.join(timeout_s)
 
     def mend(self) -> None:
-        """Mark every job whose message is behind; other processes change jobs too."""
+        """Mark every job whose message is behind, where another process has changed the store."""
+        version = self._store.changed_elsewhere()
+        if version == self._seen_version:
+            return
+        self._seen_version = version
         for job in self._store.jobs(limit=MENDED_JOBS):
             if job.shown_revision < job.revision:
                 self.mark(job)
 
     def mark(self, job: Job) -> None:
         """Have *job* shown as soon as its turn comes. Returns at once."""
-        if job.place is None:
-            return
+        if job.place is not None:
+            self._mark(job, not_before=0.0)
+
+    def _mark(self, job: Job, *, not_before: float) -> None:
         with self._wake:
-            earliest = self._shown_at.get(job.id, 0.0) + EVERY_S
-            self._due.setdefault(job.id, max(earliest, time.monotonic()))
+            known = self._due.get(job.id)
+            earliest = self._shown_at.get(job.id, -self._every_s) + self._every_s
+            at = known.at if known is not None else max(earliest, not_before, time.monotonic())
+            has_message = job.place is not None and job.place.ts is not None
+            self._due[job.id] = _Due(at=at, moving=job.state in MOVING, updates=has_message)
             self._wake.notify()
 
     def _work(self) -> None:
-        while True:
-            job_id = self._next()
-            if job_id is None:
-                return
+        while (job_id := self._next()) is not None:
             try:
                 self._show(job_id)
             except Exception:
@@ -80,17 +111,23 @@ class LiveMessages:
                 self._again(job_id)
 
     def _next(self) -> str | None:
-        """Return the job that is due, waiting for it; None once all is shown and the end has come."""
+        """Return the job whose turn it is, waiting for it; None once all is shown and the end has come."""
         with self._wake:
             while True:
                 now = time.monotonic()
-                due = min(self._due, key=lambda job_id: self._due[job_id], default=None)
-                if due is not None and (self._due[due] <= now or self._stopping):
-                    del self._due[due]
-                    return due
-                if due is None and self._stopping:
+                if not self._due and self._stopping:
                     return None
-                self._wake.wait(TICK_S if due is None else min(self._due[due] - now, 1.0))
+                ready = {job_id: self._ready_at(due, now) for job_id, due in self._due.items()}
+                may = [job_id for job_id, at in ready.items() if at <= now or self._stopping]
+                if may:
+                    first = min(may, key=lambda job_id: (self._due[job_id].moving, self._due[job_id].at))
+                    del self._due[first]
+                    return first
+                self._wake.wait(max(0.0, min(ready.values()) - now) if ready else None)
+
+    def _ready_at(self, due: _Due, now: float) -> float:
+        paced = now + self._updates.wait_s(now) if due.updates else now
+        return max(due.at, paced, self._held_until)
 
     def _show(self, job_id: str) -> None:
         job = self._store.job(job_id)
@@ -98,27 +135,89 @@ class LiveMessages:
             return
         shown = job_message(job, self._clock.now())
         try:
-            if job.place.ts is None:
-                answer = self._client.chat_postMessage(
-                    channel=job.place.channel, text=shown.text, blocks=shown.blocks, unfurl_links=False
-                )
-                ts = str(answer["ts"])
-            else:
-                ts = job.place.ts
-                self._client.chat_update(channel=job.place.channel, ts=ts, text=shown.text, blocks=shown.blocks)
+            place = self._put(job, job.place, shown)
         except SlackApiError as error:
-            if error.response.get("error") in GONE:
-                log.warning("the message of %s cannot be shown: %s", job_id, error.response.get("error"))
-                self._remember(job, job.place)
-                return
-            log.warning("Slack refused the message of %s (%s): trying again", job_id, error.response.get("error"))
-            self._again(job_id)
+            self._refused(job, job.place, error)
             return
         except OSError as error:
             log.warning("Slack cannot be reached for %s (%s): trying again", job_id, type(error).__name__)
             self._again(job_id)
             return
-        self._remember(job, Place(channel=job.place.channel, ts=ts))
+        self._remember(job, place)
+        self._tell(job, place)
+
+    def _put(self, job: Job, place: Place, shown: Rendered) -> Place:
+        """Post or update the message and return where it stands. Raises: SlackApiError, OSError."""
+        try:
+            return self._send(place, shown)
+        except SlackApiError as error:
+            if error.response.get("error") not in TOO_MUCH:
+                raise
+            log.warning("Slack does not take the message of %s (%s): a short one goes", job.id, error.response)
+            return self._send(place, bare_message(job))
+
+    def _send(self, place: Place, shown: Rendered) -> Place:
+        if place.ts is not None:
+            with self._wake:
+                self._updates.take(time.monotonic())
+            self._client.chat_update(channel=place.channel, ts=place.ts, text=shown.text, blocks=shown.blocks)
+            return place
+        answer = self._post(place.channel, shown)
+        # Posted to a person's id, a message stands in a channel of its own.
+        return Place(channel=str(answer.get("channel") or place.channel), ts=str(answer["ts"]))
+
+    def _post(self, channel: str, shown: Rendered, thread_ts: str | None = None) -> "dict[str, object]":
+        pace = self._posts.setdefault(channel, Pace(burst=POSTS["burst"], per_minute=POSTS["per_minute"]))
+        wait_s = pace.wait_s(time.monotonic())
+        if wait_s:
+            time.sleep(wait_s)  # about a second, and posts are rare
+        pace.take(time.monotonic())
+        answer = self._client.chat_postMessage(
+            channel=channel, text=shown.text, blocks=shown.blocks, thread_ts=thread_ts, unfurl_links=False
+        )
+        return dict(answer.data) if isinstance(answer.data, dict) else {}
+
+    def _refused(self, job: Job, place: Place, error: SlackApiError) -> None:
+        said = str(error.response.get("error"))
+        if said == "ratelimited":
+            wait_s = float(error.response.headers.get("Retry-After", 30))
+            log.warning("Slack asks to wait %.0f s", wait_s)
+            with self._wake:
+                self._held_until = time.monotonic() + wait_s
+            self._mark(job, not_before=0.0)
+        elif said in NO_PLACE and place.ts is None and place.channel != job.requester.id:
+            self._move_to_requester(job, place.channel, said)
+        elif said in GONE:
+            log.warning("the message of %s cannot be shown: %s", job.id, said)
+            self._remember(job, place)
+        else:
+            log.warning("Slack refused the message of %s (%s): trying again", job.id, said)
+            self._again(job.id)
+
+    def _move_to_requester(self, job: Job, channel: str, said: str) -> None:
+        """The bot is not in the channel: the message goes to who asked, with how to have it in the channel."""
+        log.warning("%s cannot be posted in %s (%s): it goes to who asked", job.id, channel, said)
+        moved = self._store.update_job(
+            job.id,
+            lambda fresh: Change(
+                job=fresh.model_copy(update={"place": Place(channel=fresh.requester.id)}), revise=False
+            ),
+        )
+        try:
+            self._post(moved.requester.id, moved_note(moved, channel))
+        except (SlackApiError, OSError) as error:
+            log.warning("who asked for %s could not be told: %s", job.id, type(error).__name__)
+        self._mark(moved, not_before=0.0)
+
+    def _tell(self, job: Job, place: Place) -> None:
+        """Say the end in the thread, once: an update of the message notifies nobody."""
+        note = thread_note(job)
+        if note is None or self._store.seen(f"note:{job.id}:{job.attempt}:{job.state}", NOTE_TTL_S):
+            return
+        try:
+            self._post(place.channel, note, thread_ts=place.ts)
+        except (SlackApiError, OSError) as error:
+            log.warning("the thread of %s was not told: %s", job.id, type(error).__name__)
 
     def _remember(self, shown: Job, place: Place) -> None:
         def change(job: Job) -> Change:
@@ -126,11 +225,17 @@ class LiveMessages:
 
         after = self._store.update_job(shown.id, change)
         with self._wake:
+            self._failures.pop(shown.id, None)
             self._shown_at[shown.id] = time.monotonic()
+            if shown.state.is_final:
+                self._shown_at.pop(shown.id)
         if after.revision > shown.revision:
             self.mark(after)
 
     def _again(self, job_id: str) -> None:
+        """Try later, and ever later. At the end, not at all: the next start mends it."""
         with self._wake:
+            failures = self._failures[job_id] = self._failures.get(job_id, 0) + 1
+            delay_s = min(FIRST_RETRY_S * 2 ** (failures - 1), LAST_RETRY_S)
             if not self._stopping:
-                self._due.setdefault(job_id, time.monotonic() + AFTER_FAILURE_S)
+                self._due.setdefault(job_id, _Due(at=time.monotonic() + delay_s, moving=True, updates=False))

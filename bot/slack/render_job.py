@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bot.slack import kit
 from bot.slack.kit import Block
-from bot.slack.mrkdwn import block, code, cut, date, duration, escape, user
+from bot.slack.mrkdwn import block, code, cut, cut_markup, date, duration, escape, user
 from policies.approvals import Approval
 from provisioning.jobs import Failure, Job, JobState, StepState, StepStatus
 from provisioning.plan import Plan, Presence, Step
@@ -18,7 +18,10 @@ DENY_FORM, APPROVE_FORM = "job_deny_form", "job_approve_form"
 
 STEP_SECTIONS = 20
 WARNING_SECTIONS = 4
+MOST_VOTES = 7
+SHOWN_DIFFERENCES = 3  # of a step, on the card; the details have more
 
+_INDENT = "\u2003\u2003"  # em spaces: Slack drops ordinary ones
 _PLANNED = {Presence.ABSENT: "🆕", Presence.DIFFERS: "✏️", Presence.PRESENT: "✔️"}
 _RUNS = {
     StepState.PENDING: "⚪",
@@ -30,7 +33,7 @@ _RUNS = {
 }
 STATES = {
     JobState.AWAITING_APPROVAL: ("🙋", "waits for approval"),
-    JobState.QUEUED: ("🕒", "approved, starts next"),
+    JobState.QUEUED: ("🕒", "waits for its turn"),
     JobState.RUNNING: ("⏳", "runs"),
     JobState.ROLLING_BACK: ("↩️", "is being rolled back"),
     JobState.SUCCEEDED: ("✅", "succeeded"),
@@ -44,6 +47,10 @@ STATES = {
 }
 
 
+TOLD = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.ROLLED_BACK, JobState.DENIED, JobState.EXPIRED})
+MOST_TOLD_BLOCKS = 20
+
+
 @dataclass(frozen=True)
 class Rendered:
     """A message: ``text`` is what notifications and screen readers get."""
@@ -55,10 +62,13 @@ class Rendered:
 def job_message(job: Job, now: datetime) -> Rendered:
     """Return the live message of *job* as it stands."""
     icon, words = STATES[job.state]
+    if job.cancelled_by is not None and not job.state.is_final:
+        words += f", {user(job.cancelled_by.id, job.cancelled_by.name)} has asked to cancel it"
     blocks = [
         kit.header(f"{icon} {job.plan.summary}"),
         kit.context(
-            f"*Job {job.number}* {words} · asked by {user(job.requester.id, job.requester.name)} · {code(job.command)}"
+            f"*Job {job.number}* {words} · asked by {user(job.requester.id, job.requester.name)}"
+            f" · {code('/clearml ' + job.command)}"
         ),
     ]
     if job.state is JobState.AWAITING_APPROVAL:
@@ -70,7 +80,7 @@ def job_message(job: Job, now: datetime) -> Rendered:
     blocks += _people(job)
     if buttons := _buttons(job):
         blocks.append(kit.actions(buttons, "job_buttons"))
-    return Rendered(cut(f"Job {job.number}: {escape(job.plan.summary)} {words}", kit.TEXT_CHARS), blocks)
+    return Rendered(cut_markup(f"Job {job.number}: {escape(job.plan.summary)} {words}", kit.TEXT_CHARS), blocks)
 
 
 def plan_blocks(plan: Plan) -> list[Block]:
@@ -83,10 +93,42 @@ def plan_blocks(plan: Plan) -> list[Block]:
     return blocks
 
 
+def bare_message(job: Job) -> Rendered:
+    """Return the shortest message with the same buttons, for when Slack refuses the whole one."""
+    icon, words = STATES[job.state]
+    text = f"{icon} *Job {job.number}* {words}. See `/clearml job show {job.number}`."
+    return Rendered(text, [kit.section(text), kit.actions(_buttons(job), "job_buttons")])
+
+
+def thread_note(job: Job) -> Rendered | None:
+    """Return what is said in the thread once a job has come to an end, so that who asked hears of it."""
+    if job.state not in TOLD:
+        return None
+    icon, words = STATES[job.state]
+    head = f"{icon} {user(job.requester.id, job.requester.name)}: job {job.number} {words}."
+    blocks = [kit.section(head)]
+    for step in job.plan.steps:
+        failure = job.status(step.id).failure
+        if failure is not None and len(blocks) < MOST_TOLD_BLOCKS:
+            blocks.append(kit.section(f"*{escape(cut(step.title, 300))}*\n{escape(cut(failure.what, 1400))}"))
+            if failure.details:
+                blocks.append(kit.section(block(failure.details, 2900)))
+    return Rendered(cut_markup(head, kit.TEXT_CHARS), blocks)
+
+
+def moved_note(job: Job, channel: str) -> Rendered:
+    """Return why a job's message stands in a conversation of the requester's, and how to have it in the channel."""
+    text = (
+        f"I am not in <#{channel}>, so job {job.number} ({escape(cut(job.plan.summary, 300))}) is shown here, and"
+        " nobody in the channel sees that it asks for approval. `/invite` me there, then withdraw it and ask again."
+    )
+    return Rendered(text, [kit.section(text)])
+
+
 def plan_message(plan: Plan, *, headline: str) -> Rendered:
     """Return a plan that is no job: a dry run, or nothing to do."""
     return Rendered(
-        cut(f"{headline}: {escape(plan.summary)}", kit.TEXT_CHARS),
+        cut_markup(f"{headline}: {escape(plan.summary)}", kit.TEXT_CHARS),
         [
             kit.header(plan.summary),
             kit.section(headline),
@@ -94,27 +136,6 @@ def plan_message(plan: Plan, *, headline: str) -> Rendered:
             kit.context(f"plan {code(plan.digest[:12])}"),
         ],
     )
-
-
-def details_modal(job: Job) -> Block:
-    """Return every step with what it found, what differs, what it gets and how it is undone."""
-    blocks: list[Block] = [
-        kit.section(f"*{escape(job.plan.summary)}* · job {job.number} · plan {code(job.digest[:12])}")
-    ]
-    for step in job.plan.steps[:45]:
-        lines = [f"*{escape(step.title)}*", f"found: {step.found.presence.value}"]
-        if step.found.detail:
-            lines[-1] += f", {escape(step.found.detail)}"
-        lines += [
-            f"• {code(path, 100)}: {code(_short(was), 200)} → {code(_short(shall), 200)}"
-            for path, (was, shall) in list(step.found.differences.items())[:20]
-        ]
-        if step.inputs:
-            lines.append(f"with {code(json.dumps(step.inputs, ensure_ascii=False), 1200)}")
-        lines.append(f"undo: {escape(step.undo)}" if step.undo else "undo: nothing is taken back")
-        blocks.append(kit.section("\n".join(lines)))
-        blocks.append({"type": "divider"})
-    return kit.modal(f"Job {job.number}", blocks)
 
 
 def failure_blocks(failure: Failure) -> list[Block]:
@@ -127,50 +148,33 @@ def failure_blocks(failure: Failure) -> list[Block]:
     return blocks
 
 
-def reason_modal(job: Job, *, approve: bool) -> Block:
-    """Return the form that asks why."""
-    blocks = [
-        kit.section(f"*{escape(job.plan.summary)}* · job {job.number}"),
-        kit.text_input(
-            "Reason", "reason", multiline=True, max_length=1000, hint="Everybody sees it, and the audit keeps it."
-        ),
+def difference_lines(step: Step, *, most: int) -> list[str]:
+    """Return ``• field: is → shall`` for each difference, at most *most* of them."""
+    found = list(step.found.differences.items())
+    lines = [
+        f"• {code(path, 100)}: {code(_short(was), 100)} → {code(_short(shall), 100)}"
+        for path, (was, shall) in found[:most]
     ]
-    metadata = json.dumps({"job": job.id, "digest": job.digest})
-    if approve:
-        return kit.modal("Approve", blocks, callback_id=APPROVE_FORM, submit="Approve", metadata=metadata)
-    return kit.modal("Deny", blocks, callback_id=DENY_FORM, submit="Deny", metadata=metadata)
+    return [*lines, f"• … and {len(found) - most} more"] if len(found) > most else lines
 
 
-def credentials_modal(job: Job, access_key: str, secret_key: str) -> Block:
-    """Return the admin's new credentials; they stand in this modal and nowhere else."""
-    return kit.modal(
-        "Credentials",
-        [
-            kit.section(
-                f"Credentials of the admin of tenant *{escape(job.plan.subject)}*. They are shown this once: hand them"
-                " on by a channel of your company's, or copy them into a vault now."
-            ),
-            kit.section(f"*Access key*\n{code(access_key)}"),
-            kit.section(f"*Secret key*\n{code(secret_key)}"),
-        ],
-    )
-
-
-def credentials_wait_modal() -> Block:
-    """Return what stands in the modal until the credentials are made."""
-    return text_modal("Credentials", "⏳ Making credentials …")
-
-
-def text_modal(title: str, text: str) -> Block:
-    return kit.modal(title, [kit.section(escape(text))])
+def button_value(job_id: str, digest: str) -> str:
+    """Return what a button carries: the job, and the plan that was seen beside the button."""
+    return json.dumps({"job": job_id, "digest": digest})
 
 
 def _plan_line(step: Step) -> str:
     found = {Presence.ABSENT: "", Presence.DIFFERS: "change", Presence.PRESENT: "already there"}[step.found.presence]
     parts = [part for part in (found, escape(cut(step.found.detail, 200))) if part]
-    return f"{_PLANNED[step.found.presence]} {escape(cut(step.title, 300))}" + (
-        f" _({': '.join(parts)})_" if parts else ""
-    )
+    line = f"{_PLANNED[step.found.presence]} {escape(cut(step.title, 300))}"
+    if parts:
+        line += f" _({': '.join(parts)})_"
+    if step.is_noop:
+        return line
+    lines = [line, *(_INDENT + one for one in difference_lines(step, most=SHOWN_DIFFERENCES))]
+    if step.undo:
+        lines.append(f"{_INDENT}↩️ undo: {escape(cut(step.undo, 200))}")
+    return "\n".join(lines)
 
 
 def _progress_line(job: Job, status: StepStatus, now: datetime) -> str:
@@ -181,7 +185,7 @@ def _progress_line(job: Job, status: StepStatus, now: datetime) -> str:
     if status.state is StepState.SKIPPED:
         line += " · already there"
     if status.note and status.state is StepState.RUNNING:
-        line += f"\n      _{escape(cut(status.note, 200))}_"
+        line += f"\n{_INDENT}_{escape(cut(status.note, 200))}_"
     return line
 
 
@@ -189,7 +193,7 @@ def _people(job: Job) -> list[Block]:
     lines = [
         f"{'👍 approved' if vote.approve else '⛔ denied'} by {user(vote.actor.id, vote.actor.name)} {date(vote.at)}"
         + (f": {escape(cut(vote.reason, 500))}" if vote.reason else "")
-        for vote in job.votes[:8]
+        for vote in job.votes[-MOST_VOTES:]
     ]
     if job.approval is not None and job.state is JobState.AWAITING_APPROVAL:
         lines.insert(0, _asks(job.approval, given=len(job.votes)))
@@ -210,7 +214,7 @@ def _asks(approval: Approval, *, given: int) -> str:
 
 
 def _buttons(job: Job) -> list[Block]:
-    value = json.dumps({"job": job.id, "digest": job.digest})
+    value = button_value(job.id, job.digest)
     match job.state:
         case JobState.AWAITING_APPROVAL:
             return [

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.slack import kit
-from bot.slack.mrkdwn import block, code, cut, date, escape, user
+from bot.slack.mrkdwn import block, code, cut, cut_markup, date, escape, user
 from bot.slack.render_job import STATES, Rendered
 from commands.grammar import HelpRequest, UsageError
 from policies.approvals import Actor, Refusal
@@ -20,11 +20,13 @@ def usage_error(error: UsageError) -> Rendered:
     blocks = [kit.section(f"🤔 {escape(cut(error.message, 2500))}")]
     if error.usage:
         blocks.append(kit.section(block(error.usage)))
-    return Rendered(cut(escape(error.message), kit.TEXT_CHARS), blocks)
+    return Rendered(cut_markup(escape(error.message), kit.TEXT_CHARS), blocks)
 
 
 def help_text(help_request: HelpRequest) -> Rendered:
-    return Rendered(cut(escape(help_request.text), kit.TEXT_CHARS), [kit.section(block(help_request.text, 2900))])
+    return Rendered(
+        cut_markup(escape(help_request.text), kit.TEXT_CHARS), [kit.section(block(help_request.text, 2900))]
+    )
 
 
 def refusal(refused: Refusal) -> Rendered:
@@ -32,7 +34,7 @@ def refusal(refused: Refusal) -> Rendered:
     blocks = [kit.section(f"⛔ {escape(cut(refused.reason, 2500))}")]
     if refused.next_action:
         blocks.append(kit.section(f"*Next:* {escape(cut(refused.next_action, 2500))}"))
-    return Rendered(cut(escape(str(refused)), kit.TEXT_CHARS), blocks)
+    return Rendered(cut_markup(escape(str(refused)), kit.TEXT_CHARS), blocks)
 
 
 def problem(error: ChatopsError) -> Rendered:
@@ -42,7 +44,7 @@ def problem(error: ChatopsError) -> Rendered:
         blocks.append(kit.section(block(error.details)))
     if error.next_action:
         blocks.append(kit.section(f"*Next:* {escape(cut(error.next_action, 2500))}"))
-    return Rendered(cut(escape(str(error)), kit.TEXT_CHARS), blocks)
+    return Rendered(cut_markup(escape(str(error)), kit.TEXT_CHARS), blocks)
 
 
 def incident(incident_id: str) -> Rendered:
@@ -53,7 +55,7 @@ def incident(incident_id: str) -> Rendered:
 
 def notice(text: str) -> Rendered:
     """Return one line of our own."""
-    return Rendered(cut(text, kit.TEXT_CHARS), [kit.section(text)])
+    return Rendered(cut_markup(text, kit.TEXT_CHARS), [kit.section(text)])
 
 
 def jobs(found: Sequence[Job], *, title: str, empty: str) -> Rendered:
@@ -67,7 +69,10 @@ def jobs(found: Sequence[Job], *, title: str, empty: str) -> Rendered:
             f"{icon} *Job {job.number}* {words} · {escape(cut(job.plan.summary, 150))}"
             f" · {user(job.requester.id, job.requester.name)} · {date(job.created_at)}"
         )
-    return Rendered(f"{title}: {len(found)}", [kit.header(title), *kit.sections(lines, most=LIST_SECTIONS)])
+    return Rendered(
+        cut_markup(f"{escape(title)}: {len(found)}", kit.TEXT_CHARS),
+        [kit.header(title), *kit.sections(lines, most=LIST_SECTIONS)],
+    )
 
 
 def audit(rows: Sequence[Mapping[str, Any]], *, subject: str | None) -> Rendered:
@@ -76,14 +81,17 @@ def audit(rows: Sequence[Mapping[str, Any]], *, subject: str | None) -> Rendered
     if not rows:
         return notice(f"The audit trail has nothing on {code(subject or 'anything')} yet.")
     return Rendered(
-        f"{title}: {len(rows)} rows",
+        cut_markup(f"{escape(title)}: {len(rows)} rows", kit.TEXT_CHARS),
         [kit.header(title), *kit.sections([_row(row) for row in rows], most=LIST_SECTIONS)],
     )
 
 
 def whoami(actor: Actor) -> Rendered:
     roles = ", ".join(sorted(actor.roles)) or "no role"
-    return notice(f"You are {user(actor.id, actor.name)} ({code(actor.id)}), with: *{escape(roles)}*.")
+    lines = [f"You are {user(actor.id, actor.name)} ({code(actor.id)}), with: *{escape(roles)}*."]
+    if not actor.roles:
+        lines.append("*Next:* ask an admin of this bot for a role: viewer, operator or approver.")
+    return notice("\n".join(lines))
 
 
 def _row(row: Mapping[str, Any]) -> str:

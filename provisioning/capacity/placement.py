@@ -53,9 +53,7 @@ def check(model: GpuModel, instances: Iterable[Instance]) -> Layout:
         if count > model.profile(name).max:
             raise IllegalLayoutError(f"{count} x {name} on {model.name}: at most {model.profile(name).max}")
     if not _within_limits(model, counts):
-        raise IllegalLayoutError(
-            f"{', '.join(map(str, placed))} on {model.name}: not enough engines (NVDEC, OFA)"
-        )
+        raise IllegalLayoutError(f"{', '.join(map(str, placed))} on {model.name}: not enough engines (NVDEC, OFA)")
     return frozenset(placed)
 
 
@@ -86,9 +84,7 @@ def layouts_of(model: GpuModel, held: Mapping[str, int]) -> tuple[Layout, ...]:
     return _layouts(model.name, _multiset(model, held))
 
 
-def place(
-    model: GpuModel, request: Mapping[str, int], layout: Layout = frozenset()
-) -> tuple[Instance, ...] | None:
+def place(model: GpuModel, request: Mapping[str, int], layout: Layout = frozenset()) -> tuple[Instance, ...] | None:
     """Return where the *request* (profile → count) can be created beside *layout*, or None.
 
     The witness is in creation order, largest first, to be created with explicit starts
@@ -97,9 +93,7 @@ def place(
     counts = Counter(dict(_multiset(model, request)))
     if not _within_limits(model, counts + Counter(instance.profile for instance in layout)):
         return None
-    largest_first = sorted(
-        model.profiles, key=lambda profile: (-profile.size, -profile.compute, profile.name)
-    )
+    largest_first = sorted(model.profiles, key=lambda profile: (-profile.size, -profile.compute, profile.name))
     wanted = [profile for profile in largest_first for _ in range(counts[profile.name])]
     return next(_placements(wanted, _mask(model, layout)), None)
 
@@ -176,9 +170,7 @@ def _placements(wanted: Sequence[Profile], taken: int) -> Iterator[tuple[Instanc
         least = placed[-1].start if placed and placed[-1].profile == profile.name else 0
         for start in profile.starts:
             if start >= least and not mask & _bits(profile, start):
-                yield from search(
-                    index + 1, mask | _bits(profile, start), (*placed, Instance(profile.name, start))
-                )
+                yield from search(index + 1, mask | _bits(profile, start), (*placed, Instance(profile.name, start)))
 
     return search(0, taken, ())
 

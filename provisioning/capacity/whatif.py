@@ -126,9 +126,7 @@ def _with_request(
     )
 
 
-def _part(
-    placed: Sequence[Instance], held: Counter[str]
-) -> tuple[tuple[Instance, ...], tuple[Instance, ...]]:
+def _part(placed: Sequence[Instance], held: Counter[str]) -> tuple[tuple[Instance, ...], tuple[Instance, ...]]:
     """Part *placed* into the *held* instances, at their new places, and the rest."""
     left, first, rest = Counter(held), [], []
     for instance in placed:
@@ -142,9 +140,7 @@ def _part(
 
 def _created(gpu: profiles.GpuModel, instance: Instance) -> Created:
     profile_id = gpu.profile(instance.profile).id
-    return Created(
-        profile=instance.profile, start=instance.start, command=f"mig -cgi {profile_id}:{instance.start} -C"
-    )
+    return Created(profile=instance.profile, start=instance.start, command=f"mig -cgi {profile_id}:{instance.start} -C")
 
 
 def _instances(gpu: profiles.GpuModel, text: str) -> list[Instance]:

@@ -175,6 +175,11 @@ class Store:
         """Call *callback* with every job that changed, after the commit, in the committing thread. Must be quick."""
         self._listeners.append(callback)
 
+    def changed_elsewhere(self) -> int:
+        """Return a number that differs from the last one where another process has written since."""
+        with self._lock:
+            return int(self._db.execute("PRAGMA data_version").fetchone()[0])
+
     # -- audit ----------------------------------------------------------------------------------------------
 
     def record(self, event: Event) -> None:

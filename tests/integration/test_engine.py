@@ -201,7 +201,9 @@ def test_cancelling_a_running_job_stops_it_in_its_step(tmp_path: Path) -> None:
         assert world.ended(job).state is JobState.ROLLED_BACK
 
 
-def test_a_stop_interrupts_without_failing_and_the_next_start_goes_on(tmp_path: Path) -> None:
+def test_a_stop_interrupts_without_failing_and_the_next_start_goes_on(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     """SIGTERM in the middle of a step: nothing is recorded as failed; the same attempt goes on afterwards."""
     with World(tmp_path, shape=TWO, holds=frozenset({"two"})) as world:
         job = world.ask()
@@ -212,6 +214,7 @@ def test_a_stop_interrupts_without_failing_and_the_next_start_goes_on(tmp_path: 
         assert job.attempt == 1
         assert world.log().count("apply job-1 one") == 1
         assert "step.failed two" not in world.actions(job)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_stop_lets_running_steps_end(tmp_path: Path) -> None:

@@ -79,17 +79,13 @@ def test_every_model_is_found_by_each_of_its_names() -> None:
 def test_the_command_line_prints_json_with_the_documented_keys() -> None:
     """Keys: creatable, after_reclaim, after_defrag per profile; feasible and witness for a request."""
     runner = CliRunner()
-    told = runner.invoke(
-        app, ["fits", "--model", "H100-80GB", "--used", "3g.40gb@4", "--request", "4g.40gb", "--json"]
-    )
+    told = runner.invoke(app, ["fits", "--model", "H100-80GB", "--used", "3g.40gb@4", "--request", "4g.40gb", "--json"])
     answer = json.loads(told.stdout)
     assert told.exit_code == 0
     assert (answer["creatable"]["4g.40gb"], answer["feasible"]) == (1, True)
     assert answer["witness"] == [{"profile": "4g.40gb", "start": 0, "command": "mig -cgi 5:0 -C"}]
     assert (
-        runner.invoke(
-            app, ["fits", "--model", "H100-80GB", "--used", "7g.80gb@0", "--request", "1g.10gb"]
-        ).exit_code
+        runner.invoke(app, ["fits", "--model", "H100-80GB", "--used", "7g.80gb@0", "--request", "1g.10gb"]).exit_code
         == 1
     )
     assert runner.invoke(app, ["fits", "--model", "H1000"]).exit_code == 2

@@ -1,0 +1,86 @@
+"""What a command that was understood is answered with. Knows nothing of how Slack delivers."""
+
+from typing import assert_never
+
+from bot.slack import render_job, render_lists
+from bot.slack.render_job import Rendered
+from commands import grammar
+from commands.catalog import CATALOG, AuditArgs, JobArgs, JobsArgs, Risk
+from commands.grammar import Invocation
+from policies.approvals import Actor, Refusal
+from provisioning.jobs import JobState
+from provisioning.service import DryRun, JobService, NothingToDo, Requested
+from provisioning.store import Store
+
+
+class Answers:
+    """Runs commands. Thread-safe. Raises: ChatopsError where the world could not be read."""
+
+    def __init__(self, service: JobService, store: Store) -> None:
+        self._service = service
+        self._store = store
+
+    def answer(self, invocation: Invocation, actor: Actor, channel: str) -> Rendered | None:
+        """Return the reply to who asked; None where the job's own message says it all."""
+        if invocation.spec.risk is Risk.READ:
+            refused = self._service.may(invocation, actor, channel)
+            return self._read(invocation, actor) if refused is None else render_lists.refusal(refused)
+        if isinstance(invocation.args, JobArgs):
+            return self._job_command(invocation.spec.name, invocation.args.number, actor)
+        return self._request(invocation, actor, channel)
+
+    def _read(self, invocation: Invocation, actor: Actor) -> Rendered:
+        match invocation.args:
+            case JobsArgs(tenant=tenant, limit=limit):
+                found = self._store.jobs(subject=tenant, limit=limit)
+                return render_lists.jobs(found, title="Jobs", empty="There are no jobs yet.")
+            case AuditArgs(tenant=tenant, limit=limit):
+                rows = self._store.audit_rows(subject=tenant, limit=limit)
+                return render_lists.audit(rows[::-1], subject=tenant)
+            case JobArgs(number=number):
+                job = self._store.job_by_number(number)
+                return render_job.job_message(job, self._service.now()) if job else _no_such_job(number)
+            case _ if invocation.spec.name == "approvals":
+                waiting = self._store.jobs(states={JobState.AWAITING_APPROVAL})
+                return render_lists.jobs(waiting, title="Waiting for approval", empty="Nothing waits for approval.")
+            case _ if invocation.spec.name == "whoami":
+                return render_lists.whoami(actor)
+            case _:
+                raise NotImplementedError(f"nothing answers {invocation.spec.name}")
+
+    def _job_command(self, command: str, number: int, actor: Actor) -> Rendered:
+        job = self._store.job_by_number(number)
+        if job is None:
+            return _no_such_job(number)
+        action = {
+            "job retry": self._service.retry,
+            "job rollback": self._service.roll_back,
+            "job leave": self._service.leave,
+            "job cancel": self._service.cancel,
+        }[command]
+        answer = action(job.id, actor)
+        if isinstance(answer, Refusal):
+            return render_lists.refusal(answer)
+        if answer.cancelled_by is not None:
+            return render_lists.notice(f"Job {number} stops at the next safe point.")
+        return render_lists.notice(f"Job {number} {render_job.STATES[answer.state][1]}.")
+
+    def _request(self, invocation: Invocation, actor: Actor, channel: str) -> Rendered | None:
+        answer = self._service.request(invocation, actor, channel)
+        match answer:
+            case Requested():
+                return None
+            case DryRun(plan=plan):
+                return render_job.plan_message(plan, headline="Dry run: nothing was changed.")
+            case NothingToDo(plan=plan):
+                return render_job.plan_message(plan, headline="There is nothing to do: all of it is already there.")
+            case Refusal():
+                return render_lists.refusal(answer)
+            case _:
+                assert_never(answer)
+
+
+def _no_such_job(number: int) -> Rendered:
+    return render_lists.refusal(
+        Refusal(reason=f"there is no job {number}", next_action=f"see {grammar.COMMAND} {CATALOG['jobs'].name}")
+    )

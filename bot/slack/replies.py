@@ -1,0 +1,68 @@
+"""Replies to one person alone, and the fence that turns errors into replies."""
+
+import logging
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+from slack_sdk.webhook import WebhookClient
+
+from bot.slack import render_lists
+from bot.slack.render_job import Rendered
+from provisioning.errors import ChatopsError
+
+log = logging.getLogger(__name__)
+
+Reply: TypeAlias = Callable[[Rendered], None]
+TIMEOUT_S = 10
+
+
+def to_person(client: WebClient, *, channel: str, user: str, response_url: str = "") -> Reply:
+    """Return what replies to *user* alone: by the response_url, else as an ephemeral message, else directly.
+
+    The response_url works in channels that the bot is not in, but only five times in half an hour.
+    """
+
+    def reply(shown: Rendered) -> None:
+        if response_url and _by_url(response_url, shown):
+            return
+        if channel:
+            try:
+                client.chat_postEphemeral(channel=channel, user=user, text=shown.text, blocks=shown.blocks)
+            except SlackApiError as error:
+                log.info("no ephemeral message in %s: %s", channel, error.response.get("error"))
+            else:
+                return
+        client.chat_postMessage(channel=user, text=shown.text, blocks=shown.blocks)
+
+    return reply
+
+
+@contextmanager
+def fence(reply: Reply) -> Iterator[None]:
+    """Errors for people go to the person; any other becomes an incident id and a log line."""
+    try:
+        yield
+    except ChatopsError as error:
+        log.warning("failed: %s", error)
+        reply(render_lists.problem(error))
+    except Exception:
+        incident_id = uuid.uuid4().hex[:8]
+        log.exception("incident %s", incident_id)
+        reply(render_lists.incident(incident_id))
+
+
+def _by_url(response_url: str, shown: Rendered) -> bool:
+    try:
+        answer = WebhookClient(response_url, timeout=TIMEOUT_S).send(
+            text=shown.text, blocks=shown.blocks, response_type="ephemeral", replace_original=False
+        )
+    except OSError as error:
+        log.warning("the response_url did not answer: %s", type(error).__name__)
+        return False
+    if answer.status_code != 200:
+        log.warning("the response_url refused a reply: %s", answer.status_code)
+    return answer.status_code == 200

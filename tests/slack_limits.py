@@ -1,0 +1,143 @@
+"""Slack's limits on messages and views, as docs.slack.dev/reference states them. Every render test goes through here.
+
+Written apart from bot/slack/kit.py and from the sandbox on purpose: it must not share their mistakes.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+MENTION = re.compile(r"<!(?:here|channel|everyone|subteam)|<@|<#")
+LINK = re.compile(r"<[a-z]+:[^>]*>", re.IGNORECASE)
+
+
+def problems_of_message(text: str, blocks: list[dict[str, Any]]) -> list[str]:
+    """Return what Slack would refuse, or cut, in a message."""
+    found = [] if 0 < len(text) <= 4000 else [f"text: {len(text)} characters, 1 to 4000 are shown"]
+    if not 1 <= len(blocks) <= 50:
+        found.append(f"{len(blocks)} blocks, 1 to 50 are allowed")
+    return [*found, *_blocks(blocks, in_view=False)]
+
+
+def problems_of_view(view: dict[str, Any]) -> list[str]:
+    """Return what Slack would refuse in a modal or a Home tab."""
+    found: list[str] = []
+    if len(view["blocks"]) > 100:
+        found.append(f"{len(view['blocks'])} blocks, 100 are allowed")
+    if view["type"] == "modal":
+        for name in ("title", "submit", "close"):
+            if name in view:
+                found += _plain(view[name], 24, name)
+        if any(block["type"] == "input" for block in view["blocks"]) and "submit" not in view:
+            found.append("a modal with inputs needs submit")
+        if "title" not in view:
+            found.append("a modal needs a title")
+    if len(view.get("private_metadata", "")) > 3000:
+        found.append("private_metadata is longer than 3000")
+    if len(view.get("callback_id", "")) > 255:
+        found.append("callback_id is longer than 255")
+    return [*found, *_blocks(view["blocks"], in_view=view["type"] == "modal")]
+
+
+def texts_of(value: Any) -> Iterator[str]:
+    """Return every mrkdwn text in *value*."""
+    match value:
+        case {"type": "mrkdwn", "text": str(text)}:
+            yield text
+        case dict():
+            for item in value.values():
+                yield from texts_of(item)
+        case list():
+            for item in value:
+                yield from texts_of(item)
+        case _:
+            pass
+
+
+def _blocks(blocks: list[dict[str, Any]], *, in_view: bool) -> list[str]:
+    found: list[str] = []
+    ids = [block["block_id"] for block in blocks if "block_id" in block]
+    if len(ids) != len(set(ids)):
+        found.append(f"block ids are not unique: {ids}")
+    for number, block in enumerate(blocks):
+        found += [f"block {number} ({block.get('type')}): {problem}" for problem in _block(block, in_view=in_view)]
+    json.dumps(blocks).encode()  # a lone surrogate would fail here, as it does on the wire
+    return found
+
+
+def _block(block: dict[str, Any], *, in_view: bool) -> list[str]:
+    found = [] if len(block.get("block_id", "")) <= 255 else ["block_id is longer than 255"]
+    match block:
+        case {"type": "header", "text": text}:
+            found += _plain(text, 150, "text")
+        case {"type": "section", "text": text}:
+            found += _mrkdwn(text, 3000, "text")
+            found += ["fields are not used"] if "fields" in block else []
+        case {"type": "context", "elements": list(elements)}:
+            found += [] if 1 <= len(elements) <= 10 else [f"{len(elements)} elements, 1 to 10 are allowed"]
+            for element in elements:
+                found += _mrkdwn(element, 3000, "element")
+        case {"type": "actions", "elements": list(elements)}:
+            found += [] if 1 <= len(elements) <= 25 else [f"{len(elements)} elements, 1 to 25 are allowed"]
+            action_ids = [element["action_id"] for element in elements]
+            found += [] if len(action_ids) == len(set(action_ids)) else ["action ids are not unique"]
+            for element in elements:
+                found += _button(element)
+        case {"type": "input"} if in_view:
+            found += _input(block)
+        case {"type": "divider"}:
+            pass
+        case _:
+            found.append("this block is not allowed here")
+    return found
+
+
+def _button(element: dict[str, Any]) -> list[str]:
+    found = _plain(element["text"], 75, "button")
+    found += [] if len(element["action_id"]) <= 255 else ["action_id is longer than 255"]
+    found += [] if len(element.get("value", "")) <= 2000 else ["value is longer than 2000"]
+    found += [] if element.get("style", "primary") in {"primary", "danger"} else ["no such style"]
+    if confirm := element.get("confirm"):
+        found += _plain(confirm["title"], 100, "confirm.title")
+        found += _mrkdwn(confirm["text"], 300, "confirm.text")
+        found += _plain(confirm["confirm"], 30, "confirm.confirm") + _plain(confirm["deny"], 30, "confirm.deny")
+    return found
+
+
+def _input(block: dict[str, Any]) -> list[str]:
+    found = _plain(block["label"], 2000, "label")
+    found += _plain(block["hint"], 2000, "hint") if "hint" in block else []
+    element = block["element"]
+    match element["type"]:
+        case "plain_text_input":
+            most = element.get("max_length", 3000)
+            found += [] if 1 <= most <= 3000 else ["max_length must be 1 to 3000"]
+            found += [] if len(element.get("initial_value", "")) <= most else ["initial_value is longer than allowed"]
+        case "checkboxes":
+            found += [] if 1 <= len(element["options"]) <= 10 else ["1 to 10 options are allowed"]
+            for option in element["options"]:
+                found += _plain(option["text"], 75, "option")
+                found += [] if 1 <= len(option["value"]) <= 150 else ["an option's value is 1 to 150"]
+        case other:
+            found.append(f"no such element: {other}")
+    return found
+
+
+def _plain(text: dict[str, Any], most: int, where: str) -> list[str]:
+    if text["type"] != "plain_text":
+        return [f"{where}: must be plain_text"]
+    return _length(text["text"], most, where)
+
+
+def _mrkdwn(text: dict[str, Any], most: int, where: str) -> list[str]:
+    found = _length(text["text"], most, where)
+    if text["type"] != "mrkdwn":
+        found.append(f"{where}: must be mrkdwn")
+    if text.get("verbatim") is not True:
+        found.append(f"{where}: not verbatim, so Slack would find links and names in foreign text")
+    return found
+
+
+def _length(text: str, most: int, where: str) -> list[str]:
+    return [] if 1 <= len(text) <= most else [f"{where}: {len(text)} characters, 1 to {most} are allowed"]

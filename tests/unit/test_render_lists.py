@@ -1,0 +1,178 @@
+"""Replies that are lists and texts, the Home tab and forms: what they say, and Slack's limits for any input."""
+
+from typing import Any
+
+import pytest
+
+from bot.slack import forms, render_lists
+from bot.slack.render_home import home
+from commands import grammar
+from commands.catalog import CATALOG, TenantCreate
+from commands.grammar import HelpRequest, UsageError
+from policies.approvals import Actor, Refusal
+from provisioning.errors import PermanentError
+from provisioning.jobs import JobState
+from tests.slack_limits import LINK, MENTION, problems_of_message, problems_of_view, texts_of
+from tests.unit.job_samples import ANA, HOSTILE, NOW, PIA, hostile_job, job
+from tests.unit.test_render_job import assert_harmless, whole
+
+BAD = HOSTILE * 40
+
+
+def row(**fields: Any) -> dict[str, Any]:
+    known: dict[str, Any] = {
+        "seq": 7,
+        "at": NOW.isoformat(),
+        "action": "job.approved",
+        "actor": "U0000PIA",
+        "actor_name": "pia",
+        "subject": "acme",
+        "job": "job-41",
+        "step": None,
+        "attempt": 1,
+        "outcome": "1 of 1",
+        "rule": "changes-need-one-approver",
+        "plan_digest": "d" * 64,
+        "detail": {"reason": "agreed"},
+    }
+    return known | fields
+
+
+def test_every_reply_keeps_to_the_limits_and_is_harmless() -> None:
+    """Hostile and long texts, 300 rows, 300 jobs."""
+    hostile_row = row(actor=BAD, actor_name=BAD, subject=BAD, action=BAD, outcome=BAD, rule=BAD, detail={"why": BAD})
+    for shown in (
+        render_lists.usage_error(UsageError(message=BAD, usage=BAD)),
+        render_lists.help_text(HelpRequest(text=BAD)),
+        render_lists.refusal(Refusal(reason=BAD, next_action=BAD)),
+        render_lists.problem(PermanentError(BAD, next_action=BAD, details=BAD * 3)),
+        render_lists.jobs([hostile_job(JobState.FAILED, many=1)] * 300, title=BAD, empty=""),
+        render_lists.audit([hostile_row] * 300, subject=BAD),
+        render_lists.audit([], subject=BAD),
+        render_lists.whoami(Actor(id=BAD, name=BAD, roles=frozenset({BAD}))),
+        render_lists.incident("abcd1234"),
+    ):
+        assert problems_of_message(shown.text, shown.blocks) == []
+        assert_harmless(shown.blocks)
+        assert not MENTION.search(shown.text)
+        assert not LINK.search(shown.text)
+
+
+def test_every_commands_help_fits_and_is_whole() -> None:
+    """Help is never cut: its last line stands in the reply."""
+    for text in ["", *CATALOG]:
+        asked = grammar.parse(f"help {text}")
+        assert isinstance(asked, HelpRequest)
+        shown = render_lists.help_text(asked)
+        assert problems_of_message(shown.text, shown.blocks) == []
+        assert "…\n```" not in shown.blocks[0]["text"]["text"]
+        assert not shown.blocks[0]["text"]["text"].startswith("```\n…")
+
+
+def test_a_usage_error_says_what_is_wrong_and_how_it_is_used() -> None:
+    """With the usage of what was meant."""
+    error = grammar.parse("tennant create acme")
+    assert isinstance(error, UsageError)
+    text = whole(render_lists.usage_error(error))
+    assert "did you mean /clearml tenant create?" in text
+    assert "--admin-email ADDRESS" in text
+
+
+def test_a_refusal_says_what_to_do_next() -> None:
+    """Reason and next action."""
+    text = whole(render_lists.refusal(Refusal(reason="no <role>", next_action="ask an admin")))
+    assert "no &lt;role&gt;" in text
+    assert "*Next:* ask an admin" in text
+
+
+def test_jobs_are_listed_with_their_state_and_who_asked() -> None:
+    """One line a job; an empty list says so."""
+    text = whole(render_lists.jobs([job(), job(JobState.FAILED)], title="Jobs", empty="There are no jobs yet."))
+    assert "🙋 *Job 41* waits for approval · Create tenant acme · <@U0000ANA>" in text
+    assert "❌ *Job 41* failed" in text
+    assert whole(render_lists.jobs([], title="Jobs", empty="There are no jobs yet.")) == "There are no jobs yet."
+
+
+def test_audit_rows_say_who_did_what_by_which_rule() -> None:
+    """Seq, time, action, person, subject, outcome, rule and reason."""
+    text = whole(render_lists.audit([row()], subject="acme"))
+    for words in ("`7`", "*job.approved*", "<@U0000PIA>", "acme", "job-41", "1 of 1", "`changes-need-one-approver`"):
+        assert words in text
+    assert "agreed" in text
+    bare = whole(render_lists.audit([row(actor="bot", actor_name="", rule=None, detail={})], subject=None))
+    assert "bot" in bare
+
+
+def test_whoami_says_id_and_roles() -> None:
+    """And that there are none, with what to do."""
+    assert "*operator*" in whole(render_lists.whoami(ANA))
+    nobody = whole(render_lists.whoami(Actor(id="U9", name="x")))
+    assert "no role" in nobody
+    assert "ask an admin" in nobody
+
+
+def test_home_shows_what_waits_for_me() -> None:
+    """An approver sees what they may decide on; the requester sees their own as theirs."""
+    jobs = [job(), job(JobState.RUNNING).model_copy(update={"number": 42})]
+    for_pia = home(PIA, jobs)
+    assert problems_of_view(for_pia) == []
+    waiting = list(texts_of(for_pia))
+    assert any("*Job 41*" in text for text in waiting[:2])
+    for_ana = list(texts_of(home(ANA, jobs)))
+    assert "_Nothing waits for your approval._" in for_ana
+    assert sum("*Job 41*" in text for text in for_ana) == 1
+
+
+def test_home_keeps_to_the_limits() -> None:
+    """300 hostile jobs."""
+    view = home(PIA, [hostile_job(JobState.AWAITING_APPROVAL, many=1)] * 300)
+    assert problems_of_view(view) == []
+    assert_harmless(view["blocks"])
+
+
+@pytest.mark.parametrize("name", [name for name, spec in CATALOG.items() if spec.args.model_fields])
+def test_every_commands_form_keeps_to_the_limits(name: str) -> None:
+    """For each command with arguments, empty and with hostile values given."""
+    spec = CATALOG[name]
+    for given in ({}, dict.fromkeys(spec.args.model_fields, BAD)):
+        view = forms.form(spec, channel="C1", given=given)
+        assert problems_of_view(view) == []
+        assert forms.spec_and_channel(view) == (spec, "C1")
+
+
+def submitted(**values: str) -> dict[str, Any]:
+    view = forms.form(CATALOG["tenant create"], channel="C1")
+    state: dict[str, Any] = {}
+    for block in view["blocks"]:
+        name = block["block_id"]
+        if block["element"]["type"] == "checkboxes":
+            options = block["element"]["options"] if values.get(name) else []
+            state[name] = {"value": {"type": "checkboxes", "selected_options": options}}
+        else:
+            value = values.get(name, block["element"].get("initial_value"))
+            state[name] = {"value": {"type": "plain_text_input", "value": value}}
+    return view | {"state": {"values": state}}
+
+
+def test_a_form_gives_the_same_command_as_the_text() -> None:
+    """What was entered parses to the same arguments as the slash command, and renders to it."""
+    spec = CATALOG["tenant create"]
+    view = submitted(name="acme", admin_email="ana@acme.example", ports="yes", queues="1, 0.50")
+    made = grammar.build(spec, forms.values(spec, view))
+    typed = grammar.parse("tenant create acme --admin-email ana@acme.example --ports --queues 1,0.5")
+    assert isinstance(made, grammar.Invocation)
+    assert isinstance(typed, grammar.Invocation)
+    assert made.args == typed.args
+    assert isinstance(made.args, TenantCreate)
+    assert "--ports" in made.text
+
+
+def test_form_errors_stand_at_their_fields() -> None:
+    """Each wrong or missing field has its own message, under its block's id."""
+    spec = CATALOG["tenant create"]
+    wrong = grammar.build(spec, forms.values(spec, submitted(name="Not A Name", max_pods="many")))
+    assert isinstance(wrong, UsageError)
+    found = forms.errors(wrong)
+    assert set(found) == {"name", "admin_email", "max_pods"}
+    assert "lower-case" in found["name"]
+    assert set(found) <= {block["block_id"] for block in submitted()["blocks"]}
