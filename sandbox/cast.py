@@ -86,9 +86,7 @@ def cast_from(people: Any, channels: Any) -> Cast:
     if people is not None:
         if not isinstance(people, dict) or not people:
             raise ValueError("people: must map handles to roles")
-        members = [
-            _member(number, str(handle), given) for number, (handle, given) in enumerate(people.items(), 1)
-        ]
+        members = [_member(number, str(handle), given) for number, (handle, given) in enumerate(people.items(), 1)]
     names = [DEFAULT_CHANNEL] if channels is None else [str(name).lstrip("#") for name in channels]
     return Cast(people=tuple(members), channels=tuple(names))
 

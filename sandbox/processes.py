@@ -68,3 +68,23 @@ class Child:
             return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
+
+
+def orphans_of(marker: str, *, parent: int) -> list[str]:
+    """Return the processes whose environment names *marker* and that descend from nobody but init or a stranger.
+
+    *parent* is the process whose children are no orphans. Linux only; elsewhere none are found.
+    """
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            environment = (folder / "environ").read_bytes()
+        except OSError:
+            continue
+        state, parent_pid = fields[0], int(fields[1])
+        is_ours = marker.encode() in environment and int(folder.name) != parent
+        if state != "Z" and is_ours and parent_pid != parent:
+            found.append(f"{folder.name}: {command[:200]}")
+    return found

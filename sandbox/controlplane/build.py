@@ -95,10 +95,7 @@ def _is_complete(folder: Path) -> bool:
         manifest = json.loads((folder / "manifest.json").read_text())
     except (FileNotFoundError, json.JSONDecodeError):
         return False
-    return all(
-        (folder / target.name).stat().st_size == manifest.get(target.name, {}).get("size")
-        for target in TARGETS
-    )
+    return all((folder / target.name).stat().st_size == manifest.get(target.name, {}).get("size") for target in TARGETS)
 
 
 def _build_all(folder: Path, progress: Progress) -> None:
@@ -169,9 +166,7 @@ def _go_version(go: Path) -> tuple[int, ...]:
     if not go.exists():
         return ()
     environment = {**os.environ, "GOTOOLCHAIN": "local"}
-    answer = subprocess.run(
-        [go, "env", "GOVERSION"], capture_output=True, text=True, env=environment, check=False
-    )
+    answer = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, env=environment, check=False)
     found = re.match(r"go(\d+)\.(\d+)", answer.stdout)
     return tuple(int(part) for part in found.groups()) if found else ()
 

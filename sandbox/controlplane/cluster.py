@@ -164,9 +164,7 @@ class ControlPlane:
                     "current-context": "sandbox",
                     "clusters": [{"name": "sandbox", "cluster": cluster}],
                     "users": [{"name": "sandbox-admin", "user": {"token": self._token}}],
-                    "contexts": [
-                        {"name": "sandbox", "context": {"cluster": "sandbox", "user": "sandbox-admin"}}
-                    ],
+                    "contexts": [{"name": "sandbox", "context": {"cluster": "sandbox", "user": "sandbox-admin"}}],
                 }
             )
         )
@@ -176,9 +174,7 @@ class ControlPlane:
         while time.monotonic() < deadline:
             for child in self._children:
                 if child.returncode is not None:
-                    raise ControlPlaneFailed(
-                        f"{child.name} ended with {child.returncode}:\n{child.last_lines()}"
-                    )
+                    raise ControlPlaneFailed(f"{child.name} ended with {child.returncode}:\n{child.last_lines()}")
             try:
                 self._call("GET", "/readyz")
             except OSError:  # refused or not ready yet: urllib's errors are OSErrors

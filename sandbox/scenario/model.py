@@ -18,11 +18,14 @@ EXPECTATIONS = (
     "modal",
     "job",
     "audit",
+    "audit_count",
     "helm_release",
+    "pending_release",
     "no_helm_release",
     "namespace",
     "no_namespace",
     "company",
+    "orphans",
     "within_s",
 )
 DEFAULT_WITHIN_S = 30.0
@@ -91,9 +94,7 @@ def parse(text: str, *, name: str = "scenario") -> Scenario:
         raise ScenarioError(f"{name}: {problem}") from problem
     entries = tuple(_entry(name, number, given, cast) for number, given in enumerate(document, 1))
     settings = {str(key): str(value) for key, value in _bare(head.get("settings") or {}).items()}
-    return Scenario(
-        name=name, cast=cast, policy=_bare(head.get("policy")), settings=settings, entries=entries
-    )
+    return Scenario(name=name, cast=cast, policy=_bare(head.get("policy")), settings=settings, entries=entries)
 
 
 def seconds(value: Any) -> float:
@@ -108,9 +109,7 @@ def seconds(value: Any) -> float:
 
 def _entry(name: str, number: int, given: Any, cast: Cast) -> Entry:
     if not isinstance(given, dict):
-        raise ScenarioError(
-            f"{name}: entry {number}: must be a mapping with: as, {', '.join(ACTIONS)}, expect"
-        )
+        raise ScenarioError(f"{name}: entry {number}: must be a mapping with: as, {', '.join(ACTIONS)}, expect")
     line = given.get(_LINE, 0)
     where = f"{name}:{line}: entry {number}"
     if unknown := set(given) - {_LINE, "as", "in", "expect", *ACTIONS}:

@@ -1,0 +1,52 @@
+"""What can be broken in the sandbox, and mended again: by a scenario's ``fault`` or from the page's drawer."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sandbox.world import World
+
+
+class Faults:
+    """Names → what they do. A fault with a number is written ``rate_limit: 3``."""
+
+    def __init__(self, world: "World") -> None:
+        clearml, workspace = world.clearml, world.workspace
+        self._plain: dict[str, Callable[[], Any]] = {
+            "kill_bot": world.kill_bot,
+            "start_bot": world.start_bot,
+            "cordon_nodes": lambda: world.cordon_nodes(unschedulable=True),
+            "uncordon_nodes": lambda: world.cordon_nodes(unschedulable=False),
+            "redeliver": workspace.dispatcher.redeliver,
+            "disconnect": lambda: workspace.sockets.disconnect("refresh_requested"),
+            "clearml_down": lambda: setattr(clearml, "is_down", True),
+            "clearml_up": lambda: setattr(clearml, "is_down", False),
+            "clearml_wrong_key": lambda: setattr(clearml, "refuse_key", True),
+            "clearml_right_key": lambda: setattr(clearml, "refuse_key", False),
+        }
+        self._counted: dict[str, Callable[[int], Any]] = {
+            "rate_limit": lambda count: workspace.plan_faults(rate_limit=count),
+            "slack_error": lambda count: workspace.plan_faults(api_error=count),
+            "clearml_error": lambda count: setattr(clearml, "fail_next", count),
+            "clearml_slow": lambda seconds: setattr(clearml, "slow_s", float(seconds)),
+        }
+        self._named: dict[str, Callable[[str], Any]] = {"stranger_company": clearml.add_company}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return every fault's name."""
+        return (*self._plain, *self._counted, *self._named)
+
+    def do(self, what: Any) -> None:
+        """Do what *what* says: a name, or a mapping of names to numbers or texts. Raises: ValueError."""
+        asked = what.items() if isinstance(what, dict) else [(what, None)]
+        for name, argument in asked:
+            match argument:
+                case None if name in self._plain:
+                    self._plain[name]()
+                case int() if name in self._counted:
+                    self._counted[name](argument)
+                case str() if name in self._named:
+                    self._named[name](argument)
+                case _:
+                    raise ValueError(f"unknown fault {name}: {argument}; there are: {', '.join(self.names)}")

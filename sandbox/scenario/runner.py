@@ -1,0 +1,207 @@
+"""Plays a scenario in a world and tells what happened, event by event."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.scenario.matching import is_negative, matches
+from sandbox.scenario.model import Entry, Scenario
+from sandbox.slack.model import SandboxError
+from sandbox.slack.workspace import Workspace
+from sandbox.world import World
+
+WAIT_FOR_BUTTON_S = 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Happening:
+    """One line of the transcript. ``kind``: action, message, held, broken."""
+
+    kind: str
+    entry: int
+    person: str
+    text: str
+    seconds: float  # since the scenario began
+    detail: str = ""
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """How a scenario ended."""
+
+    name: str
+    held: int = 0
+    broken: int = 0
+    seconds: float = 0.0
+    errors: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return not self.broken and not self.errors
+
+
+class Runner:
+    """Plays *scenario* in *world*; ``tell`` gets every happening as it happens."""
+
+    def __init__(self, world: World, scenario: Scenario, tell: Callable[[Happening], None]) -> None:
+        self._world = world
+        self._scenario = scenario
+        self._tell = tell
+        self._person = scenario.cast.people[0].handle
+        self._channel = scenario.cast.channels[0]
+        self._began = time.monotonic()
+        self._told: dict[str, str] = {}  # ts of a message → what was told of it last
+        self._entry = 0
+
+    def play(self) -> Outcome:
+        """Play every entry. Stops at the first action that cannot be done; expectations go on failing alone."""
+        outcome = Outcome(name=self._scenario.name)
+        for entry in self._scenario.entries:
+            self._entry = entry.number
+            self._person = entry.person or self._person
+            self._channel = entry.channel or self._channel
+            try:
+                self._act(entry)
+            except (SandboxError, TimeoutError, ValueError) as problem:
+                self._emit("broken", f"{entry.action}: {problem}")
+                outcome.errors.append(f"line {entry.line}: {problem}")
+                break
+            self._expect(entry, outcome)
+        self._tell_news()
+        outcome.seconds = time.monotonic() - self._began
+        return outcome
+
+    def _act(self, entry: Entry) -> None:
+        workspace, argument = self._world.workspace, entry.argument
+        match entry.action:
+            case None:
+                return
+            case "run":
+                self._emit("action", str(argument))
+                workspace.command(self._person, self._channel, str(argument))
+            case "click":
+                self._emit("action", f"clicks [{argument}]")
+                self._click(workspace, str(argument))
+            case "fill":
+                fields = dict(argument)
+                button = str(fields.pop("submit", "Submit"))
+                self._emit("action", f"fills {', '.join(f'{key}: {value}' for key, value in fields.items())}")
+                workspace.wait(lambda: workspace.modal(self._person), WAIT_FOR_BUTTON_S)
+                workspace.fill(self._person, fields)
+                workspace.submit(self._person, button)
+            case "fault":
+                self._emit("action", f"fault: {argument}")
+                self._world.fault(argument)
+            case "advance":
+                self._emit("action", f"the clock goes forward by {argument:.0f} s")
+                self._world.advance(float(argument))
+            case other:
+                raise ValueError(f"unknown action {other}")
+
+    def _click(self, workspace: Workspace, button: str) -> None:
+        """Click once the button is there: buttons come with messages that are on their way."""
+        deadline = time.monotonic() + WAIT_FOR_BUTTON_S
+        while True:
+            try:
+                workspace.click(self._person, button)
+            except SandboxError:
+                if time.monotonic() > deadline:
+                    raise
+                self._tell_news()
+                time.sleep(0.1)
+            else:
+                return
+
+    def _expect(self, entry: Entry, outcome: Outcome) -> None:
+        deadline = time.monotonic() + entry.within_s
+        for kind, value in entry.expect:
+            began = time.monotonic()
+            seen = self._await(kind, value, deadline)
+            took = time.monotonic() - began
+            self._tell_news()
+            if seen is None:
+                outcome.held += 1
+                self._emit("held", f"{kind}: {value} ({took:.1f} s)")
+            else:
+                outcome.broken += 1
+                self._emit("broken", f"{kind}: {value}", detail=seen)
+
+    def _await(self, kind: str, value: Any, deadline: float) -> str | None:
+        """Return None once it holds, else what was there at the deadline."""
+        while True:
+            seen = self._look(kind, value)
+            if seen is None or time.monotonic() >= deadline:
+                return seen
+            self._tell_news()
+            time.sleep(0.1)
+
+    def _look(self, kind: str, value: Any) -> str | None:
+        """Return None where it holds, else what is there instead. Raises: ValueError for an unknown *kind*."""
+        sight, text = self._world.sight, str(value)
+        looks: dict[str, Callable[[], str | None]] = {
+            "message": lambda: self._look_at_messages(text, wanted=True),
+            "no_message": lambda: self._look_at_messages(text, wanted=False),
+            "modal": lambda: self._look_at_modal(text),
+            "job": lambda: sight.job_lacks(text),
+            "audit": lambda: sight.audit_lacks(text),
+            "audit_count": lambda: sight.audit_count_lacks(text),
+            "helm_release": lambda: sight.release_lacks(text),
+            "pending_release": lambda: sight.release_lacks(text, status="pending"),
+            "no_helm_release": lambda: None if sight.release_lacks(text) else f"{text} is deployed",
+            "namespace": lambda: None if sight.has_namespace(text) else "there is no such namespace",
+            "no_namespace": lambda: f"namespace {text} is there" if sight.has_namespace(text) else None,
+            "company": lambda: sight.company_lacks(text),
+            "orphans": lambda: self._world.orphans() or None,
+        }
+        if kind not in looks:
+            raise ValueError(f"unknown expectation {kind}")
+        return looks[kind]()
+
+    def _look_at_modal(self, expected: str) -> str | None:
+        modal = self._world.workspace.modal(self._person)
+        if modal is None:
+            return "no modal is open"
+        plain = str(modal["plain"])
+        return None if matches(expected, plain) else plain
+
+    def _look_at_messages(self, expected: str, *, wanted: bool) -> str | None:
+        plains = [str(message["plain"]) for message in self._visible()]
+        if wanted and is_negative(expected):
+            held = all(matches(expected, plain) for plain in plains)
+        elif wanted:
+            held = any(matches(expected, plain) for plain in plains)
+        else:
+            held = not any(matches(expected, plain) for plain in plains)
+        return None if held else "the newest messages are:\n" + "\n---\n".join(plains[-3:])
+
+    def _visible(self) -> list[dict[str, Any]]:
+        return [dict(message) for message in self._world.workspace.visible(self._person, self._channel)]
+
+    def _tell_news(self) -> None:
+        for message in self._news():
+            text = str(message["plain"])
+            if message.get("ephemeral"):
+                text = f"(only visible to {self._person}) {text}"
+            self._emit("message", text, person=str(message.get("author", "")))
+
+    def _news(self) -> Iterator[dict[str, Any]]:
+        """Yield the bot's messages that are new, or changed, since they were told last."""
+        for message in self._visible():
+            ts, plain = str(message["ts"]), str(message["plain"])
+            if self._told.get(ts) != plain:
+                self._told[ts] = plain
+                yield message
+
+    def _emit(self, kind: str, text: str, *, person: str | None = None, detail: str = "") -> None:
+        since = time.monotonic() - self._began
+        self._tell(
+            Happening(
+                kind=kind,
+                entry=self._entry,
+                person=self._person if person is None else person,
+                text=text,
+                seconds=since,
+                detail=detail,
+            )
+        )
