@@ -17,8 +17,10 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from commands import grammar
-from commands.catalog import CATALOG, AuditArgs, JobArgs, JobsArgs
+from commands.audit import AuditArgs
+from commands.catalog import CATALOG
 from commands.grammar import HelpRequest, Invocation, UsageError
+from commands.jobs import JobArgs, JobsArgs
 from policies.approvals import Actor, Refusal
 from provisioning.errors import ChatopsError
 

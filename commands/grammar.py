@@ -12,19 +12,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from commands import typography
-from commands.catalog import (
-    CATALOG,
-    DRY_RUN,
-    CommandArgs,
-    CommandSpec,
-    flag_of,
-    is_many,
-    is_positional,
-    is_switch,
-    metavar_of,
-)
+from commands.catalog import CATALOG
 from commands.help import COMMAND, family, help_of, help_of_family, overview, usage_of
 from commands.mistakes import said_of
+from commands.spec import DRY_RUN, CommandArgs, CommandSpec, flag_of, is_many, is_positional, is_switch, metavar_of
 
 __all__ = ["COMMAND", "MAX_TEXT", "HelpRequest", "Invocation", "UsageError", "build", "parse", "render"]
 
@@ -125,7 +116,7 @@ def render(spec: CommandSpec, args: CommandArgs, *, dry_run: bool = False) -> st
             continue
         flag = flag_of(name, field)
         if is_positional(field):
-            words.append(str(value))
+            words += map(str, value) if isinstance(value, tuple) else [str(value)]
         elif is_switch(field):
             words.append(flag if value else f"--no-{flag.removeprefix('--')}")
         else:
@@ -135,7 +126,7 @@ def render(spec: CommandSpec, args: CommandArgs, *, dry_run: bool = False) -> st
 
 
 def _find(words: Sequence[str]) -> tuple[CommandSpec | None, list[str]]:
-    for length in (2, 1):
+    for length in (3, 2, 1):
         spec = CATALOG.get(" ".join(words[:length]).lower())
         if spec is not None:
             return spec, list(words[length:])
@@ -190,6 +181,8 @@ def _read(spec: CommandSpec, words: Sequence[str]) -> tuple[dict[str, Any], bool
             dry_run = True
         elif word.startswith("--"):
             _read_flag(spec, word, left, values)
+        elif places and is_many(spec.args.model_fields[places[0]]):
+            values[places[0]] = (*values.get(places[0], ()), *_parts(word))
         elif places:
             values[places.pop(0)] = word
         else:
@@ -226,9 +219,13 @@ def _read_flag(spec: CommandSpec, word: str, left: list[str], values: dict[str, 
             raise _NotUnderstood(f"{flag} needs a value: {flag} {metavar_of(field)}")
         value = left.pop(0)
     if is_many(field):
-        values[name] = (*values.get(name, ()), *(part.strip() for part in value.split(",") if part.strip()))
+        values[name] = (*values.get(name, ()), *_parts(value))
     else:
         _give(values, name, value, flag)
+
+
+def _parts(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
 def _give(values: dict[str, Any], name: str, value: str | bool, flag: str) -> None:

@@ -2,7 +2,8 @@
 
 from pydantic.fields import FieldInfo
 
-from commands.catalog import CATALOG, DRY_RUN, CommandSpec, flag_of, is_positional, is_switch, metavar_of
+from commands.catalog import CATALOG
+from commands.spec import DRY_RUN, CommandSpec, flag_of, is_positional, is_switch, metavar_of
 
 COMMAND = "/clearml"
 

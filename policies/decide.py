@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import TypeAlias
 
-from commands.catalog import Risk
+from commands.spec import Risk
 from policies.approvals import Actor, Approval
 from policies.policy import ROLES, Approvals, Policy, Rule
 

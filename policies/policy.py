@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from commands.catalog import CATALOG, Risk
+from commands.catalog import CATALOG
+from commands.spec import Risk
 
 ROLES = ("viewer", "operator", "approver", "admin")
 Role = Literal["viewer", "operator", "approver", "admin"]

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from commands.catalog import CommandArgs, TenantCreate
+from commands.spec import CommandArgs
+from commands.tenants import TenantCreate
 from provisioning.capacity.profiles import COUNT_LABEL, RESOURCE_PREFIX, identify
 from provisioning.clients.cluster_objects import Node
 from provisioning.clients.interfaces import ClusterReads, HelmReads

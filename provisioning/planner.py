@@ -13,7 +13,7 @@ from provisioning.plan import Observation, Outputs, Plan, Presence, Step, resolv
 from provisioning.steps.base import StepAction
 
 if TYPE_CHECKING:
-    from commands.catalog import CommandArgs
+    from commands.spec import CommandArgs
     from policies.approvals import Refusal
 
 PARALLEL_LOOKS = 8

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pydantic import JsonValue
 
-from commands.catalog import CATALOG, CommandSpec
+from commands.catalog import CATALOG
+from commands.spec import CommandSpec
 from policies.approvals import Actor, Refusal
 from policies.decide import Allow, Decision, Deny, NeedsApproval, PolicyRequest, decide
 from provisioning import job_decisions
@@ -97,7 +98,7 @@ class Requests:
 
     def refusal_to_read(self, invocation: "Invocation", actor: Actor, channel: str | None) -> Refusal | None:
         """Return why the policy denies a command that only reads, or None."""
-        decision = self.decide(invocation.spec, _subject_of(invocation), actor, channel)
+        decision = self.decide(invocation.spec, invocation.args.subject, actor, channel)
         if not isinstance(decision, Deny):
             return None
         refusal = Refusal(reason=decision.reason, next_action=decision.next_action)
@@ -108,7 +109,7 @@ class Requests:
 
         Raises: ChatopsError where the world could not be read.
         """
-        subject = _subject_of(invocation)
+        subject = invocation.args.subject
         decision = self.decide(invocation.spec, subject, actor, channel)
         if isinstance(decision, Deny):
             refusal = Refusal(reason=decision.reason, next_action=decision.next_action)
@@ -241,18 +242,13 @@ class Requests:
                 action=action,
                 actor=actor.id,
                 actor_name=actor.name,
-                subject=_subject_of(invocation),
+                subject=invocation.args.subject,
                 outcome=outcome,
                 rule=rule or None,
                 plan_digest=digest,
                 detail={"command": invocation.text, **(detail or {})},
             )
         )
-
-
-def _subject_of(invocation: "Invocation") -> str:
-    """Return what the command is about, as far as its arguments say: the tenant's name, or nothing."""
-    return str(getattr(invocation.args, "name", None) or getattr(invocation.args, "tenant", None) or "")
 
 
 def _ranges_of(plan: Plan) -> tuple[PortRange, ...]:

@@ -5,8 +5,11 @@ from typing import assert_never
 from bot.slack import render_job, render_lists
 from bot.slack.render_job import Rendered
 from commands import grammar
-from commands.catalog import CATALOG, AuditArgs, JobArgs, JobsArgs, Risk
+from commands.audit import AuditArgs
+from commands.catalog import CATALOG
 from commands.grammar import Invocation
+from commands.jobs import JobArgs, JobsArgs
+from commands.spec import Risk
 from policies.approvals import Actor, Refusal
 from provisioning.jobs import JobState
 from provisioning.service import DryRun, JobService, NothingToDo, Requested

@@ -8,8 +8,9 @@ from pydantic.fields import FieldInfo
 
 from bot.slack import kit
 from bot.slack.kit import Block
-from commands.catalog import CATALOG, CommandSpec, is_many, is_switch
+from commands.catalog import CATALOG
 from commands.grammar import UsageError
+from commands.spec import CommandSpec, is_many, is_switch
 
 COMMAND_FORM = "command_form"
 

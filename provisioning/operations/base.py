@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from provisioning.plan import Step
 
 if TYPE_CHECKING:
-    from commands.catalog import CommandArgs
+    from commands.spec import CommandArgs
     from policies.approvals import Refusal
 
 

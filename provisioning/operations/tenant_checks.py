@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from commands.catalog import TenantCreate
+from commands.tenants import TenantCreate
 from policies.approvals import Refusal
 from policies.guardrails import (
     STATIC_BAND_END,

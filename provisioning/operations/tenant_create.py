@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from commands.catalog import TenantCreate
+from commands.tenants import TenantCreate
 from policies.approvals import Refusal
 from policies.network import redis_policy, tenant_labels, tenant_policies
 from provisioning.operations.agent_values import (

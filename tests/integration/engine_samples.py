@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, cast
 
-from commands.catalog import TenantCreate
 from commands.grammar import Invocation, parse
+from commands.tenants import TenantCreate
 from policies.approvals import Actor, Refusal
 from policies.loader import default_text, load
 from policies.policy import Policy

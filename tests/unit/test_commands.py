@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from commands.catalog import CATALOG, DRY_RUN, CommandArgs, CommandSpec, Risk, TenantCreate, flag_of, is_positional
+from commands.catalog import CATALOG
 from commands.grammar import HelpRequest, Invocation, UsageError, parse
 from commands.help import help_of
+from commands.spec import DRY_RUN, CommandArgs, CommandSpec, Risk, flag_of, is_positional
+from commands.tenants import TenantCreate
 
 CREATE = CATALOG["tenant create"]
 

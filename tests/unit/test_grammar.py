@@ -2,8 +2,10 @@
 
 import pytest
 
-from commands.catalog import CATALOG, JobArgs, TenantCreate
+from commands.catalog import CATALOG
 from commands.grammar import HelpRequest, Invocation, UsageError, build, parse
+from commands.jobs import JobArgs
+from commands.tenants import TenantCreate
 
 CREATE = "tenant create acme --admin-email ana@acme.example"
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from commands.catalog import CATALOG, flag_of
+from commands.catalog import CATALOG
 from commands.grammar import MAX_TEXT, HelpRequest, Invocation, UsageError, build, parse, render
+from commands.spec import flag_of
 
 _FLAGS = sorted(
     {flag_of(name, field) for spec in CATALOG.values() for name, field in spec.args.model_fields.items()}

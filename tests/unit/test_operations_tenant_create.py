@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from commands.catalog import TenantCreate
+from commands.tenants import TenantCreate
 from policies.approvals import Refusal
 from provisioning.capacity.profiles import UnknownGpu, model
 from provisioning.configuration import Provisioning

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from commands.catalog import CommandArgs
+from commands.spec import CommandArgs
 from policies.approvals import Refusal
 from provisioning.errors import PermanentError, UnreachableError
 from provisioning.operations.base import Draft

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commands.catalog import CATALOG, Risk
+from commands.catalog import CATALOG
+from commands.spec import Risk
 from policies.approvals import Actor
 from policies.decide import Allow, Decision, Deny, NeedsApproval, PolicyRequest, decide
 from policies.loader import default_text, load

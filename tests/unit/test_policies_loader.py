@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commands.catalog import Risk
+from commands.spec import Risk
 from policies.loader import MAX_TEXT, PolicyError, Problem, default_text, load
 from policies.policy import MOST_RULES, Approvals, Policy, Rule
 

@@ -7,8 +7,9 @@ import pytest
 from bot.slack import forms, render_lists
 from bot.slack.render_home import home
 from commands import grammar
-from commands.catalog import CATALOG, TenantCreate
+from commands.catalog import CATALOG
 from commands.grammar import HelpRequest, UsageError
+from commands.tenants import TenantCreate
 from policies.approvals import Actor, Refusal
 from provisioning.errors import PermanentError
 from provisioning.jobs import JobState

@@ -1,0 +1,104 @@
+"""What a command is: its name, its arguments as a frozen model, its usage, its risk. Pure."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
+
+DRY_RUN = "--dry-run"  # of every command that makes a plan
+
+
+class Risk(StrEnum):
+    """How bad it can get: policies look at this first."""
+
+    READ = "read"
+    CHANGE = "change"
+    DESTROY = "destroy"
+
+
+class CommandArgs(BaseModel):
+    """Arguments of one command. A field whose extra says so is positional, the others are flags."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    @property
+    def subject(self) -> str:
+        """Return what the command is about, for policies and the audit trail: a tenant, a node, or ""."""
+        return ""
+
+
+class NoArgs(CommandArgs):
+    """Nothing more to say."""
+
+
+def positional(metavar: str, description: str, **more: Any) -> Any:
+    return Field(description=description, json_schema_extra={"positional": True, "metavar": metavar}, **more)
+
+
+def flag(metavar: str, description: str, *, name: str = "", **more: Any) -> Any:
+    return Field(description=description, json_schema_extra={"metavar": metavar, "flag": name}, **more)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandSpec:
+    """One command: what it is called, what it takes, what it does, how bad it can get."""
+
+    name: str
+    args: type[CommandArgs]
+    summary: str
+    risk: Risk
+    examples: tuple[str, ...] = ()
+    takes_dry_run: bool = False  # it makes a plan, which can be shown without running it
+
+    @property
+    def usage(self) -> str:
+        """Return one line: ``tenant create NAME --admin-email ADDRESS [--domain DOMAIN …] [--dry-run]``."""
+        words = [self.name]
+        for name, field in self.args.model_fields.items():
+            word = _usage_of(name, field)
+            words.append(word if field.is_required() else f"[{word}]")
+        return " ".join([*words, *([f"[{DRY_RUN}]"] if self.takes_dry_run else [])])
+
+
+def flag_of(name: str, field: FieldInfo) -> str:
+    """Return the flag of a field: ``admin_email`` → ``--admin-email``, ``domains`` → ``--domain``."""
+    return str(_extra(field).get("flag") or "") or "--" + name.replace("_", "-")
+
+
+def is_positional(field: FieldInfo) -> bool:
+    return bool(_extra(field).get("positional"))
+
+
+def is_many(field: FieldInfo) -> bool:
+    """True where the field takes several values: repeated flags, or one with commas; the last words, if positional."""
+    return _mentions(field.annotation, tuple)
+
+
+def is_switch(field: FieldInfo) -> bool:
+    return field.annotation is bool
+
+
+def metavar_of(field: FieldInfo) -> str:
+    return str(_extra(field).get("metavar", ""))
+
+
+def _extra(field: FieldInfo) -> dict[str, Any]:
+    extra = field.json_schema_extra
+    return dict(extra) if isinstance(extra, dict) else {}
+
+
+def _mentions(annotation: Any, kind: type) -> bool:
+    if get_origin(annotation) in {Union, UnionType}:
+        return any(_mentions(part, kind) for part in get_args(annotation))
+    return annotation is kind or get_origin(annotation) is kind
+
+
+def _usage_of(name: str, field: FieldInfo) -> str:
+    if is_positional(field):
+        return metavar_of(field) + (" …" if is_many(field) else "")
+    if is_switch(field):
+        return flag_of(name, field)
+    return f"{flag_of(name, field)} {metavar_of(field)}" + (" …" if is_many(field) else "")

@@ -1,0 +1,80 @@
+"""What can be said about tenants. Pure."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Self
+
+from pydantic import model_validator
+
+from commands.arguments import Domains, Email, Gpus, PersonName, Queues, TenantName, is_email, name_from
+from commands.spec import CommandArgs, CommandSpec, Risk, flag, positional
+
+DEFAULT_QUEUES = ("1", "0.5", "0.25")
+
+
+class TenantCreate(CommandArgs):
+    """A new tenant: company, admin, credentials, SSO domain, namespace, agent, queues, ports, isolation.
+
+    ``admin_name`` and ``domains`` are filled in from the address where they are left out. ``queues`` are shares
+    of a GPU in their shortest spelling, or ``none``. Numbers and lists come in one spelling, so that one request
+    has one digest.
+    """
+
+    name: TenantName = positional("NAME", "the tenant's name; also its namespace and company")
+    admin_email: Email = flag("ADDRESS", "the tenant admin's e-mail address")
+    admin_name: PersonName = flag("NAME", "the tenant admin's name (default: from the address)", default="")
+    domains: Domains = flag(
+        "DOMAIN",
+        "e-mail domain whose people may sign in by SSO (default: the address's)",
+        name="--domain",
+        default=(),
+    )
+    queues: Queues = flag("SHARES", "GPU shares to make queues for, or none", default=DEFAULT_QUEUES)
+    max_resources: Gpus = flag("GPUS", "most GPUs in use over all queues", default=Decimal(3))
+    max_pods: int = flag("N", "most pods at once in each queue", default=10, ge=1, le=1000)
+    ports: bool = flag("", "give interactive sessions TCP ports", default=False)
+    port_start: int | None = flag(
+        "PORT", "startingPort of the range (default: the next free one)", default=None, ge=29_999, le=32_767
+    )
+    max_services: int = flag("N", "most sessions at once, one port each", default=10, ge=1, le=500)
+
+    @property
+    def subject(self) -> str:
+        return self.name
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_from_the_address(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        address = values.get("admin_email")
+        if not is_email(address):  # one mistake is said once
+            return values
+        filled = dict(values)
+        if not filled.get("domains"):
+            filled["domains"] = (str(address).strip().rpartition("@")[2],)
+        if not filled.get("admin_name"):
+            filled["admin_name"] = name_from(str(address))
+        return filled
+
+    @model_validator(mode="after")
+    def _ports_go_together(self) -> Self:
+        if self.port_start is not None and not self.ports:
+            raise ValueError("--port-start needs --ports")
+        return self
+
+
+SPECS = (
+    CommandSpec(
+        name="tenant create",
+        args=TenantCreate,
+        summary="Create a tenant, with everything that it needs",
+        risk=Risk.CHANGE,
+        takes_dry_run=True,
+        examples=(
+            "tenant create acme --admin-email ana@acme.example --domain acme.example",
+            "tenant create acme --admin-email ana@acme.example --ports --max-resources 8 --queues 1,0.5",
+            "tenant create acme --admin-email ana@acme.example --dry-run",
+        ),
+    ),
+)
