@@ -52,6 +52,7 @@ class Bot:
         Listeners(
             service=self._core.service,
             store=self._core.store,
+            queries=self._core.queries,
             identity=Identity(client, settings.roles),
             client=client,
         ).register(self._app)

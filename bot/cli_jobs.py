@@ -142,8 +142,23 @@ def _run(core: "Core", invocation: Invocation, *, as_json: bool) -> None:
             typer.echo(
                 f"{actor.id}: {', '.join(sorted(actor.roles)) or 'no role: see the setting CLEARML_CHATOPS_ROLES'}"
             )
+        case _ if invocation.spec.name in core.queries:
+            _query(core, invocation, actor, as_json=as_json)
         case _:
             _request(core, invocation, actor, as_json=as_json)
+
+
+def _query(core: "Core", invocation: Invocation, actor: Actor, *, as_json: bool) -> None:
+    from bot.cli_report import show
+    from provisioning.queries.base import Asked
+
+    _refuse(core.service.may(invocation, actor, None))
+    asked = Asked(actor=actor, now=core.clock.now(), channel=None)
+    found = core.queries[invocation.spec.name].answer(invocation.args, asked)
+    if isinstance(found, Refusal):
+        _refuse(found)
+    else:
+        show(found, as_json=as_json)
 
 
 def _request(core: "Core", invocation: Invocation, actor: Actor, *, as_json: bool) -> None:

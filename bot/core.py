@@ -1,6 +1,7 @@
 """The composition of everything below Slack: clients, planner, runner, engine, service."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from provisioning.errors import PermanentError
 from provisioning.facts import FactsGatherer
 from provisioning.known_users import KnownUsers
 from provisioning.planner import Planner
+from provisioning.queries.base import Query
+from provisioning.queries.registry import Sources, build_queries
 from provisioning.redact import Redactor
 from provisioning.runner import Runner
 from provisioning.service import JobService
@@ -46,6 +49,7 @@ class Core:
     clearml: ClearML
     engine: Engine
     service: JobService
+    queries: Mapping[str, Query]
     policy: Policy
 
     def close(self) -> None:
@@ -97,6 +101,9 @@ def build(settings: Settings) -> Core:
         clock=clock,
         lease_ttl_s=settings.lease_ttl_s,
     )
+    queries = build_queries(
+        Sources(configuration=configuration, clearml=clearml, cluster=cluster, helm=helm, store=store, planner=planner)
+    )
     return Core(
         settings=settings,
         clock=clock,
@@ -109,6 +116,7 @@ def build(settings: Settings) -> Core:
         clearml=clearml,
         engine=engine,
         service=service,
+        queries=queries,
         policy=policy,
     )
 

@@ -70,7 +70,7 @@ class Plan(BaseModel):
 
     operation: str  # "tenant create", the command's name
     subject: str  # what jobs are serialised by: the tenant, "platform", a node
-    summary: str  # one line
+    summary: str  # one line, "Create tenant acme: queues …": before the colon what, behind it how
     request: dict[str, JsonValue]
     steps: tuple[Step, ...]
     warnings: tuple[str, ...] = ()

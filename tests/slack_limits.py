@@ -15,6 +15,8 @@ LINK = re.compile(r"<[a-z]+:[^>]*>", re.IGNORECASE)
 def problems_of_message(text: str, blocks: list[dict[str, Any]]) -> list[str]:
     """Return what Slack would refuse, or cut, in a message."""
     found = [] if 0 < len(text) <= 4000 else [f"text: {len(text)} characters, 1 to 4000 are shown"]
+    if sum(block.get("type") == "table" for block in blocks) > 1:
+        found.append("one table a message")
     if not 1 <= len(blocks) <= 50:
         found.append(f"{len(blocks)} blocks, 1 to 50 are allowed")
     return [*found, *_blocks(blocks, in_view=False)]
@@ -86,11 +88,23 @@ def _block(block: dict[str, Any], *, in_view: bool) -> list[str]:
                 found += _button(element)
         case {"type": "input"} if in_view:
             found += _input(block)
+        case {"type": "table", "rows": list(rows)}:
+            found += _table(rows)
         case {"type": "divider"}:
             pass
         case _:
             found.append("this block is not allowed here")
     return found
+
+
+def _table(rows: list[list[dict[str, Any]]]) -> list[str]:
+    found = [] if 1 <= len(rows) <= 100 else [f"{len(rows)} rows, 1 to 100 are allowed"]
+    widths = {len(row) for row in rows}
+    found += [] if len(widths) == 1 and widths <= set(range(1, 21)) else [f"rows of {sorted(widths)} cells"]
+    cells = [cell for row in rows for cell in row]
+    found += ["a cell is no raw_text, or empty"] if any(c["type"] != "raw_text" or not c["text"] for c in cells) else []
+    size = sum(len(cell["text"]) for cell in cells)
+    return found if size <= 10_000 else [*found, f"{size} characters in all cells, 10000 are allowed"]
 
 
 def _button(element: dict[str, Any]) -> list[str]:

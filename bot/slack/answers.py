@@ -1,8 +1,9 @@
 """What a command that was understood is answered with. Knows nothing of how Slack delivers."""
 
+from collections.abc import Mapping
 from typing import assert_never
 
-from bot.slack import render_job, render_lists
+from bot.slack import render_job, render_lists, render_report
 from bot.slack.render_job import Rendered
 from commands import grammar
 from commands.audit import AuditArgs
@@ -12,6 +13,7 @@ from commands.jobs import JobArgs, JobsArgs
 from commands.spec import Risk
 from policies.approvals import Actor, Refusal
 from provisioning.jobs import JobState
+from provisioning.queries.base import Asked, Query
 from provisioning.service import DryRun, JobService, NothingToDo, Requested
 from provisioning.store import Store
 
@@ -19,24 +21,25 @@ from provisioning.store import Store
 class Answers:
     """Runs commands. Thread-safe. Raises: ChatopsError where the world could not be read."""
 
-    def __init__(self, service: JobService, store: Store) -> None:
+    def __init__(self, service: JobService, store: Store, queries: Mapping[str, Query]) -> None:
         self._service = service
         self._store = store
+        self._queries = queries
 
     def answer(self, invocation: Invocation, actor: Actor, channel: str) -> Rendered | None:
         """Return the reply to who asked; None where the job's own message says it all."""
         if invocation.spec.risk is Risk.READ:
             refused = self._service.may(invocation, actor, channel)
-            return self._read(invocation, actor) if refused is None else render_lists.refusal(refused)
+            return self._read(invocation, actor, channel) if refused is None else render_lists.refusal(refused)
         if isinstance(invocation.args, JobArgs):
             return self._job_command(invocation.spec.name, invocation.args.number, actor)
         return self._request(invocation, actor, channel)
 
-    def _read(self, invocation: Invocation, actor: Actor) -> Rendered:
+    def _read(self, invocation: Invocation, actor: Actor, channel: str) -> Rendered:
         match invocation.args:
             case JobsArgs(tenant=tenant, limit=limit):
-                found = self._store.jobs(subject=tenant, limit=limit)
-                return render_lists.jobs(found, title="Jobs", empty="There are no jobs yet.")
+                listed = self._store.jobs(subject=tenant, limit=limit)
+                return render_lists.jobs(listed, title="Jobs", empty="There are no jobs yet.")
             case AuditArgs(tenant=tenant, limit=limit):
                 rows = self._store.audit_rows(subject=tenant, limit=limit)
                 return render_lists.audit(rows[::-1], subject=tenant)
@@ -49,7 +52,9 @@ class Answers:
             case _ if invocation.spec.name == "whoami":
                 return render_lists.whoami(actor)
             case _:
-                raise NotImplementedError(f"nothing answers {invocation.spec.name}")
+                asked = Asked(actor=actor, now=self._service.now(), channel=channel)
+                found = self._queries[invocation.spec.name].answer(invocation.args, asked)
+                return render_lists.refusal(found) if isinstance(found, Refusal) else render_report.message(found)
 
     def _job_command(self, command: str, number: int, actor: Actor) -> Rendered:
         job = self._store.job_by_number(number)

@@ -23,6 +23,7 @@ from commands.grammar import HelpRequest, Invocation, UsageError
 from policies.approvals import Actor, Refusal
 from provisioning.errors import ChatopsError, TemporaryError
 from provisioning.jobs import Job
+from provisioning.queries.base import Query
 from provisioning.service import JobService
 from provisioning.store import Store
 
@@ -38,12 +39,20 @@ Payload: TypeAlias = Mapping[str, Any]
 class Listeners:
     """Registers itself with a Bolt app. No job work is done here."""
 
-    def __init__(self, *, service: JobService, store: Store, identity: Identity, client: WebClient) -> None:
+    def __init__(
+        self,
+        *,
+        service: JobService,
+        store: Store,
+        queries: Mapping[str, Query],
+        identity: Identity,
+        client: WebClient,
+    ) -> None:
         self._service = service
         self._store = store
         self._identity = identity
         self._client = client
-        self._answers = Answers(service, store)
+        self._answers = Answers(service, store, queries)
         self._buttons: Mapping[str, Callable[[Job, Actor, str], Job | Refusal]] = {
             render_job.APPROVE: lambda job, actor, seen: service.vote(job.id, actor, approve=True, seen_digest=seen),
             render_job.WITHDRAW: lambda job, actor, _seen: service.withdraw(job.id, actor),

@@ -62,10 +62,12 @@ class Rendered:
 def job_message(job: Job, now: datetime) -> Rendered:
     """Return the live message of *job* as it stands."""
     icon, words = STATES[job.state]
+    title, _, aim = job.plan.summary.partition(": ")
     if job.cancelled_by is not None and not job.state.is_final:
         words += f", {user(job.cancelled_by.id, job.cancelled_by.name)} has asked to cancel it"
     blocks = [
-        kit.header(f"{icon} {job.plan.summary}"),
+        kit.header(f"{icon} {title}"),
+        *([kit.section(escape(aim))] if aim else []),
         kit.context(
             f"*Job {job.number}* {words} · asked by {user(job.requester.id, job.requester.name)}"
             f" · {code('/clearml ' + job.command)}"
@@ -127,10 +129,12 @@ def moved_note(job: Job, channel: str) -> Rendered:
 
 def plan_message(plan: Plan, *, headline: str) -> Rendered:
     """Return a plan that is no job: a dry run, or nothing to do."""
+    title, _, aim = plan.summary.partition(": ")
     return Rendered(
         cut_markup(f"{headline}: {escape(plan.summary)}", kit.TEXT_CHARS),
         [
-            kit.header(plan.summary),
+            kit.header(title),
+            *([kit.section(escape(aim))] if aim else []),
             kit.section(headline),
             *plan_blocks(plan),
             kit.context(f"plan {code(plan.digest[:12])}"),

@@ -1,10 +1,9 @@
-"""What operations decide by, gathered through the clients. Independent facts are asked for at the same time."""
+"""What `tenant create` decides by, gathered through the clients. Independent facts are asked for at the same time."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from commands.spec import CommandArgs
 from commands.tenants import TenantCreate
 from provisioning.capacity.profiles import COUNT_LABEL, RESOURCE_PREFIX, identify
 from provisioning.clients.cluster_objects import Node
@@ -28,8 +27,10 @@ AGENT_IN_CHART_NAME = "agent"  # the agent's charts changed names; all of them h
 T = TypeVar("T")
 
 
-class FactsGatherer:
-    """Gathers an operation's facts. Thread-safe."""
+class TenantCreateFacts:
+    """Gathers what `tenant create` decides by. Thread-safe."""
+
+    command = "tenant create"
 
     def __init__(
         self,
@@ -45,13 +46,9 @@ class FactsGatherer:
         self._cluster = cluster
         self._helm = helm
         self._store = store
-        self._gatherers: Mapping[str, Callable[[Any], Any]] = {"tenant create": self._tenant_create}
 
-    def gather(self, operation: str, args: CommandArgs) -> Any:
-        """Return the facts. Raises: ChatopsError; KeyError for an unknown operation."""
-        return self._gatherers[operation](args)
-
-    def _tenant_create(self, args: TenantCreate) -> TenantFacts:
+    def gather(self, args: TenantCreate) -> TenantFacts:
+        """Return the facts. Raises: ChatopsError."""
         configuration, cluster = self._configuration, self._cluster
         with ThreadPoolExecutor(PARALLEL_QUESTIONS, thread_name_prefix="facts") as pool:
             # Whoever asks for a fact here does not wait for another of this pool.

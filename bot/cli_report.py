@@ -1,0 +1,68 @@
+"""A report on the command line: rich tables, or JSON for machines."""
+
+import json
+from datetime import datetime
+from typing import assert_never
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as RichTable
+
+from provisioning.reports import Cell, Facts, Lines, Report, Table
+
+
+def show(report: Report, *, as_json: bool, console: Console | None = None) -> None:
+    """Print *report*."""
+    out = console or Console()
+    if as_json:
+        out.file.write(json.dumps(report.data, ensure_ascii=False) + "\n")
+        return
+    out.print(f"[bold]{escape(report.title)}[/bold]\n{escape(report.summary)}", highlight=False)
+    for part in report.parts:
+        match part:
+            case Table():
+                out.print(_table(part), highlight=False)
+            case Facts():
+                out.print(_facts(part), highlight=False)
+            case Lines():
+                _lines(part, out)
+            case _:
+                assert_never(part)
+
+
+def _table(part: Table) -> RichTable | str:
+    if not part.rows:
+        return f"{escape(part.title)}: {escape(part.empty)}" if part.title else escape(part.empty)
+    drawn = RichTable(title=escape(part.title) or None, title_justify="left")
+    for column in part.columns:
+        drawn.add_column(escape(column.title), justify=column.align)
+    for row in part.rows:
+        drawn.add_row(*(_cell(cell) for cell in row))
+    return drawn
+
+
+def _facts(part: Facts) -> RichTable:
+    drawn = RichTable(title=escape(part.title) or None, title_justify="left", show_header=False, box=None)
+    for label, value in part.items:
+        drawn.add_row(f"[dim]{escape(label)}[/dim]", _cell(value))
+    return drawn
+
+
+def _lines(part: Lines, out: Console) -> None:
+    if part.title:
+        out.print(f"[bold]{escape(part.title)}[/bold]", highlight=False)
+    mark = "! " if part.kind == "warning" else ""
+    for line in part.lines:
+        out.print(f"{mark}{escape(line)}", highlight=False, soft_wrap=True)
+
+
+def _cell(cell: Cell) -> str:
+    match cell:
+        case None:
+            return "—"
+        case datetime():
+            return f"{cell:%Y-%m-%d %H:%M}"
+        case float():
+            return f"{cell:g}"
+        case _:
+            return escape(str(cell))

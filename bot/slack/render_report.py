@@ -1,0 +1,120 @@
+"""A report in Slack: a message within its limits, readable on a phone. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import assert_never
+
+from bot.slack import kit
+from bot.slack.kit import Block
+from bot.slack.mrkdwn import block, cut, cut_markup, date, escape
+from bot.slack.render_job import Rendered
+from provisioning.reports import Cell, Column, Facts, Lines, Report, Table
+
+TABLE_ROWS = 99  # and a header: Slack takes 100
+TABLE_COLUMNS = 20
+TABLE_CHARS = 9500  # over all cells: Slack takes 10,000
+COLUMN_CHARS = 60
+CELL_CHARS = 300
+LINE_SECTIONS = 8
+FACT_SECTIONS = 4
+MONOSPACE_CHARS = 2900
+MOST_BLOCKS = kit.MESSAGE_BLOCKS - 2
+
+
+def message(report: Report) -> Rendered:
+    """Return *report* as one message. The first table is Slack's own; it takes one a message, the others are text."""
+    blocks: list[Block] = [kit.header(report.title), kit.section(escape(report.summary))]
+    has_table = False
+    for part in report.parts:
+        match part:
+            case Table():
+                blocks += _table(part, native=not has_table)
+                has_table = has_table or bool(part.rows)
+            case Facts():
+                blocks += _facts(part)
+            case Lines():
+                blocks += _lines(part)
+            case _:
+                assert_never(part)
+    if len(blocks) > MOST_BLOCKS:
+        left = len(blocks) - MOST_BLOCKS
+        blocks = [*blocks[:MOST_BLOCKS], kit.context(f"… and {left} more parts: ask for less, or on the command line")]
+    return Rendered(cut_markup(f"{escape(report.title)}: {escape(report.summary)}", kit.TEXT_CHARS), blocks)
+
+
+def _table(part: Table, *, native: bool) -> list[Block]:
+    title = [kit.section(f"*{escape(cut(part.title, 300))}*")] if part.title else []
+    if not part.rows:
+        return [*title, kit.context(escape(part.empty))]
+    if not native:
+        return [*title, kit.section(block(_monospace(part), MONOSPACE_CHARS))]
+    columns = part.columns[:TABLE_COLUMNS]
+    rows = [[_raw(cut(column.title, COLUMN_CHARS)) for column in columns]]
+    size = sum(len(cell["text"]) for cell in rows[0])
+    for row in part.rows[:TABLE_ROWS]:
+        cells = [_raw(_text(cell)) for cell in row[: len(columns)]]
+        size += sum(len(cell["text"]) for cell in cells)
+        if size > TABLE_CHARS:
+            break
+        rows.append(cells)
+    settings = [{"align": column.align, "is_wrapped": True} for column in columns]
+    drawn: Block = {"type": "table", "column_settings": settings, "rows": rows}
+    left = len(part.rows) - len(rows) + 1
+    return [*title, drawn, *([kit.context(f"… and {left} more")] if left else [])]
+
+
+def _raw(text: str) -> Block:
+    return {"type": "raw_text", "text": cut(text, CELL_CHARS) or "—"}
+
+
+def _monospace(part: Table) -> str:
+    """Return the table as aligned text; what is too long for one block is counted at its end."""
+    texts = [[column.title for column in part.columns], *([_text(cell) for cell in row] for row in part.rows)]
+    widths = [max(len(row[place]) for row in texts) for place in range(len(part.columns))]
+    lines = [_aligned(row, widths, part.columns) for row in texts]
+    size, kept = 0, 0
+    for line in lines:
+        size += len(escape(line)) + 1
+        if size > MONOSPACE_CHARS - 40:
+            break
+        kept += 1
+    rest = [f"… and {len(lines) - kept} more"] if kept < len(lines) else []
+    return "\n".join([*lines[:kept], *rest])
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int], columns: Sequence[Column]) -> str:
+    cells = (
+        text.rjust(width) if column.align == "right" else text.ljust(width)
+        for text, width, column in zip(row, widths, columns, strict=True)
+    )
+    return "  ".join(cells).rstrip()
+
+
+def _facts(part: Facts) -> list[Block]:
+    lines = [f"*{escape(cut(label, 100))}*: {_marked(value)}" for label, value in part.items]
+    title = [f"*{escape(cut(part.title, 300))}*"] if part.title else []
+    return kit.sections([*title, *lines], most=FACT_SECTIONS)
+
+
+def _lines(part: Lines) -> list[Block]:
+    title = [kit.section(f"*{escape(cut(part.title, 300))}*")] if part.title else []
+    if part.kind == "code":
+        return [*title, kit.section(block("\n".join(part.lines), MONOSPACE_CHARS))]
+    mark = "⚠️ " if part.kind == "warning" else ""
+    return [*title, *kit.sections([mark + escape(line) for line in part.lines], most=LINE_SECTIONS)]
+
+
+def _marked(cell: Cell) -> str:
+    return date(cell) if isinstance(cell, datetime) else escape(cut(_text(cell), CELL_CHARS))
+
+
+def _text(cell: Cell) -> str:
+    match cell:
+        case None:
+            return "—"
+        case datetime():
+            return f"{cell:%Y-%m-%d %H:%M} UTC"
+        case float():
+            return f"{cell:g}"
+        case _:
+            return " ".join("".join(letter if letter.isprintable() else " " for letter in str(cell)).split())

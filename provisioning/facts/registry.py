@@ -1,0 +1,47 @@
+"""Every operation's facts, by the name of its command."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from commands.spec import CommandArgs
+from provisioning.clients.interfaces import ClusterReads, HelmReads
+from provisioning.configuration import Provisioning
+from provisioning.facts.tenant_create import TenantCreateFacts
+
+if TYPE_CHECKING:
+    from provisioning.clients.clearml import ClearML
+    from provisioning.store import Store
+
+
+class Facts(Protocol):
+    """Where one operation's facts come from."""
+
+    @property
+    def command(self) -> str:
+        """Return the operation's command."""
+
+    def gather(self, args: Any) -> Any:
+        """Return what the operation decides by. Raises: ChatopsError."""
+
+
+class FactsGatherer:
+    """Gathers any operation's facts. Thread-safe."""
+
+    def __init__(
+        self,
+        *,
+        configuration: Provisioning,
+        clearml: "ClearML",
+        cluster: ClusterReads,
+        helm: HelmReads,
+        store: "Store",
+    ) -> None:
+        tenant_create = TenantCreateFacts(
+            configuration=configuration, clearml=clearml, cluster=cluster, helm=helm, store=store
+        )
+        every: tuple[Facts, ...] = (tenant_create,)
+        self._facts: Mapping[str, Facts] = {facts.command: facts for facts in every}
+
+    def gather(self, operation: str, args: CommandArgs) -> Any:
+        """Return the facts. Raises: ChatopsError; KeyError for an unknown operation."""
+        return self._facts[operation].gather(args)

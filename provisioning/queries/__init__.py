@@ -1,0 +1,1 @@
+"""Commands that only read: one module each, arguments → a report or a refusal."""

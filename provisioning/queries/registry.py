@@ -1,0 +1,32 @@
+"""Every query, by the name of its command."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from provisioning.clients.interfaces import ClusterReads, HelmReads
+from provisioning.configuration import Provisioning
+from provisioning.queries.base import Query
+
+if TYPE_CHECKING:
+    from provisioning.clients.clearml import ClearML
+    from provisioning.planner import Planner
+    from provisioning.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """What queries read from. Shared by all threads."""
+
+    configuration: Provisioning
+    clearml: "ClearML"
+    cluster: ClusterReads
+    helm: HelmReads
+    store: "Store"
+    planner: "Planner"
+
+
+def build_queries(_sources: Sources) -> Mapping[str, Query]:
+    """Return command → query."""
+    queries: tuple[Query, ...] = ()
+    return {query.command: query for query in queries}
