@@ -9,7 +9,7 @@ api() { # endpoint, body, extra curl arguments
   curl --silent --show-error --fail -u "$API_KEY:$API_SECRET" -H 'Content-Type: application/json' "$@" \
     -d "$body" "$API_URL/$endpoint"
 }
-field() { python3 -c 'import json,sys; value=json.load(sys.stdin)["data"]
+field() { python3 -ISc 'import json,sys; value=json.load(sys.stdin)["data"]
 for key in sys.argv[1].split("."): value=value[key]
 print(value)' "$1"; }
 

@@ -66,7 +66,7 @@ class World:
         settings: Mapping[str, str] | None = None,
         page_port: int = 0,
     ) -> None:
-        self._folder = folder
+        self.folder = folder
         self._progress = progress
         self._kube_context = kube_context
         self._cast = cast
@@ -82,24 +82,29 @@ class World:
         self._redis_password = secrets.token_urlsafe(18)
         self.page_url = ""
 
+    @property
+    def database(self) -> Path:
+        """Return the bot's store."""
+        return self._data_dir / "chatops.db"
+
     # -- life -----------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Start everything and wait until the bot listens. Raises: WorldError."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
         self._data_dir.mkdir(parents=True)
-        self._folder.chmod(0o700)
+        self.folder.chmod(0o700)
         helm, self._kubectl = tools.locate(Tools())
         self._start_cluster()
-        children = ChildProcesses(self._folder / "children")
+        children = ChildProcesses(self.folder / "children")
         self._helm = Helm(
-            helm, children, kubeconfig=self._kubeconfig, context=self._kube_context, home=self._folder / "helm"
+            helm, children, kubeconfig=self.kubeconfig, context=self._kube_context, home=self.folder / "helm"
         )
-        self.cluster = ClusterClient(Cluster(kubeconfig=self._kubeconfig, context=self._kube_context))
+        self.cluster = ClusterClient(Cluster(kubeconfig=self.kubeconfig, context=self._kube_context))
         self._start_clearml()
         self._start_slack()
         self.sight = Sight(
-            db=self._data_dir / "chatops.db",
+            db=self.database,
             clock=self._clock,
             helm=self._helm,
             cluster=self.cluster,
@@ -123,16 +128,16 @@ class World:
 
     def _start_cluster(self) -> None:
         if self._kube_context is not None:
-            self._kubeconfig: Path | None = None
+            self.kubeconfig: Path | None = None
             self._progress(f"using the cluster of context {self._kube_context}")
             return
         try:
             binaries = build.ensure(self._progress)
         except build.ControlPlaneUnavailable as problem:
             raise WorldError(str(problem)) from problem
-        self._control_plane = ControlPlane(binaries, self._folder / "control-plane")
+        self._control_plane = ControlPlane(binaries, self.folder / "control-plane")
         self._control_plane.start(self._progress)
-        self._kubeconfig = self._control_plane.kubeconfig
+        self.kubeconfig = self._control_plane.kubeconfig
 
     def _start_clearml(self) -> None:
         self.clearml = ClearMLState(clock=lambda: self._clock.now().timestamp())
@@ -170,7 +175,7 @@ class World:
         """Start the bot's process and wait until its socket is connected. Raises: WorldError."""
         if self._bot is not None and self._bot.returncode is None:
             return
-        log = self._folder / "bot.log"
+        log = self.folder / "bot.log"
         self._bot = Child("bot", [sys.executable, "-m", "bot.cli", "serve"], log=log, env=self._bot_environment())
         try:
             self.workspace.wait(lambda: self.workspace.connected or self._bot_ended(), BOT_READY_S)
@@ -217,12 +222,12 @@ class World:
             "REDIS__PASSWORD": self._redis_password,
             "PORTS__EXTERNAL_IP": "203.0.113.10",
         }
-        if self._kubeconfig is not None:
-            ours["CLUSTER__KUBECONFIG"] = str(self._kubeconfig)
+        if self.kubeconfig is not None:
+            ours["CLUSTER__KUBECONFIG"] = str(self.kubeconfig)
         if self._kube_context is not None:
             ours["CLUSTER__CONTEXT"] = self._kube_context
         if self._policy is not None:
-            policy_file = self._folder / "policy.yaml"
+            policy_file = self.folder / "policy.yaml"
             policy_file.write_text(yaml.safe_dump(dict(self._policy)))
             ours["POLICY_FILE"] = str(policy_file)
         return inherited | {f"CLEARML_CHATOPS_{name}": value for name, value in (ours | self._settings).items()}
@@ -246,7 +251,7 @@ class World:
     def cordon_nodes(self, *, unschedulable: bool) -> None:
         """Let no new pod be scheduled, so that helm waits for its pods; or let them again."""
         verb = "cordon" if unschedulable else "uncordon"
-        where = [] if self._kubeconfig is None else ["--kubeconfig", str(self._kubeconfig)]
+        where = [] if self.kubeconfig is None else ["--kubeconfig", str(self.kubeconfig)]
         where += [] if self._kube_context is None else ["--context", self._kube_context]
         command = [str(self._kubectl), *where, verb, "--selector", "type=kwok"]
         subprocess.run(command, check=True, capture_output=True, timeout=60)
