@@ -80,7 +80,7 @@ def build(settings: Settings) -> Core:
     helm = Helm(helm_path, children, kubeconfig=kubeconfig, context=context, home=data_dir / "helm")
     kubectl = Kubectl(kubectl_path, children, kubeconfig=kubeconfig, context=context)
     cluster = ClusterClient(settings.cluster)
-    clearml = ClearML(settings.clearml, known_users=KnownUsers(store))
+    clearml = ClearML(settings.clearml, known_users=KnownUsers(store), learn=redact.learn)
     actions = build_actions(configuration=configuration, clearml=clearml, cluster=cluster, helm=helm, kubectl=kubectl)
     facts = FactsGatherer(configuration=configuration, clearml=clearml, cluster=cluster, helm=helm, store=store)
     planner = Planner(actions=actions, facts=facts)

@@ -79,7 +79,7 @@ class World:
         self._servers: list[LoopbackServer] = []
         self._control_plane: ControlPlane | None = None
         self._bot: Child | None = None
-        self._redis_password = secrets.token_urlsafe(18)
+        self._redis_password, self._image_password = secrets.token_urlsafe(18), secrets.token_urlsafe(18)
         self.page_url = ""
 
     @property
@@ -218,7 +218,7 @@ class World:
             "CLEARML__ACCESS_KEY": self.clearml.system_key,
             "CLEARML__SECRET_KEY": self.clearml.system_secret,
             "AGENT__CHART__REFERENCE": str(CHARTS / "clearml-enterprise-agent"),
-            "AGENT__IMAGE_PASSWORD": secrets.token_urlsafe(18),
+            "AGENT__IMAGE_PASSWORD": self._image_password,
             "REDIS__PASSWORD": self._redis_password,
             "PORTS__EXTERNAL_IP": "203.0.113.10",
         }

@@ -73,7 +73,9 @@ class ClearML(Accounts):
         data = self._change(
             "creating credentials", "auth.create_credentials", {"label": label}, headers=impersonating(user_id)
         )
-        return records.credentials(data.get("credentials") or {}, label)
+        made = records.credentials(data.get("credentials") or {}, label)
+        self._learn(made.secret_key)
+        return made
 
     def credentials(self, user_id: str) -> tuple[CredentialInfo, ...]:
         """Return the user's keys, without secrets."""

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable
 from threading import Lock
 from typing import Any
 
+from pydantic import SecretStr
+
 from provisioning.clients import clearml_records as records
 from provisioning.clients.clearml_calls import Calls
 from provisioning.clients.clearml_errors import (
@@ -32,10 +34,12 @@ class Accounts(Calls):
         server: ClearMLServer,
         *,
         known_users: KnownUsers = lambda _company_id: (),
+        learn: Callable[[SecretStr], None] = lambda _secret: None,
         transport: Transport | None = None,
     ) -> None:
         super().__init__(server, transport=transport)
         self._known_users = known_users
+        self._learn = learn  # hears of every secret that is made, so that it can be hidden
         self._created: dict[str, list[str]] = {}  # company id → ids of users that this process created
         self._lock = Lock()
 

@@ -1,15 +1,12 @@
 """Keeps the values that a tool was given out of what the tool says. Pure."""
 
-import base64
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import SecretStr
 
-HIDDEN = "•••"
-_SHORTEST = 6  # shorter ones would tear holes into ordinary words
+from provisioning import redact
 
 _SECRET_NAME = re.compile(r"passw|secret|token|credential|private|jwks|(^|[a-z_.-])(api|access|glue)?key$", re.I)
 
@@ -18,22 +15,15 @@ class Concealment:
     """Replaces every secret of *values* in a text: SecretStr leaves, and leaves under telling names.
 
     A name tells where it holds password, secret, token or ends in key; ``{"name": …_PASSWORD, "value": x}``
-    tells by the value of its name. The base64, JSON and Go-quoted forms are replaced too.
+    tells by the value of its name. Every form that `redact.forms_of` knows is replaced.
     """
 
     def __init__(self, values: Mapping[str, Any]) -> None:
-        forms: set[str] = set()
-        for secret in _secrets(values):
-            if len(secret) < _SHORTEST:
-                continue
-            quoted = json.dumps(secret)[1:-1]
-            forms |= {secret, quoted, json.dumps(secret, ensure_ascii=False)[1:-1], _base64(secret)}
+        forms = {form for secret in _secrets(values) for form in redact.forms_of(secret)}
         self._forms = sorted(forms, key=len, reverse=True)  # the longest first: one may hold another
 
     def __call__(self, text: str) -> str:
-        for form in self._forms:
-            text = text.replace(form, HIDDEN)
-        return text
+        return redact.hide(text, self._forms)
 
 
 def plain(value: Any) -> Any:
@@ -65,7 +55,3 @@ def _secrets(value: Any, *, telling: bool = False) -> Iterator[str]:
             yield str(value)
         case _:
             return
-
-
-def _base64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()

@@ -5,11 +5,12 @@ import base64
 import pytest
 from pydantic import SecretStr
 
-from provisioning.clients.concealment import HIDDEN, Concealment, plain
+from provisioning.clients.concealment import Concealment, plain
 from provisioning.clients.helm_releases import parse_release
 from provisioning.clients.process import Completed
 from provisioning.clients.tool_errors import cluster_error
 from provisioning.errors import ChatopsError, PermanentError, TemporaryError, UnreachableError
+from provisioning.redact import HIDDEN
 
 HELM_3_WAIT = "Error: release r failed, and has been uninstalled due to atomic being set: context deadline exceeded"
 HELM_4_WAIT = "Error: resource Deployment/a/x not ready. status: InProgress, message: 0/1\ncontext deadline exceeded"

@@ -1,11 +1,17 @@
 """The redactor hides every secret it knows and every shape of one, and leaves ordinary text alone."""
 
+import base64
+import json
+import logging
+from urllib.parse import quote
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from provisioning.redact import HIDDEN, Redactor
+from bot import logs
+from provisioning.redact import HIDDEN, MOST_LEARNT, Redactor
 
 CANARY = "k4nary-9f8e7d6c5b4a"
 
@@ -68,3 +74,86 @@ def test_redacting_twice_changes_nothing_more(text: str) -> None:
     once = redact(f"{text} password: {CANARY}")
     assert CANARY not in once
     assert redact(once) == once
+
+
+AWKWARD = 'p/w+0rd "ü" & 100%\\'  # every encoding writes this one differently
+
+
+def _base64(text: str, altchars: bytes = b"+/") -> str:
+    return base64.b64encode(text.encode(), altchars).decode()
+
+
+@pytest.mark.parametrize("secret", [CANARY, AWKWARD])
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda secret: f"helm said: {secret}",
+        lambda secret: json.dumps({"values": {"a": secret}}),
+        lambda secret: json.dumps({"values": {"a": secret}}, ensure_ascii=False),
+        lambda secret: json.dumps(json.dumps({"a": f"x{secret}"})) if secret.isalnum() else json.dumps(secret),
+        lambda secret: f"GET https://x.example/?next={quote(secret, safe='')}&x=1: 403",
+        lambda secret: f"GET https://x.example/{quote(secret)}: 404",
+        lambda secret: repr(ValueError(secret)),
+        _base64,
+        lambda secret: _base64(f"user:{secret}"),
+        lambda secret: _base64(f"{{a:{secret}}}"),
+        lambda secret: _base64(f"ab{secret}tail", b"-_"),
+        lambda secret: f"text: {secret[:9]}\n    {secret[9:]}",
+        lambda secret: f"text: {secret[:5]}\\n{secret[5:9]}\r\n{secret[9:]}",
+        lambda secret: "\n".join(_base64(f"key={secret}")[start : start + 8] for start in range(0, 80, 8)),
+    ],
+)
+def test_a_known_secret_is_found_however_it_is_written(secret: str, written: "object") -> None:
+    """Encoded, quoted, inside something encoded, broken over lines: no ten characters in a row are left."""
+    assert callable(written)
+    text = str(written(secret))
+    clean = Redactor([secret])(text)
+    assert HIDDEN in clean
+    joined = clean.replace("\\n", "").replace("\r\n", "").replace("\n    ", "").replace("\n", "")
+    for form in (secret, json.dumps(secret)[1:-1], quote(secret, safe="")):
+        assert not any(form[start : start + 10] in joined for start in range(len(form) - 9))
+    for before in ("", "user:", "{a:", "ab", "key="):
+        encoded = _base64(f"{before}{secret}")[8:20]
+        assert encoded not in joined
+        assert encoded.replace("+", "-").replace("/", "_") not in joined
+
+
+def test_what_stands_around_a_broken_secret_stays() -> None:
+    text = f"first line\n  before {CANARY[:4]}\n{CANARY[4:]} after\nlast line"
+    assert Redactor([CANARY])(text) == f"first line\n  before {HIDDEN} after\nlast line"
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_secret_in_an_exception_stays_out_of_the_log(form: "object", capsys: pytest.CaptureFixture[str]) -> None:
+    """In its message, its cause and the source line that the traceback quotes."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    logs.set_up(Redactor([CANARY]), "json" if form == "json" else "text")
+    try:
+        try:
+            _fail()
+        except RuntimeError:
+            logging.getLogger("bot.test").exception("it failed with %s", {"secret": CANARY})
+    finally:
+        root.handlers[:], root.level = handlers, level
+    said = capsys.readouterr().err
+    assert "RuntimeError" in said
+    assert HIDDEN in said
+    assert CANARY not in said
+
+
+def _fail() -> None:
+    try:
+        int(CANARY)
+    except ValueError as error:
+        raise RuntimeError(f"asking https://u:{CANARY}@x.example/?a={CANARY}") from error
+
+
+def test_secrets_made_at_run_time_are_learnt_and_the_oldest_forgotten() -> None:
+    """What the settings hold is never forgotten."""
+    redact = Redactor([CANARY])
+    made = [f"m4de-{number:04d}-abcdef" for number in range(MOST_LEARNT + 1)]
+    for secret in made:
+        redact.learn(secret)
+    assert redact(f"{CANARY} {made[-1]} {made[1]}") == " ".join([HIDDEN] * 3)
+    assert redact(made[0]) == made[0]
