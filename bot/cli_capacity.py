@@ -47,12 +47,13 @@ def _print(answer: Fits) -> None:
     console = Console()
     table = Table(title=f"{answer.model} (places: {answer.placements})", title_justify="left")
     table.add_column("Profile")
-    for heading in ("Ready", "Creatable", "After reclaim", "After defrag"):
+    for heading in ("Ready", "Creatable", "After reclaim", "After defrag", "Fragmentation"):
         table.add_column(heading, justify="right")
     for name, ready in answer.ready.items():
         counts = (ready, answer.creatable[name], answer.after_reclaim[name], answer.after_defrag[name])
-        table.add_row(name, *map(str, counts))
+        table.add_row(name, *map(str, counts), f"{answer.fragmentation[name]:.0%}")
     console.print(table)
+    console.print(f"Fragmentation of the GPU: {answer.gpu_fragmentation:.0%}", highlight=False)
     if answer.request is None:
         return
     wanted = ", ".join(f"{count}x{name}" for name, count in answer.request.items())
@@ -65,4 +66,9 @@ def _print(answer: Fits) -> None:
     else:
         console.print(f"{wanted} does not fit, however the used instances stand.")
     for created in answer.witness or ():
-        console.print(f"  {created.profile} at {created.start}: nvidia-smi {created.command}", highlight=False)
+        how = "ready" if created.command is None else f"nvidia-smi {created.command}"
+        console.print(f"  {created.profile} at {created.start}: {how}", highlight=False)
+    if answer.driver_order:
+        console.print(f"  or, the driver choosing the same places: nvidia-smi {answer.driver_order}", highlight=False)
+    elif any(created.command for created in answer.witness or ()):
+        console.print("  The starts are needed: left to itself the driver fails in every order.")

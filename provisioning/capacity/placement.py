@@ -62,6 +62,14 @@ def fit(model: GpuModel, profile: str, layout: Layout) -> int:
     return _fit(model.name, model.profile(profile).name, layout)
 
 
+def free_starts(model: GpuModel, profile: str, layout: Layout) -> tuple[int, ...]:
+    """Return the starts at which one more instance of *profile* can be created beside *layout*."""
+    if not fit(model, profile, layout):
+        return ()
+    one, mask = model.profile(profile), _mask(model, layout)
+    return tuple(start for start in one.starts if not mask & _bits(one, start))
+
+
 def fit_after_defrag(model: GpuModel, profile: str, used: Mapping[str, int]) -> int:
     """Return the best ``fit`` over all legal re-placements of the *used* instances (profile → count).
 
@@ -79,6 +87,21 @@ def fit_interval(model: GpuModel, profile: str, held: Mapping[str, int]) -> tupl
     return _interval(model.name, model.profile(profile).name, _multiset(model, held))
 
 
+def fragmentation(after_reclaim: int, after_defrag: int) -> float:
+    """Return which share of what a profile could have is lost to places: 0 none, 1 all.
+
+    0 as well where nothing could be had in any way: then places are not what is in the way.
+    """
+    return 1 - after_reclaim / after_defrag if after_defrag else 0.0
+
+
+def gpu_fragmentation(model: GpuModel, after_reclaim: Mapping[str, int], after_defrag: Mapping[str, int]) -> float:
+    """Return the same over all profiles of one GPU, or of many of one model, each weighed by its size."""
+    best = sum(profile.size * after_defrag[profile.name] for profile in model.profiles)
+    lost = best - sum(profile.size * after_reclaim[profile.name] for profile in model.profiles)
+    return lost / best if best else 0.0
+
+
 def layouts_of(model: GpuModel, held: Mapping[str, int]) -> tuple[Layout, ...]:
     """Return every legal layout of exactly these instances."""
     return _layouts(model.name, _multiset(model, held))
@@ -87,8 +110,8 @@ def layouts_of(model: GpuModel, held: Mapping[str, int]) -> tuple[Layout, ...]:
 def place(model: GpuModel, request: Mapping[str, int], layout: Layout = frozenset()) -> tuple[Instance, ...] | None:
     """Return where the *request* (profile → count) can be created beside *layout*, or None.
 
-    The witness is in creation order, largest first, to be created with explicit starts
-    (`nvidia-smi mig -cgi ID:START`): left to itself the driver places greedily, and some orders fail.
+    Largest first, to be created with explicit starts (`nvidia-smi mig -cgi ID:START`). Left to itself the driver
+    may choose other places, and some orders fail: see `driver`.
     """
     counts = Counter(dict(_multiset(model, request)))
     if not _within_limits(model, counts + Counter(instance.profile for instance in layout)):

@@ -2,12 +2,12 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from pydantic import BaseModel, ConfigDict
 
-from provisioning.capacity import placement, profiles
+from provisioning.capacity import driver, placement, profiles
 from provisioning.capacity.placement import Instance
 
 MAX_TEXT = 2000
@@ -18,13 +18,14 @@ class WhatIfError(ValueError):
 
 
 class Created(BaseModel):
-    """One instance of a witness. ``command`` creates it at exactly that place."""
+    """One instance of a witness."""
 
     model_config = ConfigDict(frozen=True)
 
     profile: str
     start: int
-    command: str  # nvidia-smi's arguments, to be run in this order
+    ready: bool = False  # it exists and is idle: nothing to do
+    command: str | None = None  # nvidia-smi's arguments that create it at exactly that place, in this order
 
 
 class Fits(BaseModel):
@@ -32,8 +33,12 @@ class Fits(BaseModel):
 
     ``feasible`` says whether the request fits with the used instances where they are and the idle ones
     removed (as the MIG operator does); ``feasible_keeping_idle`` and ``feasible_after_defrag`` say the same
-    with nothing removed, and with the used ones moved. The witness places the request in the first of these
-    ways that works, in creation order; after a defrag it names the used instances' new places as well.
+    with nothing removed, and with the used ones moved. The witness places the request in the gentlest of these
+    ways that works: what is ready first, then what must be made, in creation order. ``moved`` are the used
+    instances' new places after a defrag, to be made before it.
+    ``driver_order`` is one command without starts that ends at the same places; None where the driver, left to
+    itself, fails in every order, so that the starts are needed.
+    ``fragmentation`` is 1 - after_reclaim / after_defrag, 0 where both are 0; ``gpu_fragmentation`` weighs by size.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -46,11 +51,14 @@ class Fits(BaseModel):
     creatable: dict[str, int]
     after_reclaim: dict[str, int]
     after_defrag: dict[str, int]
+    fragmentation: dict[str, float]
+    gpu_fragmentation: float
     request: dict[str, int] | None = None
     feasible: bool | None = None
     feasible_keeping_idle: bool | None = None
     feasible_after_defrag: bool | None = None
     witness: tuple[Created, ...] | None = None
+    driver_order: str | None = None
     moved: tuple[str, ...] = ()  # where the used instances would stand after the defrag
 
 
@@ -69,6 +77,8 @@ def fits(model: str, *, used: str = "", idle: str = "", request: str = "") -> Fi
         raise WhatIfError(str(problem.args[0])) from problem
     held = Counter(instance.profile for instance in kept)
     names = [profile.name for profile in gpu.profiles]
+    reclaim = {name: placement.fit(gpu, name, kept) for name in names}
+    defrag = {name: placement.fit_after_defrag(gpu, name, held) for name in names}
     answer = Fits(
         model=gpu.name,
         placements=gpu.placements,
@@ -76,8 +86,10 @@ def fits(model: str, *, used: str = "", idle: str = "", request: str = "") -> Fi
         idle=tuple(map(str, sorted(spare))),
         ready={name: sum(instance.profile == name for instance in spare) for name in names},
         creatable={name: placement.fit(gpu, name, everything) for name in names},
-        after_reclaim={name: placement.fit(gpu, name, kept) for name in names},
-        after_defrag={name: placement.fit_after_defrag(gpu, name, held) for name in names},
+        after_reclaim=reclaim,
+        after_defrag=defrag,
+        fragmentation={name: round(placement.fragmentation(reclaim[name], defrag[name]), 4) for name in names},
+        gpu_fragmentation=round(placement.gpu_fragmentation(gpu, reclaim, defrag), 4),
     )
     return answer if not request.strip() else _with_request(gpu, answer, _request(gpu, request), kept, spare)
 
@@ -106,24 +118,54 @@ def _with_request(
 ) -> Fits:
     ready = Counter(instance.profile for instance in spare)
     missing = {name: count - ready[name] for name, count in request.items() if count > ready[name]}
-    beside_idle = placement.place(gpu, missing, kept | set(spare))
-    reclaimed = placement.place(gpu, request, kept)
+    beside_idle = driver.witness(gpu, missing, kept | set(spare))
+    reclaimed = driver.witness(gpu, request, kept)
     held = Counter(instance.profile for instance in kept)
-    afresh = placement.place(gpu, held + Counter(request))
-    witness: tuple[Instance, ...] | None = reclaimed
+    afresh = driver.witness(gpu, held + Counter(request))
+    chosen = beside_idle or reclaimed
     moved: tuple[Instance, ...] = ()
-    if reclaimed is None and afresh is not None:
-        moved, witness = _part(afresh, held)
+    if chosen is None and afresh is not None:
+        moved, made = _part(afresh.instances, held)
+        chosen = driver.Witness(instances=made, by_driver=_ends_there(gpu, (*moved, *made)))
+    made = () if chosen is None else chosen.instances
+    reused = _reused(spare, request) if beside_idle is not None else []
+    shown = [*reused, *(_created(gpu, one) for one in made)]
     return answer.model_copy(
         update={
             "request": request,
             "feasible": reclaimed is not None,
             "feasible_keeping_idle": beside_idle is not None,
             "feasible_after_defrag": afresh is not None,
-            "witness": None if witness is None else tuple(_created(gpu, one) for one in witness),
+            "witness": None if chosen is None else tuple(shown),
+            "driver_order": _driver_order(gpu, made) if chosen is not None and chosen.by_driver else None,
             "moved": tuple(map(str, moved)),
         }
     )
+
+
+def _reused(spare: Sequence[Instance], request: Mapping[str, int]) -> list[Created]:
+    """Return the idle instances that serve the request as they are."""
+    left, found = Counter(request), []
+    for instance in sorted(spare):
+        if left[instance.profile] > 0:
+            left[instance.profile] -= 1
+            found.append(Created(profile=instance.profile, start=instance.start, ready=True))
+    return found
+
+
+def _ends_there(gpu: profiles.GpuModel, instances: Sequence[Instance]) -> bool:
+    """True where the driver, given these one after the other on an empty GPU, puts each where it stands here."""
+    held: placement.Layout = frozenset()
+    for instance in instances:
+        if driver.driver_start(gpu, instance.profile, held) != instance.start:
+            return False
+        held |= {instance}
+    return True
+
+
+def _driver_order(gpu: profiles.GpuModel, instances: Sequence[Instance]) -> str | None:
+    ids = ",".join(str(gpu.profile(instance.profile).id) for instance in instances)
+    return f"mig -cgi {ids} -C" if ids else None
 
 
 def _part(placed: Sequence[Instance], held: Counter[str]) -> tuple[tuple[Instance, ...], tuple[Instance, ...]]:

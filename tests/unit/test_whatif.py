@@ -38,7 +38,33 @@ def test_a_request_has_a_witness_that_can_be_run() -> None:
         ("1g.10gb", 3),
     ]
     assert (answer.witness or ())[0].command == "mig -cgi 9:4 -C"
-    assert fits("H100-80GB", idle="3g.40gb@0,3g.40gb@4", request="2x3g.40gb").feasible_keeping_idle
+    assert answer.driver_order == "mig -cgi 9,14,19,19 -C"
+
+
+def test_what_is_ready_need_not_be_made() -> None:
+    """Idle instances serve the request where they stand; only the rest is created, beside them."""
+    answer = fits("H100-80GB", idle="3g.40gb@4,1g.10gb@0", request="3g.40gb,2g.20gb")
+    assert answer.feasible_keeping_idle
+    assert [(str(one.profile), one.start, one.ready) for one in answer.witness or ()] == [
+        ("3g.40gb", 4, True),
+        ("2g.20gb", 2, False),
+    ]
+    assert answer.driver_order == "mig -cgi 14 -C"
+    settled = fits("H100-80GB", idle="3g.40gb@0,3g.40gb@4", request="2x3g.40gb")
+    assert settled.feasible_keeping_idle
+    assert (settled.driver_order, len(settled.witness or ())) == (None, 2)
+
+
+def test_fragmentation_is_what_places_cost() -> None:
+    """1g at 0 and 1g at 4 leave no 3g though one would fit: all of it is lost; no 7g would fit in any way: nothing."""
+    answer = fits("A100-40GB", used="1g.5gb@0,1g.5gb@4")
+    assert (answer.after_reclaim["3g.20gb"], answer.after_defrag["3g.20gb"]) == (0, 1)
+    assert answer.fragmentation["3g.20gb"] == 1
+    assert answer.fragmentation["7g.40gb"] == 0
+    sizes = {"1g.5gb": 1, "1g.5gb+me": 1, "1g.10gb": 2, "2g.10gb": 2, "3g.20gb": 4, "4g.20gb": 4, "7g.40gb": 8}
+    lost = sum(size * (answer.after_defrag[name] - answer.after_reclaim[name]) for name, size in sizes.items())
+    assert answer.gpu_fragmentation == round(lost / sum(size * answer.after_defrag[n] for n, size in sizes.items()), 4)
+    assert fits("A100-40GB").gpu_fragmentation == 0
 
 
 def test_a_request_may_need_a_defrag() -> None:
@@ -83,7 +109,7 @@ def test_the_command_line_prints_json_with_the_documented_keys() -> None:
     answer = json.loads(told.stdout)
     assert told.exit_code == 0
     assert (answer["creatable"]["4g.40gb"], answer["feasible"]) == (1, True)
-    assert answer["witness"] == [{"profile": "4g.40gb", "start": 0, "command": "mig -cgi 5:0 -C"}]
+    assert answer["witness"] == [{"profile": "4g.40gb", "start": 0, "ready": False, "command": "mig -cgi 5:0 -C"}]
     assert (
         runner.invoke(app, ["fits", "--model", "H100-80GB", "--used", "7g.80gb@0", "--request", "1g.10gb"]).exit_code
         == 1
