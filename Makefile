@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install sandbox test check screenshots bench lock clean
+.PHONY: help install sandbox test check docs screenshots bench lock clean
 help: ## Say what each target does
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -31,6 +31,9 @@ check: $(STAMP) ## ruff, mypy strict, import-linter
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+docs: $(STAMP) ## Write docs/commands.md and docs/configuration.md anew
+	@$(BIN)/python -m bot.reference docs
 
 screenshots: $(STAMP) ## Take the README's pictures anew, in chromium
 	@CLEARML_CHATOPS_SCREENSHOTS=docs/images $(BIN)/python -m pytest -q tests/scenario/test_page_story.py

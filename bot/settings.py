@@ -41,13 +41,21 @@ class Slack(Configuration):
     """How the bot reaches its workspace."""
 
     bot_token: SecretStr
-    app_token: SecretStr | None = None  # Socket Mode
-    signing_secret: SecretStr | None = None  # HTTP mode
+    """`xoxb-…`"""
+    app_token: SecretStr | None = None
+    """`xapp-…`, for Socket Mode."""
+    signing_secret: SecretStr | None = None
+    """For HTTP mode: what Slack signs requests with."""
     mode: Literal["socket", "http"] = "socket"
+    """`socket` or `http`."""
     base_url: str = "https://slack.com/api/"
+    """Another one only for tests."""
     http_host: str = "127.0.0.1"
+    """The address that HTTP mode listens on."""
     http_port: int = 3000
-    workers: int = Field(default=32, ge=4, le=256)  # listener threads; an ack must never queue
+    """The port that HTTP mode listens on."""
+    workers: int = Field(default=32, ge=4, le=256)
+    """Listener threads; an ack must never queue."""
 
     @model_validator(mode="after")
     def _mode_has_its_secret(self) -> Self:
@@ -62,16 +70,24 @@ class Engine(Configuration):
     """Where jobs are kept. None: SQLite in data_dir. ``postgresql://…`` for several machines."""
 
     database_url: SecretStr | None = None
-    executor_id: str = "clearml-chatops-0"  # on Kubernetes: the pod's name
+    """`postgresql://…` for the engine; default: SQLite in the data folder."""
+    executor_id: str = "clearml-chatops-0"
+    """On Kubernetes: the pod's name."""
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
 
     data_dir: Path = Path("~/.local/share/clearml-chatops")
-    policy_file: Path | None = None  # None: the default policy
-    slack: Slack | None = None  # only `serve` needs it
-    roles: dict[str, frozenset[str]] = {}  # role → Slack user ids, user group ids, and os:NAME on the command line
+    """Where the store, the engine's database and helm's home are."""
+    policy_file: Path | None = None
+    """Default: the policy that ships (`config policy` prints it)."""
+    slack: Slack | None = None
+    """Only `serve` needs it."""
+    roles: dict[str, frozenset[str]] = {}
+    """Role → Slack user ids, user group ids, and os:NAME on the command line."""
     engine: Engine = Engine()
     clearml: ClearMLServer
     cluster: Cluster = Cluster()
@@ -80,11 +96,17 @@ class Settings(BaseSettings):
     ports: PortPool = PortPool()
     tools: Tools = Tools()
     ingress_namespace: str = "ingress-nginx"
+    """The ingress controller's namespace: it may reach tenants' pods."""
     max_parallel_jobs: int = Field(default=8, ge=1, le=64)
+    """How many jobs run at once."""
     lease_ttl_s: int = Field(default=86_400, ge=60)
+    """Seconds for which a plan that waits holds its ports."""
     log_format: Literal["text", "json"] = "text"
-    clock_offset_file: Path | None = None  # the sandbox's clock; unset in production
+    """`text` or `json`."""
+    clock_offset_file: Path | None = None
+    """The sandbox's clock; unset in production."""
     config_file: Path | None = None
+    """A YAML file of settings."""
 
     @classmethod
     def settings_customise_sources(

@@ -6,53 +6,74 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 
 class Configuration(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Chart(Configuration):
     """Where a chart comes from: ``alias/name`` with a repo, ``oci://…``, a folder or a .tgz file."""
 
     reference: str
-    version: str | None = None  # exact; None only for folders and files
-    repo: str | None = None  # https://… of a classic helm repository
+    """The chart: `alias/name` with a repo, `oci://…`, a folder or a .tgz file."""
+    version: str | None = None
+    """Exact; may be left out only for folders and files."""
+    repo: str | None = None
+    """The URL of a classic helm repository, https only."""
     username: str | None = None
+    """Of a repository that asks for one."""
     password: SecretStr | None = None
+    """Its password."""
 
 
 class ClearMLServer(Configuration):
     """The ClearML server and the system credentials that tenants are made with."""
 
-    api_url: str  # https://api.example.com
+    api_url: str
+    """The API, as in `https://api.example.com`."""
     web_url: str
+    """The web UI, as people open it."""
     files_url: str
+    """The file server."""
     access_key: str
+    """The system user's access key: tenants are made with it."""
     secret_key: SecretStr
+    """The system user's secret key."""
     timeout_s: float = 20.0
+    """Seconds to wait."""
 
 
 class Cluster(Configuration):
     """Which Kubernetes cluster. Without a kubeconfig: $KUBECONFIG, ~/.kube/config, or in-cluster."""
 
     kubeconfig: Path | None = None
+    """Default: $KUBECONFIG, ~/.kube/config, or in-cluster."""
     context: str | None = None
+    """Default: the current one."""
 
 
 class Redis(Configuration):
     """The shared Redis that agents report to."""
 
     host: str = "redis-master.redis-shared"
+    """Where agents reach the shared Redis."""
     port: int = 6379
+    """Its port."""
     db: int = 0
+    """Its database."""
     password: SecretStr
+    """Its password."""
     namespace: str = "redis-shared"
+    """Its namespace."""
 
 
 class PortPool(Configuration):
     """Where tenants' session ports may lie: NodePorts, both ends included."""
 
     first: int = Field(default=30100, ge=30000, le=32767)
+    """The first port of the pool: NodePorts, both ends included."""
     last: int = Field(default=32767, ge=30000, le=32767)
-    external_ip: str | None = None  # advertised to users; needed where ports are on
+    """The last port of the pool."""
+    external_ip: str | None = None
+    """The address that users reach session ports at; needed where ports are on."""
 
 
 class Agent(Configuration):
@@ -60,18 +81,26 @@ class Agent(Configuration):
 
     chart: Chart
     release: str = "clearml-agent"
-    image_tag: str | None = None  # pinned for old charts only
-    image_password: SecretStr | None = None  # imageCredentials.password
+    """The name of every tenant's agent release."""
+    image_tag: str | None = None
+    """The agent image's tag, pinned for old charts only."""
+    image_password: SecretStr | None = None
+    """The chart's imageCredentials.password: the registry's token."""
     default_container_image: str = "python:3.11"
+    """The image of tasks that name none."""
     debug_mode: bool = False
+    """Let agents log more."""
     timeout_s: int = 300
+    """Seconds to wait."""
 
 
 class Tools(Configuration):
     """Binaries. None: PATH, then the cache that `clearml-chatops tools install` fills."""
 
     helm: Path | None = None
+    """Default: PATH, then the cache that `clearml-chatops tools install` fills."""
     kubectl: Path | None = None
+    """Likewise."""
 
 
 class Provisioning(Configuration):

@@ -30,12 +30,12 @@ from sandbox.controlplane import build
 from sandbox.controlplane.cluster import ControlPlane
 from sandbox.drawer import Drawer
 from sandbox.faults import Faults
-from sandbox.processes import Child, orphans_of
+from sandbox.processes import Child, free_ports, orphans_of
 from sandbox.serving import LoopbackServer
 from sandbox.sight import Sight
 from sandbox.slack.app import create_app
 from sandbox.slack.manifest import load_manifest
-from sandbox.slack.model import Channel, Person
+from sandbox.slack.model import Channel, Person, SandboxError
 from sandbox.slack.workspace import Workspace
 
 Progress = Callable[[str], None]
@@ -79,6 +79,8 @@ class World:
         self._servers: list[LoopbackServer] = []
         self._control_plane: ControlPlane | None = None
         self._bot: Child | None = None
+        self._by_http = self._settings.get("SLACK__MODE") == "http"
+        self._http_port = free_ports(1)[0]
         self._redis_password, self._image_password = secrets.token_urlsafe(18), secrets.token_urlsafe(18)
         self.page_url = ""
 
@@ -101,6 +103,8 @@ class World:
             helm, children, kubeconfig=self.kubeconfig, context=self._kube_context, home=self.folder / "helm"
         )
         self.cluster = ClusterClient(Cluster(kubeconfig=self.kubeconfig, context=self._kube_context))
+        if self._kube_context is not None:
+            self._progress(f"using Kubernetes {self.cluster.ping()} of context {self._kube_context}")
         self._start_clearml()
         self._start_slack()
         self.sight = Sight(
@@ -129,7 +133,6 @@ class World:
     def _start_cluster(self) -> None:
         if self._kube_context is not None:
             self.kubeconfig: Path | None = None
-            self._progress(f"using the cluster of context {self._kube_context}")
             return
         try:
             binaries = build.ensure(self._progress)
@@ -178,13 +181,22 @@ class World:
         log = self.folder / "bot.log"
         self._bot = Child("bot", [sys.executable, "-m", "bot.cli", "serve"], log=log, env=self._bot_environment())
         try:
-            self.workspace.wait(lambda: self.workspace.connected or self._bot_ended(), BOT_READY_S)
+            self.workspace.wait(lambda: self._bot_listens() or self._bot_ended(), BOT_READY_S)
         except TimeoutError:
             raise WorldError(
-                f"the bot did not connect within {BOT_READY_S:.0f} s:\n{self._bot.last_lines(15)}"
+                f"the bot did not listen within {BOT_READY_S:.0f} s:\n{self._bot.last_lines(15)}"
             ) from None
         if self._bot_ended():
             raise WorldError(f"the bot ended with {self._bot.returncode}:\n{self._bot.last_lines(15)}")
+
+    def _bot_listens(self) -> bool:
+        if not self._by_http:
+            return self.workspace.connected
+        try:
+            self.workspace.deliver_by_http(f"http://127.0.0.1:{self._http_port}/slack/events")
+        except SandboxError:
+            return False
+        return True
 
     def kill_bot(self) -> None:
         """``kill -9`` the bot's process alone."""
@@ -201,7 +213,7 @@ class World:
     def _bot_environment(self) -> dict[str, str]:
         inherited = {
             name: os.environ[name]
-            for name in ("PATH", "HOME", "LANG", "XDG_CACHE_HOME", "TMPDIR")
+            for name in ("PATH", "HOME", "LANG", "XDG_CACHE_HOME", "TMPDIR", "KUBECONFIG")
             if name in os.environ
         }
         ours = {
@@ -211,6 +223,7 @@ class World:
             "SLACK__BOT_TOKEN": self.workspace.bot_token,
             "SLACK__APP_TOKEN": self.workspace.app_token,
             "SLACK__SIGNING_SECRET": self.workspace.signing_secret,
+            "SLACK__HTTP_PORT": str(self._http_port),
             "ROLES": json.dumps(self._cast.roles()),
             "CLEARML__API_URL": self.clearml_url,
             "CLEARML__WEB_URL": "https://app.sandbox.example",

@@ -1,0 +1,128 @@
+"""The reference pages, written from the catalog and from the settings, so that they cannot drift.
+
+``python -m bot.reference docs`` writes them; a test holds them to the code.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from bot.settings import PREFIX, Settings
+from commands.catalog import CATALOG
+from commands.help import COMMAND
+from commands.spec import DRY_RUN, CommandSpec, flag_of, is_positional, is_switch, metavar_of
+
+PAGES = ("commands.md", "configuration.md")
+MADE_BY = "<!-- Written by `make docs`: change the code, not this page. -->"
+
+COMMANDS_INTRO = f"""\
+Everything works in Slack (`{COMMAND} …`) and on the command line (`clearml-chatops …`, with `--json` for machines),
+under the same policy and into the same audit trail. A command whose arguments are missing opens a form in Slack.
+Risks: *read* looks, *change* makes a plan that others approve, *destroy* needs more of them."""
+SETTINGS_INTRO = f"""\
+Settings come from the environment, `{PREFIX}` + name, with `__` between levels, and from the YAML file that
+`{PREFIX}CONFIG_FILE` names, whose keys are the names below (`slack: {{bot_token: …}}`). The environment wins, field by
+field. `clearml-chatops config check` says what is wrong; `config schema` prints the JSON schema."""
+
+
+def commands_page() -> str:
+    """Return docs/commands.md."""
+    lines = [
+        "# Commands",
+        "",
+        MADE_BY,
+        "",
+        COMMANDS_INTRO,
+    ]
+    for spec in CATALOG.values():
+        lines += ["", f"## {spec.name}", "", f"{spec.summary}. Risk: {spec.risk.value}.", ""]
+        lines += ["```text", f"{COMMAND} {spec.usage}", "```"]
+        if rows := list(_arguments(spec)):
+            lines += ["", "| Argument | Meaning | Default |", "|---|---|---|", *rows]
+        if spec.examples:
+            lines += ["", "```text", *(f"{COMMAND} {example}" for example in spec.examples), "```"]
+    return "\n".join(lines) + "\n"
+
+
+def configuration_page() -> str:
+    """Return docs/configuration.md."""
+    lines = [
+        "# Configuration",
+        "",
+        MADE_BY,
+        "",
+        SETTINGS_INTRO,
+        "",
+        "| Setting | Meaning | Default |",
+        "|---|---|---|",
+        *_settings(Settings, ""),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _arguments(spec: CommandSpec) -> Iterator[str]:
+    for name, field in spec.args.model_fields.items():
+        flag = flag_of(name, field)
+        word = (
+            metavar_of(field) if is_positional(field) else flag if is_switch(field) else f"{flag} {metavar_of(field)}"
+        )
+        yield f"| `{word}` | {_cell(field.description or '')} | {_default(field)} |"
+    if spec.takes_dry_run:
+        yield f"| `{DRY_RUN}` | show the plan and change nothing | off |"
+
+
+def _settings(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        full = f"{prefix}{name}"
+        inner = _model_in(field.annotation)
+        if inner is not None:
+            yield from _settings(inner, f"{full}__")
+            continue
+        secret = " Secret." if _mentions(field.annotation, SecretStr) else ""
+        yield f"| `{full.upper()}` | {_cell((field.description or '') + secret)} | {_default(field)} |"
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    for part in (annotation, *get_args(annotation)):
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            return part
+    return None
+
+
+def _mentions(annotation: Any, kind: type) -> bool:
+    if get_origin(annotation) in {Union, UnionType}:
+        return any(_mentions(part, kind) for part in get_args(annotation))
+    return annotation is kind
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "*needed*"
+    default = field.get_default(call_default_factory=True, validated_data={})
+    if default in (None, "", (), {}, frozenset(), PydanticUndefined):
+        return ""
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    if isinstance(default, tuple | list):
+        return f"`{','.join(map(str, default))}`"
+    return f"`{default}`"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ").strip()
+
+
+def pages() -> dict[str, str]:
+    """Return file name → text."""
+    return dict(zip(PAGES, (commands_page(), configuration_page()), strict=True))
+
+
+if __name__ == "__main__":
+    for file_name, page in pages().items():
+        (Path(sys.argv[1]) / file_name).write_text(page, encoding="utf-8")

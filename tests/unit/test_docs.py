@@ -1,0 +1,81 @@
+"""Docs cannot drift: pages are what the code says, links lead somewhere, commands in them are commands."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from bot.cli import app
+from bot.reference import configuration_page, pages
+from commands.grammar import HelpRequest, Invocation, UsageError, parse
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+FENCE = re.compile(r"```(?:sh|bash|console)\n(.*?)```", re.DOTALL)
+TARGET = re.compile(r"^([a-z-]+):", re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", sorted(pages()))
+def test_reference_pages_are_what_the_code_says(name: str) -> None:
+    """`make docs` writes them anew."""
+    assert (ROOT / "docs" / name).read_text(encoding="utf-8") == pages()[name], "run: make docs"
+
+
+def test_every_setting_says_what_it_means() -> None:
+    """A docstring under the field, in configuration.py or settings.py."""
+    silent = re.findall(r"^\| `(\w+)` \|  \|", configuration_page(), re.MULTILINE)
+    assert silent == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_links_lead_to_files(page: Path) -> None:
+    """Of this repository; others are not looked up."""
+    targets = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if "://" not in link]
+    assert [link for link in targets if not (page.parent / link).exists()] == []
+
+
+def lines_of(page: Path) -> Iterator[str]:
+    for fence in FENCE.findall(page.read_text(encoding="utf-8")):
+        for line in fence.replace("\\\n", " ").splitlines():
+            words = line.removeprefix("$ ").partition(" #")[0].strip()
+            if words:
+                yield words
+
+
+COMMANDS = [(page, line) for page in PAGES for line in lines_of(page)]
+
+
+@pytest.mark.parametrize(("page", "line"), COMMANDS, ids=[f"{page.name}: {line}"[:80] for page, line in COMMANDS])
+def test_commands_in_the_docs_are_commands(page: Path, line: str) -> None:
+    """`make …` names a target, `clearml-chatops …` a command with options that it has, `/clearml …` parses."""
+    if line.startswith("/clearml"):
+        assert not isinstance(parse(line), UsageError), line
+        return
+    words = shlex.split(line)
+    while words and "=" in words[0]:
+        words.pop(0)
+    match Path(words[0]).name if words else "":
+        case "make":
+            targets = set(TARGET.findall((ROOT / "Makefile").read_text()))
+            assert {word for word in words[1:] if "=" not in word} <= targets
+        case "clearml-chatops":
+            assert_command(words[1:])
+        case _:
+            pass  # helm, kubectl and what else an operator has
+
+
+def assert_command(words: list[str]) -> None:
+    plain = [word for word in words if not word.startswith(("-", ">", "<", "|"))]
+    asked = CliRunner().invoke(app, [*plain[:1], "--help"])
+    assert asked.exit_code == 0, words
+    found = parse(" ".join(word for word in words if word != "--json"))
+    if isinstance(found, Invocation | HelpRequest):
+        return
+    path = plain[:2] if len(plain) > 1 and CliRunner().invoke(app, [*plain[:2], "--help"]).exit_code == 0 else plain[:1]
+    told = CliRunner().invoke(app, [*path, "--help"]).stdout
+    flags = [word.partition("=")[0] for word in words if word.startswith("--")]
+    assert [flag for flag in flags if flag not in told] == [], told
