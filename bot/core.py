@@ -81,7 +81,15 @@ def build(settings: Settings) -> Core:
     kubectl = Kubectl(kubectl_path, children, kubeconfig=kubeconfig, context=context)
     cluster = ClusterClient(settings.cluster)
     clearml = ClearML(settings.clearml, known_users=KnownUsers(store), learn=redact.learn)
-    actions = build_actions(configuration=configuration, clearml=clearml, cluster=cluster, helm=helm, kubectl=kubectl)
+    actions = build_actions(
+        configuration=configuration,
+        clearml=clearml,
+        cluster=cluster,
+        helm=helm,
+        kubectl=kubectl,
+        store=store,
+        clock=clock,
+    )
     facts = FactsGatherer(configuration=configuration, clearml=clearml, cluster=cluster, helm=helm, store=store)
     planner = Planner(actions=actions, facts=facts)
     engine = Engine(

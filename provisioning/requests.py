@@ -16,8 +16,8 @@ from provisioning.clock import Clock
 from provisioning.errors import ChatopsError
 from provisioning.jobs import Job, JobState, Place
 from provisioning.plan import Plan
+from provisioning.plan_ports import port_ranges_of
 from provisioning.planner import Planner
-from provisioning.port_ranges import PortRange
 from provisioning.store import LeaseTakenError, Store
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class Requests:
             state=JobState.AWAITING_APPROVAL if approval else JobState.QUEUED,
             approval=approval,
             place=place,
-            leases=_ranges_of(plan),
+            leases=port_ranges_of(plan) or (),
             lease_ttl_s=self._lease_ttl_s,
             check=lambda: self._check_free(plan.subject, instead_of),
             event=Event(
@@ -249,17 +249,3 @@ class Requests:
                 detail={"command": invocation.text, **(detail or {})},
             )
         )
-
-
-def _ranges_of(plan: Plan) -> tuple[PortRange, ...]:
-    """Return the port ranges that the plan's steps take into use."""
-    found = (step.inputs.get("port_range") for step in plan.steps)
-    return tuple(_range(one) for one in found if isinstance(one, dict))
-
-
-def _range(value: Mapping[str, JsonValue]) -> PortRange:
-    match value:
-        case {"start": int(start), "size": int(size)}:
-            return PortRange(start, size)
-        case _:
-            raise ValueError(f"a step's port_range must hold start and size: {value}")

@@ -16,9 +16,10 @@ from provisioning.clock import Clock
 from provisioning.jobs import Failure, Job, JobState
 from provisioning.plan import Plan
 from provisioning.plan_changes import as_text, changes
+from provisioning.plan_ports import port_ranges_of
 from provisioning.step_runs import Cancellations, StepRuns
 from provisioning.steps.base import StepAction
-from provisioning.store import Store, TenantRecord
+from provisioning.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -197,7 +198,7 @@ class Runner:
     def _finish(self, job_id: str, attempt: int) -> bool:
         job = self._store.job(job_id)
         if job.attempt == attempt and job.state is JobState.RUNNING and job_changes.is_complete(job):
-            self._record_tenant(job)
+            self._settle_leases(job)
         now = self._clock.now()
         job = self._store.update_job(job_id, lambda job: job_changes.finish(job, attempt, now))
         self._cancellations.discard(job_id)
@@ -205,18 +206,11 @@ class Runner:
             self._store.release_leases(job.plan.subject, job.id)
         return job.state in {JobState.SUCCEEDED, JobState.ROLLED_BACK}
 
-    def _record_tenant(self, job: Job) -> None:
-        if job.plan.operation == "tenant create":
-            self._store.put_tenant(
-                TenantRecord(
-                    name=job.plan.subject,
-                    request=job.plan.request,
-                    outputs={status.step_id: status.outputs for status in job.steps if status.outputs},
-                    job=job.id,
-                    recorded_at=self._clock.now(),
-                )
-            )
-        self._store.confirm_leases(job.id)
+    def _settle_leases(self, job: Job) -> None:
+        """What the plan takes into use is the tenant's for good, and only that; other plans change no lease."""
+        ranges = port_ranges_of(job.plan)
+        if ranges is not None:
+            self._store.settle_leases(job.plan.subject, ranges, job.id)
 
 
 def _nothing_to_run() -> Begun:

@@ -18,7 +18,7 @@ from provisioning.port_ranges import PortRange
 
 if TYPE_CHECKING:
     from provisioning.clients.clearml import ClearML
-    from provisioning.store import Store
+    from provisioning.store import PortLease, Store
 
 PARALLEL_QUESTIONS = 12
 PARALLEL_HELMS = 4
@@ -63,11 +63,12 @@ class TenantCreateFacts:
             _first_error(chart, values, others, namespace, redis, nodes, taken, live)
         found: OtherCompanies = others.result()
         space, (chart_name, chart_version) = namespace.result(), chart.result()
+        record = self._store.tenant(args.name)
         return TenantFacts(
             configuration=configuration,
             chart=AgentChart(name=chart_name, version=chart_version, values=values.result()),
             company_id=found.own_id,
-            is_recorded=self._store.tenant(args.name) is not None,
+            recorded=None if record is None else record.request,
             made_by_job=_maker(self._store.jobs(subject=args.name)),
             namespace_labels=None if space is None else space["labels"],
             namespace_is_terminating=space is not None and space["phase"] == "Terminating",
@@ -76,7 +77,7 @@ class TenantCreateFacts:
             unread_companies=found.unread,
             redis_namespace_exists=redis.result() is not None,
             mig_nodes=mig_nodes(nodes.result()),
-            leased=next((one.ports for one in self._store.leases() if one.tenant == args.name), None),
+            leased=own_lease(self._store.leases(), args.name),
             taken_ports=taken.result(),
             live_ports=live.result(),
         )
@@ -141,6 +142,12 @@ def mig_nodes(nodes: Iterable[Node]) -> tuple[MigNodes, ...]:
         kind = kinds.get(str(gpu), MigNodes(gpu=gpu, gpus=0))
         kinds[str(gpu)] = MigNodes(gpu=gpu, gpus=kind.gpus + gpus, resources=kind.resources | resources)
     return tuple(kinds[key] for key in sorted(kinds))
+
+
+def own_lease(leases: "Iterable[PortLease]", tenant: str) -> PortRange | None:
+    """Return the tenant's envelope: the one that a job has taken and not yet proved, else the one that it has."""
+    own = sorted((one for one in leases if one.tenant == tenant), key=lambda one: one.expires_at is None)
+    return own[0].ports if own else None
 
 
 def session_ports(values: Mapping[str, Any]) -> PortRange | None:

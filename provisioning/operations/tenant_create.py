@@ -20,6 +20,7 @@ from provisioning.operations.base import Draft
 from provisioning.operations.tenant_checks import choose_ports, first_refusal, text, warnings
 from provisioning.operations.tenant_facts import TenantFacts
 from provisioning.operations.tenant_queues import choose_queues
+from provisioning.operations.tenant_spec import spec_step
 from provisioning.plan import Step
 from provisioning.port_ranges import PortRange
 
@@ -106,7 +107,7 @@ def _steps(
     tenant, configuration = args.name, facts.configuration
     admin: dict[str, JsonValue] = {"$ref": "admin_user.id"}
     names = [DEFAULT_QUEUE, *(queue.name for queue in queues)]
-    return [
+    steps = [
         Step(
             id="company",
             kind="clearml.company",
@@ -184,6 +185,14 @@ def _steps(
             undo="stay with their company",
         ),
     ]
+    record = spec_step(
+        args,
+        before=facts.recorded,
+        company_id={"$ref": "company.id"},
+        admin_user_id=admin,
+        after=[step.id for step in steps],
+    )
+    return [*steps, record]
 
 
 def _policy_steps(args: TenantCreate, facts: TenantFacts, ports: PortRange | None) -> list[Step]:

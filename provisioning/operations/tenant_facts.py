@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import JsonValue
+
 from policies.network import TENANT_LABEL
 from provisioning.capacity.profiles import Gpu
 from provisioning.configuration import Provisioning
@@ -37,7 +39,7 @@ class TenantFacts:
     configuration: Provisioning
     chart: AgentChart
     company_id: str | None = None  # of the company that has the tenant's name
-    is_recorded: bool = False  # we keep a record of this tenant
+    recorded: Mapping[str, JsonValue] | None = None  # the spec that we keep of this tenant
     made_by_job: int | None = None  # the number of an earlier job of ours that set out to make the company
     namespace_labels: Mapping[str, str] | None = None  # None where there is no such namespace
     namespace_is_terminating: bool = False
@@ -49,6 +51,11 @@ class TenantFacts:
     leased: PortRange | None = None  # this tenant's own
     taken_ports: tuple[tuple[str, PortRange], ...] = ()  # who, envelope; empty where no ports are asked for
     live_ports: tuple[tuple[str, int], ...] = ()  # what, port; likewise
+
+    @property
+    def is_recorded(self) -> bool:
+        """True where we keep a record of this tenant."""
+        return self.recorded is not None
 
     def namespace_is_ours(self, tenant: str) -> bool:
         """True where the namespace is there and says that it is this tenant's."""

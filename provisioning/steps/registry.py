@@ -4,14 +4,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from provisioning.clients.interfaces import ClusterWrites, HelmWrites, KubectlWrites
+from provisioning.clock import Clock
 from provisioning.configuration import Provisioning
 from provisioning.steps.base import StepAction
 from provisioning.steps.clearml_steps import AdminUser, AgentCredentials, Company, Domains, Queues
 from provisioning.steps.helm_steps import HelmRelease
 from provisioning.steps.kubernetes_steps import Namespace, NetworkPolicies
+from provisioning.steps.spec_steps import ForgetSpec, RecordSpec
 
 if TYPE_CHECKING:
     from provisioning.clients.clearml import ClearML
+    from provisioning.store import Store
 
 
 def build_actions(
@@ -21,6 +24,8 @@ def build_actions(
     cluster: ClusterWrites,
     helm: HelmWrites,
     kubectl: KubectlWrites,
+    store: "Store",
+    clock: Clock,
 ) -> Mapping[str, StepAction]:
     """Return kind → action. The clients are shared by all threads."""
     secrets = {"redis.password": configuration.redis.password}
@@ -34,6 +39,8 @@ def build_actions(
         Queues(clearml),
         Namespace(cluster),
         NetworkPolicies(cluster, kubectl),
+        RecordSpec(store, clock),
+        ForgetSpec(store),
         HelmRelease(helm, cluster, charts={"agent": configuration.agent.chart}, secrets=secrets),
     )
     return {action.kind: action for action in actions}

@@ -58,9 +58,14 @@ def take(db: Database, ranges: Sequence[PortRange], *, tenant: str, job: str, no
         db.table("leases").insert(row, replace=True)
 
 
-def confirm(db: Database, job: str) -> None:
-    """Make the job's leases hold for good: its tenant is there."""
-    db.execute("UPDATE leases SET expires_at = NULL WHERE job = ?", [job])
+def settle(db: Database, ranges: Sequence[PortRange], *, tenant: str, job: str) -> None:
+    """Make *job*'s leases hold for good, and give up whatever else *tenant* holds beside *ranges*."""
+    db.execute("UPDATE leases SET expires_at = NULL WHERE tenant = ? AND job = ?", [tenant, job])
+    for row in list(db.table("leases").rows_where("tenant = ?", [tenant])):
+        if PortRange(row["start"], row["size"]) not in ranges:
+            db.table("leases").delete_where(
+                "tenant = ? AND start = ? AND size = ?", [tenant, row["start"], row["size"]]
+            )
 
 
 def release(db: Database, tenant: str, job: str | None) -> None:

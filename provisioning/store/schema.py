@@ -49,6 +49,12 @@ def _audit(db: Database) -> None:
     audit.create_table(db)
 
 
+@MIGRATIONS(name="0005_leases_by_size")
+def _leases_by_size(db: Database) -> None:
+    """A resized tenant holds two envelopes with one start until the larger or the smaller one has proved itself."""
+    db.table("leases").transform(pk=("tenant", "start", "size"))
+
+
 def migrate(db: Database) -> None:
     """Bring the database up to date. Raises: PermanentError where a newer version made it."""
     known = {migration.name for migration in MIGRATIONS._migrations}  # noqa: SLF001 - there is no public list

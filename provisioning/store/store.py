@@ -201,10 +201,10 @@ class Store:
         with self._lock:
             return leases.live(self._db, self._clock.now())
 
-    def confirm_leases(self, job_id: str) -> None:
-        """Make the job's leases hold for good."""
+    def settle_leases(self, tenant: str, ranges: Sequence[PortRange], job_id: str) -> None:
+        """Make the job's leases hold for good and give up what *tenant* holds beside *ranges*."""
         with self._lock, self._write():
-            leases.confirm(self._db, job_id)
+            leases.settle(self._db, ranges, tenant=tenant, job=job_id)
 
     def release_leases(self, tenant: str, job_id: str | None = None) -> None:
         """Give up what *job_id* leased for *tenant* and has not confirmed; without a job, all of the tenant's."""
@@ -235,6 +235,11 @@ class Store:
             tenants.write(self._db, record)
             if event is not None:
                 self._append(event)
+
+    def forget_tenant(self, name: str) -> None:
+        """Remove the tenant's record. Its jobs and its audit rows stay. A missing one is fine."""
+        with self._lock, self._write():
+            tenants.forget(self._db, name)
 
     # -- deliveries -----------------------------------------------------------------------------------------
 

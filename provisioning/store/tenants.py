@@ -1,4 +1,4 @@
-"""What is recorded of a tenant once its job has succeeded: enough to plan the same again."""
+"""What is recorded of a tenant once its job has succeeded: its spec, enough to plan the same again."""
 
 from datetime import datetime
 
@@ -12,9 +12,9 @@ class TenantRecord(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str
-    request: dict[str, JsonValue]  # the arguments of the command that made it
-    outputs: dict[str, dict[str, JsonValue]] = {}  # step id → outputs: company id, user id, …
-    job: str
+    request: dict[str, JsonValue]  # the spec: the `tenant create` request that would make it as it shall be
+    outputs: dict[str, dict[str, JsonValue]] = {}  # step id → outputs: company id, user id
+    job: str  # that wrote this record
     recorded_at: datetime  # aware, UTC
 
 
@@ -27,6 +27,10 @@ def read_all(db: Database) -> tuple[TenantRecord, ...]:
     return tuple(
         TenantRecord.model_validate_json(row["body"]) for row in db.table("tenants").rows_where(order_by="name")
     )
+
+
+def forget(db: Database, name: str) -> None:
+    db.table("tenants").delete_where("name = ?", [name])
 
 
 def write(db: Database, record: TenantRecord) -> None:

@@ -135,12 +135,28 @@ def test_leases_of_two_tenants_never_overlap(tmp_path: Path) -> None:
     store.close()
 
 
+def test_a_resized_tenant_keeps_its_old_ports_until_the_new_ones_have_proved_themselves(tmp_path: Path) -> None:
+    """The larger envelope of the same start stands beside the old one; a failure gives up only the new one."""
+    store = open_store(tmp_path)
+    small, large = PortRange(31_000, 10), PortRange(31_000, 20)
+    made = create(store, "acme", leases=[small])
+    store.settle_leases("acme", [small], made.id)
+    tried = create(store, "acme", leases=[large])
+    assert [lease.ports for lease in store.leases()] == [small, large]
+    store.release_leases("acme", tried.id)
+    assert [lease.ports for lease in store.leases()] == [small]
+    again = create(store, "acme", leases=[large])
+    store.settle_leases("acme", [large], again.id)
+    assert [(lease.ports, lease.expires_at) for lease in store.leases()] == [(large, None)]
+    store.close()
+
+
 def test_a_lease_ends_with_its_time_unless_its_job_is_open_or_succeeded(tmp_path: Path) -> None:
     clock = TurnedClock()
     store = open_store(tmp_path, clock)
     kept = create(store, "kept", leases=[PortRange(31_000, 10)], lease_ttl_s=60)
     create(store, "lost", leases=[PortRange(31_100, 10)], lease_ttl_s=60, state=JobState.DENIED)
-    store.confirm_leases(kept.id)
+    store.settle_leases("kept", [PortRange(31_000, 10)], kept.id)
     clock.turn(seconds=61)
     store.drop_expired_leases()
     assert [(lease.tenant, lease.expires_at) for lease in store.leases()] == [("kept", None)]
@@ -214,6 +230,10 @@ def test_a_tenant_is_recorded_and_replaced(tmp_path: Path) -> None:
     assert store.tenants() == (newer,)
     assert store.tenant("acme") == newer
     assert store.tenant("beta") is None
+    store.forget_tenant("acme")
+    store.forget_tenant("acme")
+    assert store.tenants() == ()
+    assert [row["action"] for row in store.audit_rows()] == ["tenant.recorded"], "evidence stays"
     store.close()
 
 

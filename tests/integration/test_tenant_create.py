@@ -1,175 +1,22 @@
 """`tenant create` from command to finished tenant: real store, runner, planner and ClearML client, the stand-in
 ClearML server over HTTP, and strict stand-ins for cluster, helm and kubectl."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from commands.grammar import Invocation, parse
-from policies.approvals import Actor, Refusal
 from provisioning import job_decisions
-from provisioning.clients.clearml import ClearML
 from provisioning.clients.clearml_errors import ClearMLError
 from provisioning.clients.cluster_objects import ServicePorts
 from provisioning.clients.helm_releases import Release
-from provisioning.configuration import Provisioning
 from provisioning.errors import TemporaryError, UnreachableError
-from provisioning.facts import FactsGatherer
 from provisioning.jobs import Job, JobState
-from provisioning.known_users import KnownUsers
 from provisioning.plan import Plan, Presence
-from provisioning.planner import Planner
-from provisioning.port_ranges import PortRange
-from provisioning.runner import Runner
-from provisioning.steps.registry import build_actions
-from provisioning.store import Change
-from sandbox.clearml.api import create_app
 from sandbox.clearml.state import ClearMLState
-from sandbox.serving import LoopbackServer
-from tests.fakes import FakeCluster, FakeHelm, FakeKubectl, FakeRelease
-from tests.integration.store_samples import ANA, TurnedClock, create, open_store
-
-ACME = "tenant create acme --admin-email ana@acme.example"
-SECRETS = {"redis": "a-redis-password", "image": "a-registry-token"}
-
-
-class Crash(BaseException):
-    """The process died here: nothing catches it."""
-
-
-@dataclass
-class World:
-    """Everything around one bot. ``restart`` is another process on the same store."""
-
-    folder: Path
-    url: str
-    state: ClearMLState
-    cluster: FakeCluster = field(default_factory=FakeCluster)
-    settings: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.helm = FakeHelm(self.cluster)
-        self.clock = TurnedClock()
-        self.store = open_store(self.folder, self.clock)
-        self._start()
-
-    def restart(self) -> None:
-        """Go on as another process would: nothing is known but what is stored."""
-        self.clearml.close()
-        self._start()
-
-    def _start(self) -> None:
-        self.configuration = Provisioning.model_validate(
-            {
-                "data_dir": self.folder,
-                "clearml": {
-                    "api_url": self.url,
-                    "web_url": "https://app.platform.example",
-                    "files_url": "https://files.platform.example",
-                    "access_key": self.state.system_key,
-                    "secret_key": self.state.system_secret,
-                    "timeout_s": 2,
-                },
-                "agent": {"chart": {"reference": "agent"}, "image_password": SECRETS["image"]},
-                "redis": {"password": SECRETS["redis"]},
-                "ports": {"external_ip": "203.0.113.10"},
-            }
-            | self.settings
-        )
-        self.clearml = ClearML(self.configuration.clearml, known_users=KnownUsers(self.store))
-        actions = build_actions(
-            configuration=self.configuration,
-            clearml=self.clearml,
-            cluster=self.cluster,
-            helm=self.helm,
-            kubectl=FakeKubectl(self.cluster),
-        )
-        facts = FactsGatherer(
-            configuration=self.configuration,
-            clearml=self.clearml,
-            cluster=self.cluster,
-            helm=self.helm,
-            store=self.store,
-        )
-        self.planner = Planner(actions=actions, facts=facts)
-        self.runner = Runner(self.store, actions, self.planner.replan, self.clock, delay_scale=0.0)
-
-    def answer(self, text: str) -> Plan | Refusal:
-        invocation = parse(text)
-        assert isinstance(invocation, Invocation), invocation
-        return self.planner.plan(invocation.spec.name, invocation.args)
-
-    def plan(self, text: str) -> Plan:
-        answer = self.answer(text)
-        assert isinstance(answer, Plan), answer
-        return answer
-
-    def refusal(self, text: str) -> Refusal:
-        answer = self.answer(text)
-        assert isinstance(answer, Refusal)
-        return answer
-
-    def job(self, plan: Plan) -> Job:
-        ranges = [step.inputs.get("port_range") for step in plan.steps]
-        leases = [PortRange(**one) for one in ranges if isinstance(one, dict)]  # type: ignore[arg-type]  # JSON
-        return create(
-            self.store, plan.subject, plan=plan, state=JobState.QUEUED, approval=None, leases=leases, lease_ttl_s=3600
-        )
-
-    def run(self, job: Job) -> Job:
-        """Carry the job's present attempt through, as the engine does."""
-        begun = self.runner.begin(job.id, job.attempt)
-        for step_id in (step_id for wave in begun["waves"] for step_id in wave):
-            run = self.runner.undo_step if begun["undo"] else self.runner.run_step
-            if not run(job.id, step_id, job.attempt)["ok"]:
-                break
-        if begun["ok"]:
-            self.runner.finish(job.id, job.attempt)
-        return self.store.job(job.id)
-
-    def decide(self, job: Job, decision: Callable[[Job, Actor, datetime], Change | Refusal]) -> Job:
-        """Let somebody click a button of the failed job."""
-
-        def change(fresh: Job) -> Change:
-            answer = decision(fresh, ANA, self.clock.now())
-            assert isinstance(answer, Change), answer
-            return answer
-
-        return self.store.update_job(job.id, change)
-
-    def make(self, text: str) -> Job:
-        done = self.run(self.job(self.plan(text)))
-        assert done.state is JobState.SUCCEEDED, done.failure
-        return done
-
-    def company(self, name: str) -> dict[str, Any]:
-        (found,) = (one for one in self.state.companies() if one["name"] == name)
-        return found
-
-
-@pytest.fixture
-def state() -> ClearMLState:
-    return ClearMLState(clock=lambda: 1_000_000.0)
-
-
-@pytest.fixture
-def url(state: ClearMLState) -> Iterator[str]:
-    server = LoopbackServer(create_app(state))
-    yield server.start()
-    server.stop()
-
-
-@pytest.fixture
-def world(tmp_path: Path, url: str, state: ClearMLState) -> Iterator[World]:
-    made = World(tmp_path, url, state)
-    yield made
-    made.clearml.close()
-    made.store.close()
+from tests.fakes import FakeRelease
+from tests.integration.tenant_world import ACME, SECRETS, Crash, World
 
 
 def test_a_tenant_is_made_with_everything_that_it_needs(world: World) -> None:

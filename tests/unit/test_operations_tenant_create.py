@@ -92,6 +92,7 @@ def test_steps_run_in_waves_that_keep_the_order_needed() -> None:
         {"admin_user", "policies"},
         {"credentials", "domains", "queues"},
         {"agent"},
+        {"spec"},
     ]
 
 
@@ -379,7 +380,7 @@ def test_a_company_that_is_not_ours_is_refused() -> None:
     assert answer.reason == "ClearML has a company acme already (c1), and not by this bot"
 
 
-@pytest.mark.parametrize("ours", [{"namespace_labels": OURS}, {"is_recorded": True}, {"made_by_job": 7}])
+@pytest.mark.parametrize("ours", [{"namespace_labels": OURS}, {"recorded": {"name": "acme"}}, {"made_by_job": 7}])
 def test_a_company_that_is_ours_is_taken_up(ours: dict[str, Any]) -> None:
     """Any one trace of ours is enough: a namespace, a record, or a job that began."""
     draft(company_id="c1", **ours)
