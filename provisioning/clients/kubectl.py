@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ from provisioning.clients.tool_errors import cluster_error
 
 FIELD_MANAGER = "clearml-chatops"
 
+# How kubelets say that the command itself has failed: the usual one, and kwok's.
+_ENDED = re.compile(
+    r"command terminated with exit code (\d+)|error executing command in container: .*exit status (\d+)"
+)
 _VOLATILE = re.compile(r"[+ -]  (creationTimestamp|generation|resourceVersion|uid):")
 
 
@@ -136,9 +141,12 @@ class Kubectl:
             cancelled=cancelled,
             subject=f"exec in {namespace}/{pod}",
         )
-        if completed.returncode != 0 and "command terminated with exit code" not in completed.stderr:
+        if completed.returncode == 0:
+            return completed
+        ended = _ENDED.search(completed.stderr)
+        if ended is None:
             raise cluster_error(f"running {argv[0]} in {namespace}/{pod}", completed)
-        return completed
+        return replace(completed, returncode=int(ended[1] or ended[2]))
 
     def _command(self, verb: str) -> list[str | Path]:
         return [self._binary, verb, *self._cluster_flags]

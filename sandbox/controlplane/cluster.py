@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from sandbox.controlplane import certificates, stages
+from sandbox.controlplane.gpus import Gpus
 from sandbox.controlplane.nodes import DEFAULT_NODES, FakeNode, manifest
 from sandbox.processes import Child, free_ports
 
@@ -35,14 +36,13 @@ class ControlPlane:
         folder: Path,
         *,
         nodes: Sequence[FakeNode] = DEFAULT_NODES,
-        exec_path: Path | None = None,
     ) -> None:
         self._binaries = binaries
         self._folder = folder
         self._nodes = nodes
-        self._exec_path = exec_path  # put first on PATH for what `kubectl exec` runs
         self._children: list[Child] = []
         self.kubeconfig = folder / "kubeconfig"
+        self.gpus = Gpus(folder / "gpus", [node for node in nodes if node.gpus])
         self._token = secrets.token_hex(24)
         self._url = ""
 
@@ -66,6 +66,8 @@ class ControlPlane:
             self._start_kwok(kwok_port, certs)
             for node in self._nodes:
                 self._call("POST", "/api/v1/nodes", manifest(node))
+            for path, body in self.gpus.objects():
+                self._call("POST", path, body)
         except BaseException:
             self.stop()
             raise
@@ -135,9 +137,9 @@ class ControlPlane:
         self._run("kube-scheduler", *shared)
 
     def _start_kwok(self, port: int, certs: certificates.Certificates) -> None:
+        self.gpus.write()
         configuration = self._folder / "kwok.yaml"
-        configuration.write_text(yaml.safe_dump_all(stages.configuration()))
-        path = os.environ["PATH"] if self._exec_path is None else f"{self._exec_path}:{os.environ['PATH']}"
+        configuration.write_text(yaml.safe_dump_all(stages.configuration(self.gpus.pods)))
         self._run(
             "kwok",
             f"--kubeconfig={self.kubeconfig}",
@@ -150,7 +152,7 @@ class ControlPlane:
             f"--node-port={port}",
             f"--tls-cert-file={certs.serving_cert}",
             f"--tls-private-key-file={certs.serving_key}",
-            env={**os.environ, "PATH": path},
+            env={**os.environ, "PATH": f"{self.gpus.bin}:{os.environ['PATH']}"},  # what `kubectl exec` runs
         )
 
     def _write_kubeconfig(self, certs: certificates.Certificates) -> None:

@@ -6,16 +6,19 @@ Sources: GPU feature discovery's labels and the device plugin's resource names u
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox.gpus.state import card_of
+
 
 @dataclass(frozen=True, kw_only=True)
 class FakeNode:
-    """A node with *gpus* GPUs, all in MIG mode and holding *slices*: resource suffix → instances."""
+    """A node with *gpus* GPUs, in MIG mode (or not) and holding *slices*: resource suffix → instances."""
 
     name: str
     product: str = ""
     memory_mib: int = 0
     gpus: int = 0
     slices: dict[str, int] = field(default_factory=dict)
+    mig: bool = True
     mig_label: bool = True
 
 
@@ -53,10 +56,12 @@ def manifest(node: FakeNode) -> dict[str, Any]:
             "nvidia.com/gpu.product": node.product,
             "nvidia.com/gpu.memory": str(node.memory_mib),
             "nvidia.com/gpu.count": str(node.gpus),
-            "nvidia.com/gpu.replicas": "0",
-            "nvidia.com/mig.capable": "true",
+            "nvidia.com/gpu.replicas": "0" if node.mig else "1",
+            "nvidia.com/mig.capable": str(bool(card_of(node.product).table)).lower(),
             "nvidia.com/mig.strategy": "mixed",
         }
+        if not node.mig:
+            resources["nvidia.com/gpu"] = str(node.gpus)
         if node.mig_label:
             labels["cdmo.clear.ml/gpu-partitioning"] = "mig"
         for profile, count in node.slices.items():

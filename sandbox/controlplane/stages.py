@@ -3,7 +3,11 @@
 Each stage is kwok's ``Stage``: which objects it takes, and a template of the status that it writes.
 """
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from sandbox.gpus import device_plugin
 
 _GONE = {"key": ".metadata.deletionTimestamp", "operator": "Exists"}
 _NOT_GONE = {"key": ".metadata.deletionTimestamp", "operator": "DoesNotExist"}
@@ -29,7 +33,7 @@ nodeInfo:
   containerRuntimeVersion: kwok
   kernelVersion: kwok
   osImage: kwok
-  bootID: ""
+  bootID: {{ or .status.nodeInfo.bootID .metadata.uid | Quote }}
   machineID: ""
   systemUUID: ""
 """
@@ -87,8 +91,11 @@ def _stage(name: str, kind: str, matches: list[dict[str, Any]], then: dict[str, 
     }
 
 
-def configuration() -> list[dict[str, Any]]:
-    """Return kwok's configuration. Any pod may be exec'ed into; the answer comes from the host's PATH."""
+def configuration(gpu_pods: Mapping[str, Path]) -> list[dict[str, Any]]:
+    """Return kwok's configuration. Any pod may be exec'ed into; the answer comes from the host's PATH.
+
+    *gpu_pods*: a device plugin's pod → the file with its node's cards, which ``nvidia-smi`` answers from.
+    """
     return [
         _stage(
             "node-ready",
@@ -113,10 +120,24 @@ def configuration() -> list[dict[str, Any]]:
             {"statusTemplate": _POD_COMPLETE},
         ),
         _stage("pod-gone", "Pod", [_GONE], {"delete": True}),
-        {
-            "apiVersion": "kwok.x-k8s.io/v1alpha1",
-            "kind": "ClusterExec",
-            "metadata": {"name": "any-pod"},
-            "spec": {"execs": [{"local": {}}]},
-        },
+        *(
+            _exec(
+                pod,
+                {
+                    "selector": {"matchNamespaces": [device_plugin.NAMESPACE], "matchNames": [pod]},
+                    "execs": [{"local": {"envs": [{"name": "SANDBOX_GPUS", "value": str(path)}]}}],
+                },
+            )
+            for pod, path in gpu_pods.items()
+        ),
+        _exec("any-pod", {"execs": [{"local": {}}]}),  # last: the first that matches answers
     ]
+
+
+def _exec(name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": "kwok.x-k8s.io/v1alpha1",
+        "kind": "ClusterExec",
+        "metadata": {"name": name},
+        "spec": spec,
+    }

@@ -92,6 +92,9 @@ def test_the_commands_exit_code_comes_back(fake: FakeKubectl) -> None:
     assert (completed.returncode, completed.stdout) == (7, "said")
     argv, _, _ = fake.call
     assert argv[-5:] == ["--container=main", "pod-0", "--", "nvidia-smi", "-L"]
+    kwoks = "error: Internal error occurred: error executing command in container: cmd wait: x: exit status 6\n"
+    fake.answers(code=1, out="said", err=kwoks)
+    assert fake.client.exec("acme", "pod-0", None, ["nvidia-smi"]).returncode == 6
     fake.answers(code=1, err='Error from server (NotFound): pods "pod-0" not found')
     with pytest.raises(PermanentError, match="running nvidia-smi in acme/pod-0"):
         fake.client.exec("acme", "pod-0", None, ["nvidia-smi"])
