@@ -10,6 +10,7 @@ from bot.slack.mrkdwn import block, code, cut, cut_markup, date, duration, escap
 from policies.approvals import Approval
 from provisioning.jobs import Failure, Job, JobState, StepState, StepStatus
 from provisioning.plan import Plan, Presence, Step
+from provisioning.reports import Attachment
 
 APPROVE, DENY, WITHDRAW = "job_approve", "job_deny", "job_withdraw"
 RETRY, ROLL_BACK, LEAVE, CANCEL = "job_retry", "job_rollback", "job_leave", "job_cancel"
@@ -53,10 +54,11 @@ MOST_TOLD_BLOCKS = 20
 
 @dataclass(frozen=True)
 class Rendered:
-    """A message: ``text`` is what notifications and screen readers get."""
+    """A message: ``text`` is what notifications and screen readers get; ``attachments`` go with it as files."""
 
     text: str
     blocks: list[Block]
+    attachments: tuple[Attachment, ...] = ()
 
 
 def job_message(job: Job, now: datetime) -> Rendered:

@@ -36,10 +36,17 @@ def message(report: Report) -> Rendered:
                 blocks += _lines(part)
             case _:
                 assert_never(part)
+    if report.attachments:
+        blocks.append(kit.context(f"📎 {escape(cut(_names(report), 500))}"))
     if len(blocks) > MOST_BLOCKS:
         left = len(blocks) - MOST_BLOCKS
         blocks = [*blocks[:MOST_BLOCKS], kit.context(f"… and {left} more parts: ask for less, or on the command line")]
-    return Rendered(cut_markup(f"{escape(report.title)}: {escape(report.summary)}", kit.TEXT_CHARS), blocks)
+    text = cut_markup(f"{escape(report.title)}: {escape(report.summary)}", kit.TEXT_CHARS)
+    return Rendered(text, blocks, report.attachments)
+
+
+def _names(report: Report) -> str:
+    return ", ".join(each.name for each in report.attachments)
 
 
 def _table(part: Table, *, native: bool) -> list[Block]:

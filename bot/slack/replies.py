@@ -10,7 +10,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook import WebhookClient
 
-from bot.slack import render_lists
+from bot.slack import render_lists, uploads
 from bot.slack.render_job import Rendered
 from provisioning.errors import ChatopsError
 
@@ -23,10 +23,15 @@ TIMEOUT_S = 10
 def to_person(client: WebClient, *, channel: str, user: str, response_url: str = "") -> Reply:
     """Return what replies to *user* alone: by the response_url, else as an ephemeral message, else directly.
 
-    The response_url works in channels that the bot is not in, but only five times in half an hour.
+    The response_url works in channels that the bot is not in, but only five times in half an hour. Files cannot be
+    for one person's eyes in a channel: they go to the bot's conversation with *user*.
     """
 
     def reply(shown: Rendered) -> None:
+        say(shown)
+        uploads.to_person(client, shown.attachments, user=user, comment=shown.text)
+
+    def say(shown: Rendered) -> None:
         if response_url and _by_url(response_url, shown):
             return
         if channel:

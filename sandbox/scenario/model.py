@@ -16,6 +16,7 @@ EXPECTATIONS = (
     "message",
     "no_message",
     "modal",
+    "file",
     "job",
     "audit",
     "audit_count",

@@ -143,6 +143,7 @@ class Runner:
             "message": lambda: self._look_at_messages(text, wanted=True),
             "no_message": lambda: self._look_at_messages(text, wanted=False),
             "modal": lambda: self._look_at_modal(text),
+            "file": lambda: self._look_at_files(text),
             "job": lambda: sight.job_lacks(text),
             "audit": lambda: sight.audit_lacks(text),
             "audit_count": lambda: sight.audit_count_lacks(text),
@@ -164,6 +165,12 @@ class Runner:
             return "no modal is open"
         plain = str(modal["plain"])
         return None if matches(expected, plain) else plain
+
+    def _look_at_files(self, expected: str) -> str | None:
+        """Look at the files in the channel and in this person's conversation with the bot."""
+        seen = [*self._visible(), *self._world.workspace.visible(self._person, "dm")]
+        files = [f"{file['name']} {file['title']} {file['alt']}" for message in seen for file in message["files"]]
+        return None if any(matches(expected, file) for file in files) else f"the files are: {files or 'none'}"
 
     def _look_at_messages(self, expected: str, *, wanted: bool) -> str | None:
         plains = [str(message["plain"]) for message in self._visible()]

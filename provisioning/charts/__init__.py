@@ -1,0 +1,1 @@
+"""Pictures as PNG: light ground, colours that colour-blind people tell apart, never colour alone."""

@@ -1,0 +1,267 @@
+"""A map of GPUs: each a bar of its slices, coloured by who holds them; idle ones hatched, what is free blank. Pure."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from provisioning.charts import canvas
+from provisioning.charts.canvas import Canvas
+
+MOST_BARS = 200  # more GPUs than that are drawn as one bar a node, more nodes as one bar a model
+MARGIN, BAR, GAP, COLUMN_GAP = 20.0, 22.0, 6.0, 28.0
+LABEL_WIDTH, BAR_WIDTH = 110.0, 300.0
+TITLE_HEIGHT, LEGEND_HEIGHT, FOOT_HEIGHT = 62.0, 24.0, 26.0
+MOST_LEGEND = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slice:
+    """Some units of one GPU. ``holder`` is a tenant or namespace, None where it is idle."""
+
+    start: int
+    size: int
+    profile: str
+    holder: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GpuBar:
+    """One GPU. ``label`` says which on its node: ``GPU 0``."""
+
+    node: str
+    label: str
+    model: str
+    units: int
+    slices: tuple[Slice, ...]
+    closed: bool = False  # the node takes no new pods
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A piece of a bar, in units. ``holder`` "" is idle, None free."""
+
+    size: float
+    holder: str | None
+    words: str
+
+
+@dataclass(frozen=True)
+class _Bar:
+    group: str
+    label: str
+    units: float
+    parts: tuple[_Part, ...]
+    closed: bool
+
+
+def draw(gpus: Sequence[GpuBar], *, title: str, note: str = "") -> bytes:
+    """Return the map as PNG. *note* stands at its foot: what is known of places, and when it was read."""
+    bars, what = _bars(gpus)
+    order = _by_share(gpus)
+    colors = canvas.colors_of(order)
+    columns = 1 if len(bars) <= 12 else 2 if len(bars) <= 48 else 3 if len(bars) <= 96 else 4
+    rows = _layout(bars, columns)
+    width = 2 * MARGIN + columns * (LABEL_WIDTH + BAR_WIDTH) + (columns - 1) * COLUMN_GAP
+    legend = _legend(order, colors, width - 2 * MARGIN)
+    height = TITLE_HEIGHT + len(legend) * LEGEND_HEIGHT + max(rows.heights) + FOOT_HEIGHT + MARGIN
+    page = Canvas(width, height)
+    page.text(MARGIN, 16, title, size=17, strong=True)
+    page.text(MARGIN, 40, what, size=11.5, color=canvas.FAINT)
+    top = TITLE_HEIGHT
+    for line in legend:
+        for x, name, color in line:
+            _swatch(page, x, top, name, color)
+        top += LEGEND_HEIGHT
+    for bar, x, y, headed in rows.places:
+        if headed:
+            page.text(
+                MARGIN + x,
+                top + y - 16,
+                canvas.shortened(bar.group, LABEL_WIDTH + BAR_WIDTH - 8, 11.5),
+                size=11.5,
+                strong=True,
+            )
+        _bar(page, bar, MARGIN + x, top + y, colors)
+    if note:
+        page.text(
+            MARGIN, height - MARGIN - 10, canvas.shortened(note, width - 2 * MARGIN, 11), size=11, color=canvas.FAINT
+        )
+    return page.png()
+
+
+def describe(gpus: Sequence[GpuBar]) -> str:
+    """Return the map in words, for those who cannot see it: at most 1,000 characters."""
+    held: Counter[str] = Counter()
+    for gpu in gpus:
+        for one in gpu.slices:
+            held[one.holder or ""] += one.size
+    whole = sum(gpu.units for gpu in gpus)
+    if not whole:
+        return "A map of GPUs: there is none."
+    shares = [f"{name} {held[name] / whole:.0%}" for name in _by_share(gpus)[:12]]
+    idle = held[""]
+    shares += [f"idle {idle / whole:.0%}", f"free {1 - held.total() / whole:.0%}"]
+    said = f"A map of {len(gpus)} GPUs as bars of slices: {', '.join(shares)}."
+    return said[:1000]
+
+
+def _bars(gpus: Sequence[GpuBar]) -> tuple[list[_Bar], str]:
+    """Return as many bars as a picture can hold, and what one bar is."""
+    if len(gpus) <= MOST_BARS:
+        bars = [_Bar(gpu.node, gpu.label, gpu.units, tuple(_parts(gpu)), gpu.closed) for gpu in gpus]
+        return bars, f"{len(gpus)} GPUs, one bar each"
+    nodes = dict.fromkeys(gpu.node for gpu in gpus)
+    by_node = len(nodes) <= MOST_BARS
+    grouped: dict[str, list[GpuBar]] = {}
+    for gpu in gpus:
+        grouped.setdefault(gpu.node if by_node else gpu.model, []).append(gpu)
+    bars = [_sum_of(name, members, by_node=by_node) for name, members in grouped.items()]
+    said = f"{len(gpus)} GPUs on {len(nodes)} nodes, one bar a {'node' if by_node else 'model'}"
+    return bars, said
+
+
+def _sum_of(name: str, gpus: list[GpuBar], *, by_node: bool) -> _Bar:
+    held: Counter[str] = Counter()
+    for gpu in gpus:
+        for one in gpu.slices:
+            held[one.holder or ""] += one.size
+    units = sum(gpu.units for gpu in gpus)
+    parts = [
+        _Part(size, holder, f"{holder or 'idle'} {size / units:.0%}")
+        for holder, size in sorted(held.items(), key=lambda pair: (pair[0] == "", -pair[1], pair[0]))
+    ]
+    parts.append(_Part(units - held.total(), None, ""))
+    group = gpus[0].model if by_node else ""
+    label = name if by_node else f"{name}, {len(gpus)} GPUs"
+    return _Bar(group, label, units, tuple(parts), all(gpu.closed for gpu in gpus))
+
+
+def _parts(gpu: GpuBar) -> Iterable[_Part]:
+    at = 0
+    for one in sorted(gpu.slices, key=lambda one: one.start):
+        if one.start > at:
+            yield _Part(one.start - at, None, "")
+        words = one.profile if one.holder is None else f"{one.profile} {one.holder}"
+        yield _Part(one.size, one.holder or "", words)
+        at = one.start + one.size
+    if at < gpu.units:
+        yield _Part(gpu.units - at, None, "")
+
+
+@dataclass(frozen=True)
+class _Rows:
+    places: list[tuple[_Bar, float, float, bool]]  # bar, x, y, whether its group's name stands above it
+    heights: list[float]
+
+
+def _layout(bars: list[_Bar], columns: int) -> _Rows:
+    """Return where each bar stands; groups keep together where they fit."""
+    groups: dict[str, list[_Bar]] = {}
+    for bar in bars:
+        groups.setdefault(bar.group, []).append(bar)
+    heights = {name: len(members) * (BAR + GAP) + (24 if name else 0) for name, members in groups.items()}
+    most = max(math.ceil(sum(heights.values()) / columns), 1)
+    places: list[tuple[_Bar, float, float, bool]] = []
+    column, y, tall = 0, 0.0, [0.0] * columns
+    for name, members in groups.items():
+        if y and y + heights[name] / 2 > most and column < columns - 1:
+            column, y = column + 1, 0.0
+        headed = bool(name)
+        for bar in members:
+            if heights[name] > most and y and y + BAR > most and column < columns - 1:
+                column, y, headed = column + 1, 0.0, bool(name)
+            y += 24 if headed else 0
+            places.append((bar, column * (LABEL_WIDTH + BAR_WIDTH + COLUMN_GAP), y, headed))
+            y += BAR + GAP
+            headed = False
+            tall[column] = max(tall[column], y)
+    return _Rows(places, tall)
+
+
+def _bar(page: Canvas, bar: _Bar, x: float, y: float, colors: dict[str, str]) -> None:
+    label = f"{bar.label} (closed)" if bar.closed else bar.label
+    page.text(
+        x,
+        y + BAR / 2,
+        canvas.shortened(label, LABEL_WIDTH - 8, 11),
+        size=11,
+        anchor="lm",
+        color=canvas.FAINT if bar.closed else canvas.INK,
+    )
+    left, unit = x + LABEL_WIDTH, BAR_WIDTH / bar.units if bar.units else 0
+    page.box((left, y, left + BAR_WIDTH, y + BAR), fill=canvas.FREE, outline=canvas.RULE)
+    for part in bar.parts:
+        right = left + part.size * unit
+        box = (left, y, right, y + BAR)
+        if part.holder is not None and part.size:
+            color = colors.get(part.holder, canvas.OTHERS)
+            if part.holder:
+                page.box(box, fill=color, outline=canvas.PAPER)
+            else:
+                page.hatch(box, color=canvas.RULE)
+                page.box(box, outline=canvas.OTHERS)
+            words = _words(part.words, right - left - 6)
+            if words:
+                ink = canvas.ink_on(color) if part.holder else canvas.INK
+                ground = None if part.holder else canvas.PAPER
+                middle = ((left + right) / 2, y + BAR / 2)
+                if ground:
+                    half = canvas.width_of(words, 10) / 2 + 2
+                    page.box((middle[0] - half, y + 4, middle[0] + half, y + BAR - 4), fill=ground)
+                page.text(*middle, words, size=10, anchor="mm", color=ink)
+        left = right
+
+
+def _words(words: str, width: float) -> str:
+    """Return as much of *words* as says something: whole, else the profile, else its ``1g``, else nothing."""
+    if canvas.width_of(words, 10) <= width:
+        return words
+    first, _, rest = words.partition(" ")
+    cut = canvas.shortened(words, width, 10)
+    if rest and len(cut) > len(first) + 4:
+        return cut
+    return next((each for each in (first, first.partition(".")[0]) if canvas.width_of(each, 10) <= width), "")
+
+
+def _by_share(gpus: Sequence[GpuBar]) -> list[str]:
+    """Return the holders, whoever holds most first."""
+    held: Counter[str] = Counter()
+    for gpu in gpus:
+        for one in gpu.slices:
+            if one.holder:
+                held[one.holder] += one.size
+    return sorted(held, key=lambda name: (-held[name], name))
+
+
+def _legend(order: list[str], colors: dict[str, str], width: float) -> list[list[tuple[float, str, str]]]:
+    """Return lines of (x, name, colour), as wide as the page; the colours ``idle`` and ``free`` are no colours."""
+    shown = order[: min(MOST_LEGEND, len(canvas.PALETTE))]
+    rest = len(order) - len(shown)
+    entries = [(name, colors[name]) for name in shown]
+    entries += [(f"{rest} more", canvas.OTHERS)] if rest else []
+    entries += [("idle", "idle"), ("free", "free")]
+    lines: list[list[tuple[float, str, str]]] = [[]]
+    x = MARGIN
+    for name, color in entries:
+        shown_name = canvas.shortened(name, 160, 11.5)
+        wide = 18 + canvas.width_of(shown_name, 11.5) + 18
+        if x + wide > MARGIN + width and lines[-1]:
+            lines.append([])
+            x = MARGIN
+        lines[-1].append((x, shown_name, color))
+        x += wide
+    return lines
+
+
+def _swatch(page: Canvas, x: float, y: float, name: str, color: str) -> None:
+    box = (x, y, x + 13, y + 13)
+    match color:
+        case "idle":
+            page.hatch(box, color=canvas.OTHERS)
+            page.box(box, outline=canvas.OTHERS)
+        case "free":
+            page.box(box, fill=canvas.FREE, outline=canvas.RULE)
+        case _:
+            page.box(box, fill=color)
+    page.text(x + 18, y + 6.5, name, size=11.5, anchor="lm")
