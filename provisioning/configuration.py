@@ -72,6 +72,8 @@ class PortPool(Configuration):
     """The first port of the pool: NodePorts, both ends included."""
     last: int = Field(default=32767, ge=30000, le=32767)
     """The last port of the pool."""
+    node_port_range: str | None = Field(default=None, pattern=r"^\d{1,5}-\d{1,5}$")
+    """The API server's --service-node-port-range. Default: as its own pod says, else `30000-32767`."""
     external_ip: str | None = None
     """The address that users reach session ports at; needed where ports are on."""
 

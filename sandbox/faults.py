@@ -30,7 +30,11 @@ class Faults:
             "clearml_error": lambda count: setattr(clearml, "fail_next", count),
             "clearml_slow": lambda seconds: setattr(clearml, "slow_s", float(seconds)),
         }
-        self._named: dict[str, Callable[[str], Any]] = {"stranger_company": clearml.add_company}
+        self._named: dict[str, Callable[[str], Any]] = {
+            "stranger_company": clearml.add_company,
+            "node_port": world.take_node_port,
+            "drop_service": world.drop_service,
+        }
 
     @property
     def names(self) -> tuple[str, ...]:

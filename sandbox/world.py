@@ -263,11 +263,27 @@ class World:
 
     def cordon_nodes(self, *, unschedulable: bool) -> None:
         """Let no new pod be scheduled, so that helm waits for its pods; or let them again."""
-        verb = "cordon" if unschedulable else "uncordon"
+        self._run_kubectl("cordon" if unschedulable else "uncordon", "--selector", "type=kwok")
+
+    def take_node_port(self, what: str) -> None:
+        """Let a Service of somebody's have a NodePort: ``default/front:31012``. Raises: ValueError."""
+        where, _, port = what.rpartition(":")
+        namespace, _, name = where.partition("/")
+        if not (namespace and name and port.isdigit()):
+            raise ValueError(f"node_port: {what} is not as in default/front:31012")
+        self._run_kubectl("create", "service", "nodeport", name, "-n", namespace, "--tcp=80", f"--node-port={port}")
+
+    def drop_service(self, what: str) -> None:
+        """Delete a Service behind everybody's back: ``acme/clearml-session-3``."""
+        namespace, _, name = what.partition("/")
+        self._run_kubectl("delete", "service", "-n", namespace, name)
+
+    def _run_kubectl(self, *words: str) -> None:
         where = [] if self.kubeconfig is None else ["--kubeconfig", str(self.kubeconfig)]
         where += [] if self._kube_context is None else ["--context", self._kube_context]
-        command = [str(self._kubectl), *where, verb, "--selector", "type=kwok"]
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        done = subprocess.run([str(self._kubectl), *where, *words], check=False, capture_output=True, timeout=60)
+        if done.returncode:
+            raise ValueError(f"kubectl {' '.join(words)}: {done.stderr.decode(errors='replace').strip()}")
 
     def fault(self, what: Any) -> None:
         """Break or mend something (docs/scenarios.md). Raises: ValueError where it is unknown."""

@@ -11,8 +11,9 @@ import httpx
 from pydantic import SecretStr
 
 from provisioning.clients.clearml import ClearML
-from provisioning.clients.cluster_objects import NamespaceFacts, Node, Pod, ServicePorts
+from provisioning.clients.cluster_objects import HostPorts, NamespaceFacts, Node, Pod, ServicePorts
 from provisioning.clients.helm import Release
+from provisioning.clients.helm_storage import StoredRelease
 from provisioning.configuration import Chart, ClearMLServer
 from provisioning.errors import PermanentError, TemporaryError
 from provisioning.known_users import KnownUsers, Records
@@ -81,6 +82,9 @@ class FakeCluster:
     all_nodes: list[Node] = field(default_factory=lambda: [mig_node()])
     all_services: list[ServicePorts] = field(default_factory=list)
     all_pods: list[Pod] = field(default_factory=list)
+    all_host_ports: list[HostPorts] = field(default_factory=list)
+    api_range: tuple[int, int] | None = None
+    unreadable: list[StoredRelease] = field(default_factory=list)  # releases that no one can unpack
     policies: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     releases: dict[tuple[str, str], "FakeRelease"] = field(default_factory=dict)
     writes: list[str] = field(default_factory=list)
@@ -133,6 +137,27 @@ class FakeCluster:
 
     def services(self) -> tuple[ServicePorts, ...]:
         return tuple(self.all_services)
+
+    def host_ports(self) -> tuple[HostPorts, ...]:
+        return tuple(self.all_host_ports)
+
+    def stored_releases(self) -> tuple[StoredRelease, ...]:
+        stored = (
+            StoredRelease(
+                namespace=namespace,
+                name=name,
+                revision=one.release.revision,
+                status=one.release.status,
+                chart=one.release.chart,
+                values=one.values,
+                defaults={},
+            )
+            for (namespace, name), one in self.releases.items()
+        )
+        return (*stored, *self.unreadable)
+
+    def node_port_range(self) -> tuple[int, int] | None:
+        return self.api_range
 
     def pods(self, namespace: str | None = None) -> tuple[Pod, ...]:
         return tuple(self.all_pods)

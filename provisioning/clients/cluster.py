@@ -9,9 +9,10 @@ from typing import Any
 from kubernetes import client
 from pydantic import SecretStr
 
-from provisioning.clients import names
+from provisioning.clients import cluster_ports, names
 from provisioning.clients.cluster_access import NotFoundError, connect, mapped
-from provisioning.clients.cluster_objects import NamespaceFacts, Node, Pod, ServicePorts
+from provisioning.clients.cluster_objects import HostPorts, NamespaceFacts, Node, Pod, ServicePorts
+from provisioning.clients.helm_storage import StoredRelease
 from provisioning.configuration import Cluster
 from provisioning.errors import TemporaryError
 
@@ -145,16 +146,22 @@ class ClusterClient:
     def services(self) -> tuple[ServicePorts, ...]:
         """Return every Service of the cluster with the node ports that it holds."""
         with mapped("listing Services"):
-            return tuple(
-                ServicePorts(
-                    namespace=item.metadata.namespace,
-                    name=item.metadata.name,
-                    type=item.spec.type or "ClusterIP",
-                    node_ports=tuple(port.node_port for port in item.spec.ports or () if port.node_port),
-                    health_check_node_port=item.spec.health_check_node_port or None,
-                )
-                for item in _pages(self._core().list_service_for_all_namespaces)
-            )
+            return cluster_ports.services(self._core())
+
+    def host_ports(self) -> tuple[HostPorts, ...]:
+        """Return the pods of the cluster that take ports of their node, or may."""
+        with mapped("listing pods"):
+            return cluster_ports.host_ports(self._core())
+
+    def stored_releases(self) -> tuple[StoredRelease, ...]:
+        """Return every helm release, deployed, failed or pending, with the ports that its values give sessions."""
+        with mapped("listing the Secrets that helm keeps releases in"):
+            return cluster_ports.stored_releases(self._core())
+
+    def node_port_range(self) -> tuple[int, int] | None:
+        """Return the API server's range of NodePorts, both ends included; None where it cannot be seen."""
+        with mapped("reading the API server's range of NodePorts"):
+            return cluster_ports.node_port_range(self._core())
 
     def pods(self, namespace: str | None = None) -> tuple[Pod, ...]:
         """Return the pods of *namespace*, or of the whole cluster."""

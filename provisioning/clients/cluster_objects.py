@@ -46,3 +46,14 @@ class Pod:
     labels: Mapping[str, str]
     requests: Mapping[str, int]
     host_ports: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostPorts:
+    """A pod that takes ports of its node, or may. On the node's network it listens wherever it likes."""
+
+    namespace: str
+    pod: str
+    node: str | None  # None until it is scheduled
+    ports: tuple[int, ...]  # as declared
+    host_network: bool

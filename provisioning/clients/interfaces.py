@@ -8,8 +8,9 @@ from typing import Any, Protocol
 
 from pydantic import SecretStr
 
-from provisioning.clients.cluster_objects import NamespaceFacts, Node, Pod, ServicePorts
+from provisioning.clients.cluster_objects import HostPorts, NamespaceFacts, Node, Pod, ServicePorts
 from provisioning.clients.helm_releases import Release
+from provisioning.clients.helm_storage import StoredRelease
 from provisioning.configuration import Chart
 
 
@@ -21,6 +22,12 @@ class ClusterReads(Protocol):
     def nodes(self) -> tuple[Node, ...]: ...
 
     def services(self) -> tuple[ServicePorts, ...]: ...
+
+    def host_ports(self) -> tuple[HostPorts, ...]: ...
+
+    def stored_releases(self) -> tuple[StoredRelease, ...]: ...
+
+    def node_port_range(self) -> tuple[int, int] | None: ...
 
     def pods(self, namespace: str | None = None) -> tuple[Pod, ...]: ...
 

@@ -1,8 +1,8 @@
 """What `tenant create` decides by, gathered through the clients. Independent facts are asked for at the same time."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from commands.tenants import TenantCreate
 from provisioning.capacity.profiles import COUNT_LABEL, RESOURCE_PREFIX, identify
@@ -15,16 +15,14 @@ from provisioning.operations.tenant_facts import MIG_NODE_LABEL, AgentChart, Mig
 from provisioning.other_companies import OtherCompanies, look_at_others
 from provisioning.plan import Presence
 from provisioning.port_ranges import PortRange
+from provisioning.ports.claims import PortClaims
+from provisioning.ports.survey import PortSurvey
 
 if TYPE_CHECKING:
     from provisioning.clients.clearml import ClearML
     from provisioning.store import PortLease, Store
 
 PARALLEL_QUESTIONS = 12
-PARALLEL_HELMS = 4
-AGENT_IN_CHART_NAME = "agent"  # the agent's charts changed names; all of them have this in it
-
-T = TypeVar("T")
 
 
 class TenantCreateFacts:
@@ -46,6 +44,7 @@ class TenantCreateFacts:
         self._cluster = cluster
         self._helm = helm
         self._store = store
+        self._survey = PortSurvey(pool=configuration.ports, cluster=cluster, store=store)
 
     def gather(self, args: TenantCreate) -> TenantFacts:
         """Return the facts. Raises: ChatopsError."""
@@ -58,10 +57,10 @@ class TenantCreateFacts:
             namespace = pool.submit(cluster.namespace, args.name)
             redis = pool.submit(cluster.namespace, configuration.redis.namespace)
             nodes = pool.submit(cluster.nodes)
-            taken = pool.submit(self._taken_ports, args)
-            live = pool.submit(self._live_ports, args)
-            _first_error(chart, values, others, namespace, redis, nodes, taken, live)
+            claims = pool.submit(self._ports, args)
+            _first_error(chart, values, others, namespace, redis, nodes, claims)
         found: OtherCompanies = others.result()
+        ports = claims.result()
         space, (chart_name, chart_version) = namespace.result(), chart.result()
         record = self._store.tenant(args.name)
         return TenantFacts(
@@ -78,8 +77,9 @@ class TenantCreateFacts:
             redis_namespace_exists=redis.result() is not None,
             mig_nodes=mig_nodes(nodes.result()),
             leased=own_lease(self._store.leases(), args.name),
-            taken_ports=taken.result(),
-            live_ports=live.result(),
+            taken_ports=ports.ranges_of_others(args.name) if ports else (),
+            unread_ports=ports.unread if ports else (),
+            live_ports=ports.ports_of_others(args.name) if ports else (),
         )
 
     def _others(self, args: TenantCreate) -> OtherCompanies:
@@ -90,43 +90,8 @@ class TenantCreateFacts:
         shown = self._helm.show_chart(self._configuration.agent.chart)
         return str(shown["name"]), str(shown["version"])
 
-    def _taken_ports(self, args: TenantCreate) -> tuple[tuple[str, PortRange], ...]:
-        """Return what other tenants hold: by lease, and by the values of releases that we did not make."""
-        if not args.ports:
-            return ()
-        leases = [one for one in self._store.leases() if one.tenant != args.name]
-        known = {args.name, *(one.tenant for one in leases), *(one.name for one in self._store.tenants())}
-        agents = [
-            release
-            for release in self._helm.releases()
-            if AGENT_IN_CHART_NAME in release.chart and release.namespace not in known
-        ]
-        with ThreadPoolExecutor(PARALLEL_HELMS, thread_name_prefix="values") as pool:
-            given = pool.map(lambda one: self._helm.values(one.namespace, one.name), agents)
-            foreign = [
-                (f"release {release.namespace}/{release.name}", ports)
-                for release, values in zip(agents, given, strict=True)
-                if (ports := session_ports(values)) is not None
-            ]
-        return (*((f"tenant {one.tenant}", one.ports) for one in leases), *foreign)
-
-    def _live_ports(self, args: TenantCreate) -> tuple[tuple[str, int], ...]:
-        """Return the node ports that live Services and pods of others use."""
-        if not args.ports:
-            return ()
-        services = [
-            (f"Service {one.namespace}/{one.name}", port)
-            for one in self._cluster.services()
-            if one.namespace != args.name
-            for port in (*one.node_ports, *filter(None, (one.health_check_node_port,)))
-        ]
-        pods = [
-            (f"Pod {one.namespace}/{one.name}", port)
-            for one in self._cluster.pods()
-            if one.namespace != args.name
-            for port in one.host_ports
-        ]
-        return (*services, *pods)
+    def _ports(self, args: TenantCreate) -> PortClaims | None:
+        return self._survey.look() if args.ports else None
 
 
 def mig_nodes(nodes: Iterable[Node]) -> tuple[MigNodes, ...]:
@@ -148,17 +113,6 @@ def own_lease(leases: "Iterable[PortLease]", tenant: str) -> PortRange | None:
     """Return the tenant's envelope: the one that a job has taken and not yet proved, else the one that it has."""
     own = sorted((one for one in leases if one.tenant == tenant), key=lambda one: one.expires_at is None)
     return own[0].ports if own else None
-
-
-def session_ports(values: Mapping[str, Any]) -> PortRange | None:
-    """Return the envelope that an agent's release declares, None where it gives no ports."""
-    for holder in (values.get("agentk8sglue"), values):  # the open-source chart has sessions at the top
-        sessions = holder.get("sessions") if isinstance(holder, Mapping) else None
-        if isinstance(sessions, Mapping) and sessions.get("portModeEnabled") is True:
-            start, size = sessions.get("startingPort"), sessions.get("maxServices")
-            if isinstance(start, int | float) and isinstance(size, int | float):
-                return PortRange(int(start), int(size))
-    return None
 
 
 def _maker(jobs: Iterable[Job]) -> int | None:

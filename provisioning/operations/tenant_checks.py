@@ -101,6 +101,8 @@ def warnings(args: TenantCreate, facts: TenantFacts, ports: PortRange | None) ->
         f" of {text(args.max_resources)}"
     )
     if ports is not None:
+        for sentence in facts.unread_ports:
+            yield sentence[:1].upper() + sentence[1:]
         if facts.configuration.ports.external_ip is None:
             advertised = _external_ip(facts) or "no address"
             yield f"No external IP is configured (ports.external_ip): the chart advertises {advertised}"

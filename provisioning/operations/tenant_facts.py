@@ -50,6 +50,7 @@ class TenantFacts:
     mig_nodes: tuple[MigNodes, ...] = ()
     leased: PortRange | None = None  # this tenant's own
     taken_ports: tuple[tuple[str, PortRange], ...] = ()  # who, envelope; empty where no ports are asked for
+    unread_ports: tuple[str, ...] = ()  # what may declare ports and could not be read
     live_ports: tuple[tuple[str, int], ...] = ()  # what, port; likewise
 
     @property

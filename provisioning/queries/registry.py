@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from provisioning.clients.interfaces import ClusterReads, HelmReads
 from provisioning.configuration import Provisioning
 from provisioning.queries.base import Query
+from provisioning.queries.ports import Ports
 
 if TYPE_CHECKING:
     from provisioning.clients.clearml import ClearML
@@ -26,7 +27,7 @@ class Sources:
     planner: "Planner"
 
 
-def build_queries(_sources: Sources) -> Mapping[str, Query]:
+def build_queries(sources: Sources) -> Mapping[str, Query]:
     """Return command → query."""
-    queries: tuple[Query, ...] = ()
+    queries: tuple[Query, ...] = (Ports(sources),)
     return {query.command: query for query in queries}

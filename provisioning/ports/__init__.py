@@ -1,0 +1,1 @@
+"""Ports of the nodes: who declared which range, who listens where, and what does not agree."""
