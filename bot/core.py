@@ -148,12 +148,8 @@ def read_policy(path: Path | None) -> Policy:
 
 def _secrets(settings: Settings) -> dict[str, str]:
     """Return every secret of the settings by its name."""
-    found: dict[str, SecretStr | str | None] = {
-        "clearml.access_key": settings.clearml.access_key,
-        "clearml.secret_key": settings.clearml.secret_key,
-        "redis.password": settings.redis.password,
-        "agent.image_password": settings.agent.image_password,
-        "agent.chart.password": settings.agent.chart.password,
+    found: dict[str, SecretStr | None] = {
+        **settings.provisioning().secrets(),
         "engine.database_url": settings.engine.database_url,
     }
     if settings.slack is not None:
@@ -162,8 +158,4 @@ def _secrets(settings: Settings) -> dict[str, str]:
             "slack.app_token": settings.slack.app_token,
             "slack.signing_secret": settings.slack.signing_secret,
         }
-    return {
-        name: value if isinstance(value, str) else value.get_secret_value()
-        for name, value in found.items()
-        if value is not None
-    }
+    return {name: value.get_secret_value() for name, value in found.items() if value is not None}

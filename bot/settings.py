@@ -25,6 +25,7 @@ from provisioning.configuration import (
     ClearMLServer,
     Cluster,
     Configuration,
+    Platform,
     PortPool,
     Provisioning,
     Redis,
@@ -95,6 +96,7 @@ class Settings(BaseSettings):
     redis: Redis
     ports: PortPool = PortPool()
     tools: Tools = Tools()
+    platform: Platform = Platform()
     ingress_namespace: str = "ingress-nginx"
     """The ingress controller's namespace: it may reach tenants' pods."""
     max_parallel_jobs: int = Field(default=8, ge=1, le=64)

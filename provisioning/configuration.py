@@ -1,8 +1,9 @@
 """What the engine needs to know of its surroundings, as frozen typed values. The edge fills them in."""
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 
 class Configuration(BaseModel):
@@ -51,7 +52,7 @@ class Cluster(Configuration):
 
 
 class Redis(Configuration):
-    """The shared Redis that agents report to."""
+    """The shared Redis that agents report to. Its password: itself, or the Kubernetes Secret that holds it."""
 
     host: str = "redis-master.redis-shared"
     """Where agents reach the shared Redis."""
@@ -59,10 +60,18 @@ class Redis(Configuration):
     """Its port."""
     db: int = 0
     """Its database."""
-    password: SecretStr
+    password: SecretStr | None = None
     """Its password."""
+    password_secret: str | None = Field(default=None, pattern=r"^[a-z0-9-]+/[a-z0-9.-]+/[A-Za-z0-9._-]+$")
+    """The Kubernetes Secret that holds it, `namespace/name/key`, in place of the password."""
     namespace: str = "redis-shared"
     """Its namespace."""
+
+    @model_validator(mode="after")
+    def _has_one_password(self) -> Self:
+        if (self.password is None) == (self.password_secret is None):
+            raise ValueError("set redis.password, or redis.password_secret (namespace/name/key), not both")
+        return self
 
 
 class PortPool(Configuration):
@@ -96,6 +105,15 @@ class Agent(Configuration):
     """Seconds to wait."""
 
 
+class Platform(Configuration):
+    """What `platform …` installs."""
+
+    file: Path | None = None
+    """The platform spec, a YAML file: see `clearml-chatops platform init`. Read anew at each command."""
+    secrets: dict[str, SecretStr] = {}
+    """Secrets that the spec names as `platform.secrets.NAME`."""
+
+
 class Tools(Configuration):
     """Binaries. None: PATH, then the cache that `clearml-chatops tools install` fills."""
 
@@ -115,6 +133,19 @@ class Provisioning(Configuration):
     redis: Redis
     ports: PortPool = PortPool()
     tools: Tools = Tools()
+    platform: Platform = Platform()
     ingress_namespace: str = "ingress-nginx"
     max_parallel_jobs: int = Field(default=8, ge=1, le=64)
     lease_ttl_s: int = Field(default=86_400, ge=60)
+
+    def secrets(self) -> dict[str, SecretStr]:
+        """Return every secret by its setting's name: ``redis.password``."""
+        named = {
+            "clearml.access_key": SecretStr(self.clearml.access_key),
+            "clearml.secret_key": self.clearml.secret_key,
+            "redis.password": self.redis.password,
+            "agent.image_password": self.agent.image_password,
+            "agent.chart.password": self.agent.chart.password,
+            **{f"platform.secrets.{name}": secret for name, secret in self.platform.secrets.items()},
+        }
+        return {name: secret for name, secret in named.items() if secret is not None}

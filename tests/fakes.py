@@ -4,7 +4,7 @@ import asyncio
 import difflib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -273,6 +273,12 @@ class FakeHelm:
     ) -> None:
         self._cluster.write(f"uninstall {namespace}/{name}")
         self._cluster.releases.pop((namespace, name), None)
+
+    def roll_back(self, namespace: str, name: str, revision: int, *, timeout_s: float) -> None:
+        found = self._cluster.releases[namespace, name]
+        assert revision < found.release.revision
+        self._cluster.write(f"roll back {namespace}/{name} to {revision}")
+        found.release = replace(found.release, revision=found.release.revision + 1, status="deployed")
 
     def recover(self, namespace: str, name: str, *, timeout_s: float = 120) -> str | None:
         found = self._cluster.releases.get((namespace, name))

@@ -197,21 +197,25 @@ class Helm:
         if good is None:
             self.uninstall(namespace, name, timeout_s=timeout_s)
             return f"{namespace}/{name} was left {release.status}: removed it"
+        self.roll_back(namespace, name, good, timeout_s=timeout_s)
+        return f"{namespace}/{name} was left {release.status}: rolled back to revision {good}"
+
+    def roll_back(self, namespace: str, name: str, revision: int, *, timeout_s: float) -> None:
+        """Make the release what it was at *revision*, as a new revision."""
         self._helm.run_in_cluster(
             [
                 "rollback",
                 names.release(name),
-                str(good),
+                str(revision),
                 f"--timeout={round(timeout_s)}s",
                 "--history-max=10",
                 "--namespace",
                 names.namespace(namespace),
             ],
             timeout_s=timeout_s + 30,
-            doing=f"rolling {namespace}/{name} back to revision {good}",
+            doing=f"rolling {namespace}/{name} back to revision {revision}",
             subject=_subject(namespace, name),
         )
-        return f"{namespace}/{name} was left {release.status}: rolled back to revision {good}"
 
     def _last_good_revision(self, namespace: str, name: str) -> int | None:
         answer = self._helm.run_in_cluster(

@@ -3,18 +3,16 @@
 Secrets stand in them by name only, ``{"$secret": …}``; the step that installs the release puts them in.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
+from provisioning.chart_values import EnvironmentVariable, Secret, Values, variable
 from provisioning.configuration import Agent, ClearMLServer, Redis
 
-HOCON_PREFIX = "CLEARML__"  # only variables of this prefix are parsed as HOCON by ClearML
 REQUIRED_RESOURCES = "required-resources"
 DEFAULT_QUEUE = "default"
 DEFAULT_QUEUE_SHARE = Decimal("0.5")  # what a task of the queue without a GPU counts, as the guide has it
@@ -22,38 +20,20 @@ CREDENTIALS_SECRET = "clearml-agent-credentials"  # noqa: S105 - the name of a S
 OPEN_MAPS = (("agentk8sglue", "queues"),)  # whose keys are ours to choose, whatever the chart has there
 
 
-class _Values(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
-    )
-
-
-class Secret(_Values):
-    """A secret by name: of the bot's settings (``redis.password``), or a key of a Kubernetes Secret
-    (``acme/clearml-agent-credentials/access_key``)."""
-
-    name: str = Field(alias="$secret")
-
-
-class EnvironmentVariable(_Values):
-    name: str
-    value: str | Secret
-
-
-class ImageCredentials(_Values):
+class ImageCredentials(Values):
     password: Secret
 
 
-class Credentials(_Values):
+class Credentials(Values):
     key: Secret = Field(alias="agentk8sglueKey")
     secret: Secret = Field(alias="agentk8sglueSecret")
 
 
-class Image(_Values):
+class Image(Values):
     tag: str
 
 
-class MonitoredResources(_Values):
+class MonitoredResources(Values):
     """Caps the sum, over all queues of this agent, of what each pod's field counts."""
 
     max_resources: int | float
@@ -61,25 +41,25 @@ class MonitoredResources(_Values):
     max_resources_field_name: str = f"metadata|labels|{REQUIRED_RESOURCES}"
 
 
-class Limits(_Values):
+class Limits(Values):
     limits: dict[str, int | str]
 
 
-class TemplateOverrides(_Values):
+class TemplateOverrides(Values):
     labels: dict[str, str]
     resources: Limits | None = None
 
 
-class QueueSettings(_Values):
+class QueueSettings(Values):
     max_pods: int
 
 
-class Queue(_Values):
+class Queue(Values):
     template_overrides: TemplateOverrides
     queue_settings: QueueSettings
 
 
-class Sessions(_Values):
+class Sessions(Values):
     port_mode_enabled: bool
     agent_id: str = Field(alias="agentID")  # a label's value, unique in the cluster: the namespace
     external_ip: str | None = Field(default=None, alias="externalIP")
@@ -87,7 +67,7 @@ class Sessions(_Values):
     max_services: int | None = None
 
 
-class Glue(_Values):
+class Glue(Values):
     extra_envs: tuple[EnvironmentVariable, ...]
     image: Image | None = None
     monitored_resources: MonitoredResources
@@ -101,15 +81,10 @@ class Glue(_Values):
     sessions: Sessions
 
 
-class AgentValues(_Values):
+class AgentValues(Values):
     image_credentials: ImageCredentials | None = None
     clearml: Credentials
     agentk8sglue: Annotated[Glue, Field(alias="agentk8sglue")]
-
-    def as_json(self) -> dict[str, JsonValue]:
-        """Return the values as helm takes them, secrets by name."""
-        values: dict[str, JsonValue] = self.model_dump(mode="json", by_alias=True, exclude_none=True)
-        return values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +128,7 @@ def agent_values(
                 variable("CLEARML_AGENT_REDIS_HOST", redis.host),
                 variable("CLEARML_AGENT_REDIS_PORT", str(redis.port)),
                 variable("CLEARML_AGENT_REDIS_DB", str(redis.db)),
-                variable("CLEARML_AGENT_REDIS_PASSWORD", Secret(name="redis.password")),
+                variable("CLEARML_AGENT_REDIS_PASSWORD", Secret(name=redis.password_secret or "redis.password")),
             ),
             image=Image(tag=agent.image_tag) if agent.image_tag else None,
             monitored_resources=MonitoredResources(max_resources=_number(max_resources)),
@@ -169,39 +144,6 @@ def agent_values(
             sessions=sessions,
         ),
     )
-
-
-def variable(name: str, value: str | Secret) -> EnvironmentVariable:
-    """Return an environment variable of the agent, quoted where ClearML parses it as HOCON.
-
-    Raises: TypeError for a secret in such a variable: it would be put in unquoted.
-    """
-    if not name.startswith(HOCON_PREFIX):
-        return EnvironmentVariable(name=name, value=value)
-    if isinstance(value, Secret):
-        raise TypeError(f"{name}: a secret cannot be quoted by name")
-    return EnvironmentVariable(name=name, value=json.dumps(value, ensure_ascii=False))
-
-
-def unknown_keys(values: Mapping[str, Any], chart_values: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the paths that *values* set and the chart's defaults do not hold: helm would ignore them.
-
-    A map that is empty or null in the chart takes any key, as do ``OPEN_MAPS``.
-    """
-    return tuple(".".join(path) for path in _unknown(values, chart_values, ()))
-
-
-def _unknown(values: Mapping[str, Any], known: Mapping[str, Any], path: tuple[str, ...]) -> list[tuple[str, ...]]:
-    found: list[tuple[str, ...]] = []
-    for key, value in values.items():
-        here = (*path, key)
-        if key not in known:
-            found.append(here)
-        elif isinstance(value, dict) and "$secret" not in value and here not in OPEN_MAPS:
-            below = known[key]
-            if isinstance(below, Mapping) and below:
-                found += _unknown(value, below, here)
-    return found
 
 
 def _queue(share: Decimal, max_pods: int, *, resource: str | None) -> Queue:

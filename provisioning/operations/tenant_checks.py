@@ -41,16 +41,7 @@ def first_refusal(args: TenantCreate, facts: TenantFacts) -> Refusal | None:
 
 def secrets_of(configuration: Provisioning) -> dict[str, str]:
     """Return every secret of the configuration by its setting's name."""
-    named = {
-        "clearml.access_key": configuration.clearml.access_key,
-        "clearml.secret_key": configuration.clearml.secret_key.get_secret_value(),
-        "redis.password": configuration.redis.password.get_secret_value(),
-    }
-    if configuration.agent.image_password is not None:
-        named["agent.image_password"] = configuration.agent.image_password.get_secret_value()
-    if configuration.agent.chart.password is not None:
-        named["agent.chart.password"] = configuration.agent.chart.password.get_secret_value()
-    return named
+    return {name: secret.get_secret_value() for name, secret in configuration.secrets().items()}
 
 
 def choose_ports(args: TenantCreate, facts: TenantFacts) -> PortRange | Refusal | None:

@@ -8,13 +8,14 @@ from pydantic import JsonValue
 from commands.tenants import TenantCreate
 from policies.approvals import Refusal
 from policies.network import redis_policy, tenant_labels, tenant_policies
+from provisioning.chart_values import unknown_keys
 from provisioning.operations.agent_values import (
     CREDENTIALS_SECRET,
     DEFAULT_QUEUE,
+    OPEN_MAPS,
     FractionQueue,
     Sessions,
     agent_values,
-    unknown_keys,
 )
 from provisioning.operations.base import Draft
 from provisioning.operations.tenant_checks import choose_ports, first_refusal, text, warnings
@@ -52,7 +53,7 @@ class CreateTenant:
         if isinstance(ports, Refusal):
             return ports
         values = _values(args, facts, chosen.queues, ports)
-        if unknown := unknown_keys(values, facts.chart.values):
+        if unknown := unknown_keys(values, facts.chart.values, open_maps=OPEN_MAPS):
             return Refusal(
                 reason=f"chart {facts.chart.name} {facts.chart.version} knows no {', '.join(unknown)}: helm would"
                 " ignore what is set there",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from provisioning.clients.interfaces import ClusterWrites, HelmWrites, KubectlWrites
 from provisioning.clock import Clock
 from provisioning.configuration import Provisioning
+from provisioning.named_secrets import NamedSecrets
 from provisioning.steps.base import StepAction
 from provisioning.steps.clearml_steps import AdminUser, AgentCredentials, Company, Domains, Queues
 from provisioning.steps.helm_steps import HelmRelease
@@ -28,9 +29,7 @@ def build_actions(
     clock: Clock,
 ) -> Mapping[str, StepAction]:
     """Return kind → action. The clients are shared by all threads."""
-    secrets = {"redis.password": configuration.redis.password}
-    if configuration.agent.image_password is not None:
-        secrets["agent.image_password"] = configuration.agent.image_password
+    secrets = NamedSecrets(cluster, configuration.secrets())
     actions: tuple[StepAction, ...] = (
         Company(clearml),
         AdminUser(clearml),
@@ -41,6 +40,6 @@ def build_actions(
         NetworkPolicies(cluster, kubectl),
         RecordSpec(store, clock),
         ForgetSpec(store),
-        HelmRelease(helm, cluster, charts={"agent": configuration.agent.chart}, secrets=secrets),
+        HelmRelease(helm, charts={"agent": configuration.agent.chart}, secrets=secrets),
     )
     return {action.kind: action for action in actions}

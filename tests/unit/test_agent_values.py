@@ -5,14 +5,13 @@ from typing import Any
 
 import pytest
 
+from provisioning.chart_values import Secret, unknown_keys, variable
 from provisioning.configuration import Agent, Chart, ClearMLServer, Redis
 from provisioning.operations.agent_values import (
+    OPEN_MAPS,
     FractionQueue,
-    Secret,
     Sessions,
     agent_values,
-    unknown_keys,
-    variable,
 )
 from tests.fakes import CHART_VALUES
 
@@ -113,10 +112,24 @@ def test_only_hocon_variables_are_quoted(name: str, value: str, written: str) ->
     assert variable(name, value).value == written
 
 
-def test_a_secret_in_a_hocon_variable_is_refused() -> None:
-    """It would be put in without quotes, and an @ or # in it would break the server's configuration."""
-    with pytest.raises(TypeError, match="CLEARML__x"):
-        variable("CLEARML__x", Secret(name="redis.password"))
+def test_a_secret_in_a_hocon_variable_is_quoted_where_it_is_put_in() -> None:
+    """Without quotes an @ or # in it would break the server's configuration."""
+    assert variable("CLEARML__x", Secret(name="redis.password")).model_dump(by_alias=True) == {
+        "name": "CLEARML__x",
+        "value": {"$secret": "redis.password", "$quote": "hocon"},
+    }
+
+
+def test_what_is_no_text_stands_in_hocon_variables_only() -> None:
+    """Numbers, truth values and lists have a meaning there; elsewhere they would be guessed at."""
+    assert [variable("CLEARML__x", value).value for value in (True, 2, ("a", 'b"c'), "1")] == [
+        "true",
+        "2",
+        '["a", "b\\"c"]',
+        '"1"',
+    ]
+    with pytest.raises(TypeError, match="X: ClearML does not parse it"):
+        variable("X", 2)
 
 
 def test_sessions_with_ports_name_the_first_port_before_the_range() -> None:
@@ -151,7 +164,7 @@ def test_queue_names_spell_the_share(share: str, name: str) -> None:
 
 def test_every_value_is_known_to_the_chart() -> None:
     """A chart with the guide's keys knows all that we set."""
-    assert unknown_keys(values(image_password="x", image_tag="y"), CHART_VALUES) == ()
+    assert unknown_keys(values(image_password="x", image_tag="y"), CHART_VALUES, open_maps=OPEN_MAPS) == ()
 
 
 def test_keys_that_the_chart_does_not_know_are_named() -> None:
@@ -164,4 +177,7 @@ def test_keys_that_the_chart_does_not_know_are_named() -> None:
             "queues": {"default": {"queueSettings": {}}},
         },
     }
-    assert unknown_keys(values(), other) == ("clearml.agentk8sglueSecret", "agentk8sglue.debugMode")
+    assert unknown_keys(values(), other, open_maps=OPEN_MAPS) == (
+        "clearml.agentk8sglueSecret",
+        "agentk8sglue.debugMode",
+    )

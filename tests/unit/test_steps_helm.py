@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from provisioning.chart_values import differing_values
 from provisioning.configuration import Chart
 from provisioning.errors import PermanentError
+from provisioning.named_secrets import NamedSecrets
 from provisioning.plan import Presence
 from provisioning.steps.base import StepRun
-from provisioning.steps.helm_steps import HelmRelease, differing_values
+from provisioning.steps.helm_steps import HelmRelease
 from tests.fakes import FakeCluster, FakeHelm
 
 RUN = StepRun(job_id="job-1", step_id="agent", attempt=1, timeout_s=660)
@@ -50,7 +52,9 @@ def helm(cluster: FakeCluster) -> FakeHelm:
 @pytest.fixture
 def action(cluster: FakeCluster, helm: FakeHelm) -> HelmRelease:
     return HelmRelease(
-        helm, cluster, charts={"agent": Chart(reference="agent")}, secrets={"redis.password": SecretStr(SECRETS[1])}
+        helm,
+        charts={"agent": Chart(reference="agent")},
+        secrets=NamedSecrets(cluster, {"redis.password": SecretStr(SECRETS[1])}),
     )
 
 

@@ -1,0 +1,1 @@
+"""The platform as one declared spec: what is installed, from which charts, with which values. Pure."""

@@ -1,0 +1,352 @@
+"""The platform spec: one typed description of everything that tenants stand on. Pure data, no secret in it.
+
+Secrets are named, not written: a setting of the bot, or a key of a Kubernetes Secret.
+"""
+
+import re
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+SECRETS_NAME = "clearml-platform-secrets"  # the Secret that --generate-secrets may write to
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_RELEASE = re.compile(r"[a-z0-9]([a-z0-9.-]{0,51}[a-z0-9])?")  # helm: 53 characters
+_DOMAIN = re.compile(r"(?=.{4,240}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+_SETTING = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
+_SECRET = re.compile(r"[a-z0-9-]{1,63}/[a-z0-9.-]{1,253}/[A-Za-z0-9._-]{1,253}")
+_URL = re.compile(r"https?://[^\s@]+|oci://[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)*", re.I)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_PATH = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_VARIABLE = re.compile(r"CLEARML__[A-Za-z0-9_]+")
+
+
+def _like(pattern: re.Pattern[str], what: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if pattern.fullmatch(value) is None:
+            raise ValueError(f"{value[:60]!r} is no {what}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _version(value: Any) -> Any:
+    return 1 if value == "1" else value
+
+
+def _not_written_out(value: Any) -> Any:
+    if isinstance(value, str):  # never quoted: it may be the secret itself
+        raise ValueError(  # noqa: TRY004 - pydantic makes a mistake of it
+            "no secret is written here: name where it lies, as {setting: redis.password} or"
+            " {secret: namespace/name/key}"
+        )
+    return value
+
+
+Namespace = Annotated[str, _like(_LABEL, "namespace: use lower-case letters, digits and dashes")]
+ReleaseName = Annotated[str, _like(_RELEASE, "release name: use lower-case letters, digits and dashes")]
+Domain = Annotated[str, _like(_DOMAIN, "domain: write it as in gpu.example.com")]
+HostLabel = Annotated[str, _like(_LABEL, "host name: write the part before the domain")]
+Url = Annotated[str, _like(_URL, "address: write https://… or oci://…, without a user in it")]
+ValuePath = Annotated[str, _like(_PATH, "path of a value: write it as in kafka.auth.password")]
+VariableName = Annotated[str, _like(_VARIABLE, "server variable: it begins with CLEARML__")]
+TimeoutS = Annotated[int, Field(ge=5, le=7200)]
+
+
+class Component(StrEnum):
+    """What can be named after `platform install`."""
+
+    GPU_OPERATOR = "gpu-operator"
+    CDMO = "cdmo"
+    REDIS = "redis"
+    BILLING = "billing"
+    SERVER = "server"
+    POLICIES = "policies"
+    APPLICATIONS = "applications"
+
+    @property
+    def field(self) -> str:
+        """Return its key in the spec."""
+        return self.value.replace("-", "_")
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class SecretReference(_Spec):
+    """Where a secret lies. Exactly one of the two."""
+
+    setting: Annotated[str, _like(_SETTING, "setting: write it as in redis.password")] | None = None
+    secret: Annotated[str, _like(_SECRET, "Secret: write it as in namespace/name/key")] | None = None
+
+    @property
+    def name(self) -> str:
+        """Return what values name it by, in ``{"$secret": name}``."""
+        return self.setting or self.secret or ""
+
+    @property
+    def can_be_generated(self) -> bool:
+        return self.secret is not None and self.secret.split("/")[1] == SECRETS_NAME
+
+    @model_validator(mode="after")
+    def _is_one_place(self) -> Self:
+        if (self.setting is None) == (self.secret is None):
+            raise ValueError("name one place: {setting: …} or {secret: namespace/name/key}")
+        return self
+
+
+Secret = Annotated[SecretReference, BeforeValidator(_not_written_out)]
+
+
+def _generated(key: str) -> SecretReference:
+    return SecretReference(secret=f"clearml/{SECRETS_NAME}/{key}")
+
+
+def _of_setting(name: str) -> SecretReference:
+    return SecretReference(setting=name)
+
+
+class Repository(_Spec):
+    """Where charts are fetched from: a classic helm repository (https://…) or an OCI registry (oci://…)."""
+
+    url: Url
+    username: Secret | None = None
+    password: Secret | None = None
+
+
+class ChartSource(_Spec):
+    """One chart: a name and an exact version in a repository, or a file or folder on the bot's machine."""
+
+    name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    repository: str | None = None
+    """A key of `repositories`."""
+    version: str | None = Field(default=None, pattern=r"^v?[0-9][0-9A-Za-z.+-]*$")
+    file: str | None = None
+
+    @model_validator(mode="after")
+    def _is_one_source(self) -> Self:
+        if self.file is not None:
+            if self.name or self.repository or self.version:
+                raise ValueError("a chart with a file has no name, repository or version: the file says them")
+        elif not (self.name and self.repository and self.version):
+            raise ValueError("a chart needs name, repository and version, or a file")
+        return self
+
+
+class Part(_Spec):
+    """What every component that is a helm release has."""
+
+    namespace: Namespace
+    release: ReleaseName
+    chart: ChartSource
+    values_file: str | None = None
+    """More values for helm, below ours; may name secrets as {"$secret": NAME}."""
+    timeout_s: TimeoutS = 600
+    """How long helm waits until everything is ready."""
+
+
+class GpuOperator(Part):
+    """The NVIDIA GPU operator. Leave it out where somebody else runs it."""
+
+    namespace: Namespace = "gpu-operator"
+    release: ReleaseName = "gpu-operator"
+    timeout_s: TimeoutS = 900
+
+
+class Cdmo(Part):
+    """The ClearML Dynamic MIG Operator: it makes MIG slices as pods ask for them."""
+
+    namespace: Namespace = "cdmo-operator"
+    release: ReleaseName = "cdmo"
+
+
+class Image(_Spec):
+    """Where one image comes from; what is left out stays as the chart has it."""
+
+    registry: str | None = None
+    repository: str | None = None
+    tag: str | None = None
+
+
+class Redis(Part):
+    """The Redis that all tenants' agents share."""
+
+    namespace: Namespace = "redis-shared"
+    release: ReleaseName = "redis"
+    password: Secret = _of_setting("redis.password")
+    image: Image = Image(repository="bitnamilegacy/redis")
+    """The images of old bitnami charts moved there."""
+    architecture: Literal["standalone", "replication"] = "standalone"
+
+
+class Billing(Part):
+    """The billing chart, which ClearML hands out as a file."""
+
+    namespace: Namespace = "clearml-billing"
+    release: ReleaseName = "clearml-billing"
+    registry_username: str = "dockerhubcustpocbillingaccess"
+    registry_password: Secret
+    kafka_user: str = "billing"
+    kafka_password: Secret = _generated("kafka_password")
+    """Given to this chart and to the server."""
+    kafka_password_value: ValuePath
+    """Where this chart takes it: see `helm show values`."""
+
+
+class Supervisor(_Spec):
+    """The user that administers the server; the bot works as this one."""
+
+    email: str = Field(pattern=r"^[^\s@]+@[^\s@]+$", max_length=254)
+    key: Secret = _of_setting("clearml.access_key")
+    secret: Secret = _of_setting("clearml.secret_key")
+    role: Literal["system", "root"] = "system"
+    allow_login: bool = True
+    groups: tuple[str, ...] = ("users", "admins", "queue_admins")
+
+
+class Sso(_Spec):
+    """How people sign in: an OAuth client of a provider."""
+
+    provider: str = Field(default="auth0", pattern=r"^[a-z0-9_]+$")
+    client_id: str
+    client_secret: Secret
+    base_url: Url
+    authorize_url: Url
+    access_token_url: Url
+    audience: str
+
+
+_USERS = ("applications",)
+_ADMINS = (
+    *("config_vault", "experiments", "queues", "show_projects", "resource_dashboard", "user_management"),
+    *("user_management_advanced", "app_management", "sso_management", "service_users", "resource_policy"),
+)
+
+
+class Features(_Spec):
+    """What people of a tenant see and may do."""
+
+    user_management_advanced: bool = True
+    users_see_datasets: bool = False
+    users_see_orchestration: bool = False
+    max_running_apps_per_company: int = Field(default=3, ge=0, le=10_000)
+    users: tuple[str, ...] = _USERS
+    admins: tuple[str, ...] = _ADMINS
+
+
+class Server(Part):
+    """The ClearML server: API, web and file server."""
+
+    namespace: Namespace = "clearml"
+    release: ReleaseName = "clearml"
+    timeout_s: TimeoutS = 900
+    apiserver_tag: str | None = None
+    """Of the images; left out: what the chart has."""
+    webserver_tag: str | None = None
+    service_type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = "ClusterIP"
+    applications: bool = True
+    """ClearmlApplications.enabled."""
+    supervisor: Supervisor
+    supervisor_company: str = Field(default="d1bd92a3b039400cbafc60a7a5b1e52b", pattern=r"^[0-9a-f]{32}$")
+    unique_company_names: bool = True
+    sso: Sso | None = None
+    features: Features = Features()
+    token_signing_secret: Secret = _generated("token_signing_secret")
+    """Also the router's jwksKey."""
+    api_key: Secret = _generated("api_key")
+    """What the server's own parts use."""
+    api_secret: Secret = _generated("api_secret")
+    variables: dict[VariableName, str] = {}
+    """More of the API server's variables; each becomes a quoted text."""
+
+
+class Hosts(_Spec):
+    """The names below the base domain."""
+
+    api: HostLabel = "api"
+    app: HostLabel = "app"
+    files: HostLabel = "files"
+
+
+class Policies(_Spec):
+    """NetworkPolicies around the server and billing."""
+
+    ingress_namespace: Namespace = "ingress-nginx"
+
+
+class Applications(_Spec):
+    """ClearML's GUI applications, uploaded by the script that comes with them."""
+
+    url: Url | None = None
+    url_secret: Secret | None = None
+    """In place of url, where the address itself lets people download."""
+    file: str | None = None
+    sha256: Annotated[str, _like(_SHA256, "SHA-256: write 64 hex digits, as sha256sum prints")]
+    script: str = "upload_apps.py"
+    """Found anywhere in the archive."""
+    folder: str = "apps"
+    python: str | None = None
+    """The interpreter that runs the script; left out: the bot's own."""
+    timeout_s: TimeoutS = 900
+
+    @model_validator(mode="after")
+    def _is_one_archive(self) -> Self:
+        if sum(one is not None for one in (self.url, self.url_secret, self.file)) != 1:
+            raise ValueError("name one archive: url, url_secret or file")
+        if self.url is not None and not self.url.startswith("https://"):
+            raise ValueError("url: write https://…")
+        for name in (self.script, self.folder):
+            if "/" in name or name in {"", ".", ".."}:
+                raise ValueError(f"{name[:60]!r}: script and folder are plain names")
+        return self
+
+
+class PlatformSpec(_Spec):
+    """Everything that `platform install` installs. A component that is left out is not ours."""
+
+    version: Annotated[Literal[1], BeforeValidator(_version)] = 1
+    base_domain: Domain
+    hosts: Hosts = Hosts()
+    image_password: Secret = _of_setting("agent.image_password")
+    """Token for the registry of ClearML's images."""
+    repositories: dict[str, Repository] = {}
+    gpu_operator: GpuOperator | None = None
+    cdmo: Cdmo | None = None
+    redis: Redis | None = None
+    billing: Billing | None = None
+    server: Server | None = None
+    policies: Policies | None = None
+    applications: Applications | None = None
+
+    @model_validator(mode="after")
+    def _repositories_are_there(self) -> Self:
+        for component in self.releases():
+            wanted = self.part(component).chart.repository
+            if wanted is not None and wanted not in self.repositories:
+                known = ", ".join(self.repositories) or "none"
+                raise ValueError(
+                    f"{component.field}.chart.repository: {wanted[:60]!r} is not listed: there are {known}"
+                )
+        return self
+
+    def releases(self) -> tuple[Component, ...]:
+        """Return the components that are helm releases and part of this spec."""
+        every = (Component.GPU_OPERATOR, Component.CDMO, Component.REDIS, Component.BILLING, Component.SERVER)
+        return tuple(one for one in every if getattr(self, one.field) is not None)
+
+    def components(self) -> tuple[Component, ...]:
+        """Return everything that is part of this spec."""
+        return tuple(one for one in Component if getattr(self, one.field) is not None)
+
+    def part(self, component: Component) -> Part:
+        """Return a component's description. Raises: KeyError where it is none of this spec's releases."""
+        found = getattr(self, component.field)
+        if not isinstance(found, Part):
+            raise KeyError(component.value)
+        return found
+
+    def host(self, which: Literal["api", "app", "files"]) -> str:
+        """Return ``api.gpu.example.com``."""
+        return f"{getattr(self.hosts, which)}.{self.base_domain}"
