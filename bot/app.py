@@ -3,9 +3,10 @@
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from apscheduler.schedulers.background import BackgroundScheduler
-from slack_bolt import App
+from slack_bolt import App, BoltRequest, BoltResponse
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
 from slack_sdk.http_retry.builtin_handlers import (
@@ -15,7 +16,9 @@ from slack_sdk.http_retry.builtin_handlers import (
 )
 
 from bot import core, logs
+from bot.health import HealthServer
 from bot.http_edge import HttpEdge
+from bot.metrics import Metrics
 from bot.settings import Settings, Slack
 from bot.slack.identity import Identity
 from bot.slack.listeners import Listeners
@@ -41,7 +44,10 @@ class Bot:
         self._core = core.build(settings)
         logs.set_up(self._core.redact, settings.log_format)
         client = web_client(slack)
-        self._app = App(
+        self._metrics = Metrics(self._core.clock)
+        self._metrics.watch(self._core.store)
+        self._app = _TimedApp(
+            self._metrics,
             client=client,
             signing_secret=slack.signing_secret.get_secret_value() if slack.signing_secret else None,
             request_verification_enabled=slack.mode == "http",
@@ -64,8 +70,13 @@ class Bot:
         else:
             self._http = HttpEdge(self._app, host=slack.http_host, port=slack.http_port)
 
+        self._health = self._health_server(settings)
+
     def start(self) -> None:
         """Clean up after a crash, go on with interrupted jobs, then listen. Raises: PermanentError."""
+        if self._health is not None:
+            self._health.start()
+            log.info("probes and metrics at %s", self._health.url)
         self._core.service.start()
         self._live.start()
         self._scheduler.add_job(self._core.service.sweep, "interval", seconds=SWEEP_S, id="sweep")
@@ -90,12 +101,40 @@ class Bot:
         self._core.engine.stop()
         self._live.stop()
         self._core.close()
+        if self._health is not None:
+            self._health.stop()
+
+    def _health_server(self, settings: Settings) -> HealthServer | None:
+        if settings.health.port is None:
+            return None
+        return HealthServer(
+            host=settings.health.host,
+            port=settings.health.port,
+            checks={
+                "engine": lambda: self._core.engine.is_running,
+                "store": lambda: self._core.store.changed_elsewhere() >= 0,
+                "slack": lambda: self._socket is None or bool(self._socket.client.is_connected()),
+            },
+            metrics=self._metrics.text,
+        )
 
     def _watch_socket(self) -> None:
         """Connect anew where the client has lost its socket without noticing."""
         if self._socket is not None and not self._socket.client.is_connected():
             log.warning("the socket is gone: connecting anew")
             self._socket.client.connect_to_new_endpoint(force=True)
+
+
+class _TimedApp(App):
+    """Bolt, with the time measured that Slack waits for the ack: dispatch returns once it is given."""
+
+    def __init__(self, metrics: Metrics, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._metrics = metrics
+
+    def dispatch(self, req: BoltRequest) -> BoltResponse:
+        with self._metrics.acks.time():
+            return super().dispatch(req)
 
 
 def web_client(slack: Slack, *, waits: bool = True) -> WebClient:

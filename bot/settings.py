@@ -76,6 +76,15 @@ class Engine(Configuration):
     """On Kubernetes: the pod's name."""
 
 
+class Health(Configuration):
+    """Where probes and Prometheus ask: /healthz, /readyz, /metrics."""
+
+    host: str = "127.0.0.1"
+    """The address that it listens on; in a pod 0.0.0.0."""
+    port: int | None = Field(default=None, ge=0, le=65_535)
+    """Default: off. 0 takes a free port, and the log says which."""
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid", use_attribute_docstrings=True
@@ -90,6 +99,7 @@ class Settings(BaseSettings):
     roles: dict[str, frozenset[str]] = {}
     """Role → Slack user ids, user group ids, and os:NAME on the command line."""
     engine: Engine = Engine()
+    health: Health = Health()
     clearml: ClearMLServer
     cluster: Cluster = Cluster()
     agent: Agent

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import replace as with_fields
+from datetime import datetime
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -193,6 +194,12 @@ class Store:
         """Return the newest *limit* rows, oldest first."""
         with self._lock:
             return audit.rows(self._db, subject=subject, job=job, limit=limit)
+
+    def audit_head(self) -> tuple[int, datetime] | None:
+        """Return the newest row's number and time (aware, UTC); None where there is none."""
+        with self._lock:
+            rows = audit.rows(self._db, limit=1)
+        return (int(rows[-1]["seq"]), datetime.fromisoformat(rows[-1]["at"])) if rows else None
 
     # -- leases and tenants ---------------------------------------------------------------------------------
 
