@@ -156,6 +156,8 @@ def _unknown(words: Sequence[str]) -> UsageError:
             first = words[0].lower()
             message = f"there is no command {said!r}: after {first} comes {verbs}; see {COMMAND} help {first}"
             return UsageError(message=message, suggestion=f"help {first}")
+    elif (swapped := " ".join(reversed(lowered.split()))) in CATALOG:
+        near = [swapped]
     else:
         near = get_close_matches(lowered, CATALOG, n=1, cutoff=0.5)
         near = near or get_close_matches(words[0].lower()[:_SHOWN], CATALOG, n=1, cutoff=0.6)

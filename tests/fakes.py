@@ -11,7 +11,15 @@ import httpx
 from pydantic import SecretStr
 
 from provisioning.clients.clearml import ClearML
-from provisioning.clients.cluster_objects import HostPorts, NamespaceFacts, Node, Pod, ServicePorts
+from provisioning.clients.cluster_objects import (
+    Deployment,
+    HostPorts,
+    NamespaceFacts,
+    Node,
+    Pod,
+    PolicyName,
+    ServicePorts,
+)
 from provisioning.clients.helm import Release
 from provisioning.clients.helm_storage import StoredRelease
 from provisioning.configuration import Chart, ClearMLServer
@@ -87,6 +95,7 @@ class FakeCluster:
     unreadable: list[StoredRelease] = field(default_factory=list)  # releases that no one can unpack
     policies: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     releases: dict[tuple[str, str], "FakeRelease"] = field(default_factory=dict)
+    scaled: dict[tuple[str, str], int] = field(default_factory=dict)  # (namespace, Deployment) → pods
     writes: list[str] = field(default_factory=list)
     fail_next_write: Exception | None = None
 
@@ -105,6 +114,9 @@ class FakeCluster:
             return None
         phase = "Terminating" if name in self.terminating else "Active"
         return NamespaceFacts(name=name, phase=phase, labels=dict(self.namespaces[name]), annotations={})
+
+    def all_namespaces(self) -> tuple[NamespaceFacts, ...]:
+        return tuple(found for name in sorted(self.namespaces) if (found := self.namespace(name)) is not None)
 
     def ensure_namespace(self, name: str, labels: Mapping[str, str]) -> None:
         if name in self.terminating:
@@ -161,6 +173,22 @@ class FakeCluster:
 
     def pods(self, namespace: str | None = None) -> tuple[Pod, ...]:
         return tuple(self.all_pods)
+
+    def deployments(self) -> tuple[Deployment, ...]:
+        """One for each release, as the agent's chart has it; ``scaled`` says which are not at one pod."""
+        return tuple(
+            Deployment(
+                namespace=namespace,
+                name=name,
+                release=name,
+                replicas=self.scaled.get((namespace, name), 1),
+                ready=self.scaled.get((namespace, name), 1),
+            )
+            for namespace, name in self.releases
+        )
+
+    def network_policies(self) -> tuple[PolicyName, ...]:
+        return tuple(PolicyName(namespace=namespace, name=name) for namespace, name in self.policies)
 
 
 class FakeKubectl:

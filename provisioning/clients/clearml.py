@@ -145,12 +145,12 @@ class ClearML(Accounts):
             raise
         return True
 
-    def workers(self, user_id: str) -> tuple[Worker, ...]:
-        """Return the workers of the user's company that were seen within the hour."""
+    def workers(self, user_id: str, *, seen_within_s: int = WORKER_SEEN_S) -> tuple[Worker, ...]:
+        """Return the workers of the user's company that were seen within so many seconds, by the server's clock."""
         data = self._read(
             "listing workers",
             "workers.get_all",
-            {"last_seen": WORKER_SEEN_S},
+            {"last_seen": seen_within_s},
             headers=impersonating(user_id),
         )
         return tuple(records.worker(one) for one in records.records(data, "workers"))

@@ -11,7 +11,15 @@ from pydantic import SecretStr
 
 from provisioning.clients import cluster_ports, names
 from provisioning.clients.cluster_access import NotFoundError, connect, mapped
-from provisioning.clients.cluster_objects import HostPorts, NamespaceFacts, Node, Pod, ServicePorts
+from provisioning.clients.cluster_objects import (
+    Deployment,
+    HostPorts,
+    NamespaceFacts,
+    Node,
+    Pod,
+    PolicyName,
+    ServicePorts,
+)
 from provisioning.clients.helm_storage import StoredRelease
 from provisioning.configuration import Cluster
 from provisioning.errors import TemporaryError
@@ -19,6 +27,7 @@ from provisioning.errors import TemporaryError
 TIMEOUTS = (5.0, 20.0)  # to connect, to read, in seconds
 PAGE_SIZE = 500
 POLL_S = 0.25
+RELEASE_ANNOTATION = "meta.helm.sh/release-name"  # helm puts it on everything that it makes
 
 
 class ClusterClient:
@@ -44,12 +53,12 @@ class ClusterClient:
                 item: Any = self._core().read_namespace(names.namespace(name), _request_timeout=TIMEOUTS)
         except NotFoundError:
             return None
-        return NamespaceFacts(
-            name=name,
-            phase=item.status.phase or "",
-            labels=dict(item.metadata.labels or {}),
-            annotations=dict(item.metadata.annotations or {}),
-        )
+        return _namespace(item)
+
+    def all_namespaces(self) -> tuple[NamespaceFacts, ...]:
+        """Return every namespace, in the order of their names."""
+        with mapped("listing namespaces"):
+            return tuple(_namespace(item) for item in _pages(self._core().list_namespace))
 
     def ensure_namespace(self, name: str, labels: Mapping[str, str]) -> None:
         """Make the namespace exist and carry *labels*; other labels stay.
@@ -154,7 +163,7 @@ class ClusterClient:
             return cluster_ports.host_ports(self._core())
 
     def stored_releases(self) -> tuple[StoredRelease, ...]:
-        """Return every helm release, deployed, failed or pending, with the ports that its values give sessions."""
+        """Return every helm release, deployed, failed or pending, with its values' ports of sessions and limit."""
         with mapped("listing the Secrets that helm keeps releases in"):
             return cluster_ports.stored_releases(self._core())
 
@@ -170,6 +179,28 @@ class ClusterClient:
             if namespace is None:
                 return tuple(_pod(item) for item in _pages(core.list_pod_for_all_namespaces))
             return tuple(_pod(item) for item in _pages(core.list_namespaced_pod, names.namespace(namespace)))
+
+    def deployments(self) -> tuple[Deployment, ...]:
+        """Return every Deployment of the cluster, with how many pods it asks for and has."""
+        with mapped("listing Deployments"):
+            return tuple(
+                Deployment(
+                    namespace=item.metadata.namespace,
+                    name=item.metadata.name,
+                    release=(item.metadata.annotations or {}).get(RELEASE_ANNOTATION, ""),
+                    replicas=1 if item.spec.replicas is None else item.spec.replicas,
+                    ready=item.status.ready_replicas or 0,
+                )
+                for item in _pages(client.AppsV1Api(self._api()).list_deployment_for_all_namespaces)
+            )
+
+    def network_policies(self) -> tuple[PolicyName, ...]:
+        """Return every NetworkPolicy of the cluster, by name."""
+        with mapped("listing NetworkPolicies"):
+            return tuple(
+                PolicyName(namespace=item.metadata.namespace, name=item.metadata.name)
+                for item in _pages(client.NetworkingV1Api(self._api()).list_network_policy_for_all_namespaces)
+            )
 
     def _core(self) -> client.CoreV1Api:
         return client.CoreV1Api(self._api())
@@ -190,6 +221,15 @@ def _pages(ask: Callable[..., Any], *arguments: str) -> Iterator[Any]:
         token = page.metadata._continue  # noqa: SLF001 - the generated client's spelling of `continue`
         if not token:
             return
+
+
+def _namespace(item: Any) -> NamespaceFacts:
+    return NamespaceFacts(
+        name=item.metadata.name,
+        phase=item.status.phase or "",
+        labels=dict(item.metadata.labels or {}),
+        annotations=dict(item.metadata.annotations or {}),
+    )
 
 
 def _pod(item: Any) -> Pod:

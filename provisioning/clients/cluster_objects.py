@@ -57,3 +57,22 @@ class HostPorts:
     node: str | None  # None until it is scheduled
     ports: tuple[int, ...]  # as declared
     host_network: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """One Deployment. ``release`` is the helm release that made it, "" where none says so."""
+
+    namespace: str
+    name: str
+    release: str
+    replicas: int  # asked for
+    ready: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyName:
+    """One NetworkPolicy, by its name."""
+
+    namespace: str
+    name: str

@@ -91,11 +91,14 @@ def _host_ports(item: Mapping[str, Any]) -> HostPorts | None:
 
 
 def _slim(stored: StoredRelease) -> StoredRelease:
-    """Keep of the values what says where sessions lie: the rest is large and holds secrets."""
+    """Keep of the values where sessions lie and how many GPUs an agent may use: the rest is large and holds secrets."""
 
-    def sessions(values: Mapping[str, Any]) -> dict[str, Any]:
+    def kept(values: Mapping[str, Any]) -> dict[str, Any]:
         glue = values.get("agentk8sglue")
-        inner = glue.get("sessions") if isinstance(glue, Mapping) else None
-        return {"agentk8sglue": {"sessions": inner}, "sessions": values.get("sessions")}
+        inner = glue if isinstance(glue, Mapping) else {}
+        return {
+            "agentk8sglue": {name: inner.get(name) for name in ("sessions", "monitoredResources")},
+            "sessions": values.get("sessions"),
+        }
 
-    return StoredRelease(**{**vars(stored), "values": sessions(stored.values), "defaults": sessions(stored.defaults)})
+    return StoredRelease(**{**vars(stored), "values": kept(stored.values), "defaults": kept(stored.defaults)})

@@ -8,7 +8,15 @@ from typing import Any, Protocol
 
 from pydantic import SecretStr
 
-from provisioning.clients.cluster_objects import HostPorts, NamespaceFacts, Node, Pod, ServicePorts
+from provisioning.clients.cluster_objects import (
+    Deployment,
+    HostPorts,
+    NamespaceFacts,
+    Node,
+    Pod,
+    PolicyName,
+    ServicePorts,
+)
 from provisioning.clients.helm_releases import Release
 from provisioning.clients.helm_storage import StoredRelease
 from provisioning.configuration import Chart
@@ -16,6 +24,8 @@ from provisioning.configuration import Chart
 
 class ClusterReads(Protocol):
     def namespace(self, name: str) -> NamespaceFacts | None: ...
+
+    def all_namespaces(self) -> tuple[NamespaceFacts, ...]: ...
 
     def secret(self, namespace: str, name: str) -> dict[str, SecretStr] | None: ...
 
@@ -30,6 +40,10 @@ class ClusterReads(Protocol):
     def node_port_range(self) -> tuple[int, int] | None: ...
 
     def pods(self, namespace: str | None = None) -> tuple[Pod, ...]: ...
+
+    def deployments(self) -> tuple[Deployment, ...]: ...
+
+    def network_policies(self) -> tuple[PolicyName, ...]: ...
 
 
 class ClusterWrites(ClusterReads, Protocol):

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 from provisioning.clients.interfaces import ClusterReads, HelmReads
 from provisioning.configuration import Provisioning
+from provisioning.fleet.reader import FleetReader
 from provisioning.queries.base import Query
 from provisioning.queries.ports import Ports
+from provisioning.queries.tenant_list import TenantListQuery
+from provisioning.queries.tenant_show import TenantShowQuery
 
 if TYPE_CHECKING:
     from provisioning.clients.clearml import ClearML
@@ -29,5 +32,16 @@ class Sources:
 
 def build_queries(sources: Sources) -> Mapping[str, Query]:
     """Return command → query."""
-    queries: tuple[Query, ...] = (Ports(sources),)
+    fleet = FleetReader(
+        configuration=sources.configuration,
+        clearml=sources.clearml,
+        cluster=sources.cluster,
+        helm=sources.helm,
+        store=sources.store,
+    )
+    queries: tuple[Query, ...] = (
+        Ports(sources),
+        TenantListQuery(fleet),
+        TenantShowQuery(fleet, sources.planner, sources.store),
+    )
     return {query.command: query for query in queries}

@@ -16,6 +16,9 @@ from provisioning.known_users import KnownUsers
 from provisioning.plan import Plan
 from provisioning.plan_ports import port_ranges_of
 from provisioning.planner import Planner
+from provisioning.queries.base import Asked
+from provisioning.queries.registry import Sources, build_queries
+from provisioning.reports import Report
 from provisioning.runner import Runner
 from provisioning.steps.registry import build_actions
 from provisioning.store import Change
@@ -88,6 +91,16 @@ class World:
             store=self.store,
         )
         self.planner = Planner(actions=actions, facts=facts)
+        self.queries = build_queries(
+            Sources(
+                configuration=self.configuration,
+                clearml=self.clearml,
+                cluster=self.cluster,
+                helm=self.helm,
+                store=self.store,
+                planner=self.planner,
+            )
+        )
         self.runner = Runner(self.store, actions, self.planner.replan, self.clock, delay_scale=0.0)
 
     def answer(self, text: str) -> Plan | Refusal:
@@ -141,6 +154,18 @@ class World:
         done = self.run(self.job(self.plan(text)))
         assert done.state is JobState.SUCCEEDED, done.failure
         return done
+
+    def ask(self, text: str) -> Report | Refusal:
+        """Let somebody run a command that only reads."""
+        invocation = parse(text)
+        assert isinstance(invocation, Invocation), invocation
+        asked = Asked(actor=ANA, now=self.clock.now(), channel=None)
+        return self.queries[invocation.spec.name].answer(invocation.args, asked)
+
+    def report(self, text: str) -> Report:
+        answer = self.ask(text)
+        assert isinstance(answer, Report), answer
+        return answer
 
     def company(self, name: str) -> dict[str, Any]:
         (found,) = (one for one in self.state.companies() if one["name"] == name)

@@ -53,8 +53,8 @@ def test_what_chat_clients_do_to_text_is_undone(text: str) -> None:
     [
         ("tennant create acme", "did you mean /clearml tenant create?", "tenant create"),
         ("create tenant acme", "did you mean /clearml tenant create?", "tenant create"),
-        ("tenants", "did you mean /clearml tenant create?", "tenant create"),
-        ("tenant", "did you mean /clearml tenant create?", "tenant create"),
+        ("show tenant acme", "did you mean /clearml tenant show?", "tenant show"),
+        ("tenant", "after tenant comes create, ", "help tenant"),
         ("tenant creat acme", "did you mean /clearml tenant create?", "tenant create"),
         ("job shwo 41", "did you mean /clearml job show?", "job show"),
         ("job rolback 41", "did you mean /clearml job rollback?", "job rollback"),

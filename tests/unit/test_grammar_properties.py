@@ -65,8 +65,22 @@ _TENANTS = st.fixed_dictionaries(
 ) | st.fixed_dictionaries({**_NEEDED, "ports": st.just(True), "port_start": st.integers(29_999, 32_767)})
 _LISTS = st.fixed_dictionaries({}, optional={"tenant": _LABELS, "limit": st.integers(1, 100)})
 _JOBS = st.fixed_dictionaries({"number": st.integers(1, 2_147_483_647)})
+_FLEET: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
+    "tenant list": st.fixed_dictionaries(
+        {},
+        optional={
+            "sort": st.sampled_from(["name", "status", "gpus", "workers", "users"]),
+            "status": st.sampled_from(["ready", "silent", "suspended", "broken", "unknown", "unmanaged"]),
+            "page": st.integers(1, 10_000),
+            "per_page": st.integers(1, 90),
+        },
+    ),
+    "tenant show": st.fixed_dictionaries({"name": _LABELS}),
+}
 _ARGUMENTS: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
     "tenant create": _TENANTS,
+    **_FLEET,
+    "ports": st.fixed_dictionaries({}, optional={"tenant": _LABELS, "max_services": st.integers(1, 500)}),
     "jobs": _LISTS,
     "audit": _LISTS,
     "approvals": st.just({}),

@@ -1,0 +1,50 @@
+"""What can be asked and done about tenants as they are, one or all of them. Pure."""
+
+from typing import Literal
+
+from commands.arguments import TenantName
+from commands.spec import CommandArgs, CommandSpec, Risk, flag, positional
+
+MOST_PAGES = 10_000
+
+TenantStatus = Literal["ready", "silent", "suspended", "changing", "broken", "unknown", "unmanaged"]
+TenantOrder = Literal["name", "status", "gpus", "workers", "users"]
+
+
+class TenantList(CommandArgs):
+    """Which tenants to list, in which order."""
+
+    sort: TenantOrder = flag("FIELD", "name, status, gpus, workers or users; numbers largest first", default="name")
+    status: TenantStatus | None = flag(
+        "STATUS", "only those: ready, silent, suspended, changing, broken, unknown or unmanaged", default=None
+    )
+    page: int = flag("N", "which page", default=1, ge=1, le=MOST_PAGES)
+    per_page: int = flag("N", "how many tenants a page", default=20, ge=1, le=90)
+
+
+class TenantShow(CommandArgs):
+    """A tenant by its name."""
+
+    name: TenantName = positional("NAME", "the tenant's name")
+
+    @property
+    def subject(self) -> str:
+        return self.name
+
+
+SPECS = (
+    CommandSpec(
+        name="tenant list",
+        args=TenantList,
+        summary="List the tenants as they are: status, GPUs in use, workers alive, users",
+        risk=Risk.READ,
+        examples=("tenant list", "tenant list --sort gpus", "tenant list --status broken --page 2"),
+    ),
+    CommandSpec(
+        name="tenant show",
+        args=TenantShow,
+        summary="Show a tenant as it is: company, users, keys, releases, workers, ports, policies, drift",
+        risk=Risk.READ,
+        examples=("tenant show acme",),
+    ),
+)
