@@ -16,6 +16,7 @@ from provisioning.clients.clearml import ClearML
 from provisioning.clients.cluster import ClusterClient
 from provisioning.clients.helm import Helm
 from provisioning.clients.kubectl import Kubectl
+from provisioning.clients.nvidia_smi import NvidiaSmi
 from provisioning.clients.process import ChildProcesses
 from provisioning.clock import Clock, ShiftedClock, SystemClock
 from provisioning.engine import Engine
@@ -80,6 +81,7 @@ def build(settings: Settings) -> Core:
     helm = Helm(helm_path, children, kubeconfig=kubeconfig, context=context, home=data_dir / "helm")
     kubectl = Kubectl(kubectl_path, children, kubeconfig=kubeconfig, context=context)
     cluster = ClusterClient(settings.cluster)
+    smi = NvidiaSmi(cluster, kubectl, namespace=settings.nodes.operator_namespace)
     clearml = ClearML(settings.clearml, known_users=KnownUsers(store), learn=redact.learn)
     actions = build_actions(
         configuration=configuration,
@@ -110,7 +112,15 @@ def build(settings: Settings) -> Core:
         lease_ttl_s=settings.lease_ttl_s,
     )
     queries = build_queries(
-        Sources(configuration=configuration, clearml=clearml, cluster=cluster, helm=helm, store=store, planner=planner)
+        Sources(
+            configuration=configuration,
+            clearml=clearml,
+            cluster=cluster,
+            helm=helm,
+            store=store,
+            planner=planner,
+            smi=smi,
+        )
     )
     return Core(
         settings=settings,

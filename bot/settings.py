@@ -25,6 +25,7 @@ from provisioning.configuration import (
     ClearMLServer,
     Cluster,
     Configuration,
+    Nodes,
     Platform,
     PortPool,
     Provisioning,
@@ -105,6 +106,7 @@ class Settings(BaseSettings):
     agent: Agent
     redis: Redis
     ports: PortPool = PortPool()
+    nodes: Nodes = Nodes()
     tools: Tools = Tools()
     platform: Platform = Platform()
     ingress_namespace: str = "ingress-nginx"

@@ -114,6 +114,13 @@ class Platform(Configuration):
     """Secrets that the spec names as `platform.secrets.NAME`."""
 
 
+class Nodes(Configuration):
+    """How nodes' GPUs are reached and changed."""
+
+    operator_namespace: str = "gpu-operator"
+    """The GPU operator's namespace: its device plugin's pods run there."""
+
+
 class Tools(Configuration):
     """Binaries. None: PATH, then the cache that `clearml-chatops tools install` fills."""
 

@@ -5,7 +5,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from provisioning import tools
 from provisioning.errors import ChatopsError
 from sandbox.cast import DEFAULT_CAST, Cast
 from sandbox.controlplane.cluster import ControlPlaneFailed
+from sandbox.controlplane.nodes import FakeNode
 from sandbox.scenario.model import Scenario, ScenarioError, load
 from sandbox.scenario.runner import Outcome, Runner
 from sandbox.scenario.transcript import JsonLines, Transcript
@@ -59,6 +60,7 @@ def _play(
         keep=keep,
         policy=scenario.policy,
         settings=scenario.settings,
+        nodes=scenario.nodes,
     ) as world:
         outcome = Runner(world, scenario, transcript.tell).play()
     transcript.end(outcome)
@@ -94,6 +96,7 @@ class _World:
         keep: bool,
         policy: Mapping[str, Any] | None = None,
         settings: Mapping[str, str] | None = None,
+        nodes: Sequence[FakeNode] = (),
         page_port: int = 0,
     ) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="clearml-chatops-sandbox-"))
@@ -106,6 +109,7 @@ class _World:
             kube_context=kube_context,
             policy=policy,
             settings=settings,
+            nodes=nodes,
             page_port=page_port,
         )
 

@@ -34,6 +34,11 @@ class Faults:
             "stranger_company": clearml.add_company,
             "node_port": world.take_node_port,
             "drop_service": world.drop_service,
+            "reboot": world.reboot,
+            "gpu_in_use": lambda where: _change_gpus(world, where, in_use=True),
+            "gpu_free": lambda where: _change_gpus(world, where, in_use=False),
+            "gpu_stuck": lambda where: _change_gpus(world, where, stuck=True),
+            "gpu_unstuck": lambda where: _change_gpus(world, where, stuck=False),
         }
 
     @property
@@ -54,3 +59,9 @@ class Faults:
                     self._named[name](argument)
                 case _:
                     raise ValueError(f"unknown fault {name}: {argument}; there are: {', '.join(self.names)}")
+
+
+def _change_gpus(world: "World", where: str, **fields: bool) -> None:
+    """Change the cards that *where* names: ``gpu-1``, or ``gpu-1/0``."""
+    node, _, index = where.partition("/")
+    world.gpus.change(node, [int(index)] if index else [], **fields)

@@ -95,6 +95,31 @@ class Sight:
     def has_namespace(self, name: str) -> bool:
         return self._cluster.namespace(name) is not None
 
+    def node_lacks(self, expected: str) -> str | None:
+        """Return None where each word holds of the node, else what is so.
+
+        ``gpu-1: cordoned``, or ``open``; ``label=value`` or ``no label``.
+        """
+        name, _, words = expected.partition(":")
+        found = next((node for node in self._cluster.nodes() if node.name == name.strip()), None)
+        if found is None:
+            return f"there is no node {name}"
+        for word in (part.strip() for part in words.split(",")):
+            key, equals, value = word.removeprefix("no ").partition("=")
+            match word:
+                case "cordoned" | "open":
+                    holds = found.unschedulable == (word == "cordoned")
+                case _ if equals:
+                    holds = found.labels.get(key) == value
+                case _ if word.startswith("no "):
+                    holds = key not in found.labels
+                case _:
+                    raise ValueError(f"{word!r} says nothing of a node: write cordoned, open, label=value, no label")
+            if not holds:
+                labels = {label: text for label, text in found.labels.items() if "gpu-partitioning" in label}
+                return f"{name} is {'cordoned' if found.unschedulable else 'open'}, labels {labels}"
+        return None
+
     def company_lacks(self, name: str) -> str | None:
         """Return None where exactly one company has that name, else how many have."""
         count = sum(company["name"] == name for company in self._clearml.companies())

@@ -10,7 +10,7 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ from sandbox.clearml import api as clearml_api
 from sandbox.clearml.state import ClearMLState
 from sandbox.controlplane import build
 from sandbox.controlplane.cluster import ControlPlane
+from sandbox.controlplane.gpus import Gpus
+from sandbox.controlplane.nodes import DEFAULT_NODES, FakeNode
 from sandbox.drawer import Drawer
 from sandbox.faults import Faults
 from sandbox.processes import Child, free_ports, orphans_of
@@ -52,7 +54,8 @@ class World:
     """Everything that a scenario or a person at the page plays with. ``start``, then ``stop``.
 
     *folder* holds all of its state and is made anew. *kube_context* takes a cluster of the user's in place of
-    the sandbox's own. *settings* are extra settings of the bot, by environment name without the prefix.
+    the sandbox's own. *settings* are extra settings of the bot, by environment name without the prefix;
+    ``{world}`` in them is *folder*.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class World:
         kube_context: str | None = None,
         policy: Mapping[str, Any] | None = None,
         settings: Mapping[str, str] | None = None,
+        nodes: Sequence[FakeNode] = (),
         page_port: int = 0,
     ) -> None:
         self.folder = folder
@@ -71,7 +75,8 @@ class World:
         self._kube_context = kube_context
         self._cast = cast
         self._policy = policy
-        self._settings = dict(settings or {})
+        self._settings = {name: text.replace("{world}", str(folder)) for name, text in (settings or {}).items()}
+        self._nodes = (*DEFAULT_NODES, *nodes)
         self._page_port = page_port
         self._data_dir = folder / "data"
         self._offset_file = folder / "clock-offset"
@@ -138,7 +143,7 @@ class World:
             binaries = build.ensure(self._progress)
         except build.ControlPlaneUnavailable as problem:
             raise WorldError(str(problem)) from problem
-        self._control_plane = ControlPlane(binaries, self.folder / "control-plane")
+        self._control_plane = ControlPlane(binaries, self.folder / "control-plane", nodes=self._nodes)
         self._control_plane.start(self._progress)
         self.kubeconfig = self._control_plane.kubeconfig
 
@@ -284,6 +289,18 @@ class World:
         done = subprocess.run([str(self._kubectl), *where, *words], check=False, capture_output=True, timeout=60)
         if done.returncode:
             raise ValueError(f"kubectl {' '.join(words)}: {done.stderr.decode(errors='replace').strip()}")
+
+    @property
+    def gpus(self) -> Gpus:
+        """Return the cluster's GPUs. Raises: ValueError where the cluster is the user's own."""
+        if self._control_plane is None:
+            raise ValueError("only the GPUs of the sandbox's own cluster can be broken")
+        return self._control_plane.gpus
+
+    def reboot(self, node: str) -> None:
+        """Reboot a node with GPUs: its cards, and what its kubelet says. Raises: ValueError."""
+        if self._control_plane is not None:
+            self.gpus.reboot(self._control_plane.kubeconfig, node)
 
     def fault(self, what: Any) -> None:
         """Break or mend something (docs/scenarios.md). Raises: ValueError where it is unknown."""

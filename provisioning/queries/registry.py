@@ -8,12 +8,14 @@ from provisioning.clients.interfaces import ClusterReads, HelmReads
 from provisioning.configuration import Provisioning
 from provisioning.fleet.reader import FleetReader
 from provisioning.queries.base import Query
+from provisioning.queries.node_mig_status import NodeMigStatusQuery
 from provisioning.queries.ports import Ports
 from provisioning.queries.tenant_list import TenantListQuery
 from provisioning.queries.tenant_show import TenantShowQuery
 
 if TYPE_CHECKING:
     from provisioning.clients.clearml import ClearML
+    from provisioning.clients.nvidia_smi import NvidiaSmi
     from provisioning.planner import Planner
     from provisioning.store import Store
 
@@ -28,6 +30,7 @@ class Sources:
     helm: HelmReads
     store: "Store"
     planner: "Planner"
+    smi: "NvidiaSmi"
 
 
 def build_queries(sources: Sources) -> Mapping[str, Query]:
@@ -41,6 +44,7 @@ def build_queries(sources: Sources) -> Mapping[str, Query]:
     )
     queries: tuple[Query, ...] = (
         Ports(sources),
+        NodeMigStatusQuery(sources.cluster, sources.smi),
         TenantListQuery(fleet),
         TenantShowQuery(fleet, sources.planner, sources.store),
     )

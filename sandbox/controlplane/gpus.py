@@ -54,6 +54,11 @@ class Gpus:
                 if not gpus or gpu["index"] in gpus:
                     gpu.update(fields)
 
+    def modes(self, node: str) -> list[str]:
+        """Return each card's modes: ``Disabled, Enabled``: now, and after a reboot."""
+        with state.changing(self.file(node)) as found:
+            return [f"{gpu['current']}, {gpu['pending']}" for gpu in found["gpus"]]
+
     def reboot(self, kubeconfig: Path, node: str) -> None:
         """Do what a reboot does: to the cards, and to what the kubelet says of its node."""
         reboot(kubeconfig, self.file(node), node)

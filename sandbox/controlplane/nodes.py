@@ -3,10 +3,11 @@
 Sources: GPU feature discovery's labels and the device plugin's resource names under strategy *mixed*.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.gpus.state import card_of
+from sandbox.gpus.state import CARDS, card_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,29 @@ DEFAULT_NODES = (
         slices={"7g.80gb": 2, "3g.40gb": 2, "2g.20gb": 2, "1g.10gb": 3},
     ),
 )
+
+
+def from_words(words: Mapping[str, Any]) -> FakeNode:
+    """Return the node that a scenario's head describes: ``{name: a1, card: a100, gpus: 2, mig: false}``.
+
+    Raises: ValueError.
+    """
+    known = {"name", "card", "gpus", "mig", "label", "slices"}
+    if unknown := set(words) - known or {"name"} - set(words):
+        raise ValueError(f"a node has name, card, gpus, mig, label and slices; wrong or missing: {', '.join(unknown)}")
+    card = words.get("card")
+    if card not in {None, *CARDS}:
+        raise ValueError(f"the sandbox has no card {card!r}; it has: {', '.join(CARDS)}")
+    mig = bool(words.get("mig", False))
+    return FakeNode(
+        name=str(words["name"]),
+        product=CARDS[card].product if card else "",
+        memory_mib=CARDS[card].memory_mib if card else 0,
+        gpus=int(words.get("gpus", 1)) if card else 0,
+        slices={str(name): int(count) for name, count in (words.get("slices") or {}).items()},
+        mig=mig,
+        mig_label=bool(words.get("label", mig)),
+    )
 
 
 def manifest(node: FakeNode) -> dict[str, Any]:

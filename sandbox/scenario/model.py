@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from sandbox.cast import DEFAULT_CAST, Cast, cast_from
+from sandbox.controlplane.nodes import FakeNode, from_words
 
 MAX_BYTES = 262_144
 ACTIONS = ("run", "click", "fill", "fault", "advance")
@@ -26,6 +27,8 @@ EXPECTATIONS = (
     "namespace",
     "no_namespace",
     "company",
+    "node",
+    "gpu",
     "orphans",
     "within_s",
 )
@@ -58,6 +61,7 @@ class Scenario:
     cast: Cast
     policy: Mapping[str, Any] | None
     settings: Mapping[str, str]  # environment of the bot, without the prefix
+    nodes: tuple[FakeNode, ...]  # besides the sandbox's own
     entries: tuple[Entry, ...]
 
 
@@ -75,7 +79,7 @@ def load(path: Path) -> Scenario:
 def parse(text: str, *, name: str = "scenario") -> Scenario:
     """Return the scenario in *text*: a list of entries, or a mapping with ``scenario`` and a head.
 
-    The head may hold ``people``, ``channels``, ``policy`` and ``settings``. Raises: ScenarioError.
+    The head may hold ``people``, ``channels``, ``policy``, ``settings`` and ``nodes``. Raises: ScenarioError.
     """
     try:
         document = yaml.load(text, Loader=_LineLoader)  # noqa: S506 - a SafeLoader that also keeps lines
@@ -85,17 +89,20 @@ def parse(text: str, *, name: str = "scenario") -> Scenario:
     if isinstance(document, dict):
         head = {key: value for key, value in document.items() if key != _LINE}
         document = head.pop("scenario", head.pop("steps", None))
-        if unknown := set(head) - {"people", "channels", "policy", "settings", "description"}:
+        if unknown := set(head) - {"people", "channels", "policy", "settings", "nodes", "description"}:
             raise ScenarioError(f"{name}: unknown at the top: {', '.join(sorted(unknown))}")
     if not isinstance(document, list) or not document:
         raise ScenarioError(f"{name}: must be a list of entries, or a mapping with the list under 'scenario'")
     try:
         cast = cast_from(_bare(head.get("people")), head.get("channels"))
+        nodes = tuple(from_words(words) for words in _bare(head.get("nodes") or []))
     except ValueError as problem:
         raise ScenarioError(f"{name}: {problem}") from problem
     entries = tuple(_entry(name, number, given, cast) for number, given in enumerate(document, 1))
     settings = {str(key): str(value) for key, value in _bare(head.get("settings") or {}).items()}
-    return Scenario(name=name, cast=cast, policy=_bare(head.get("policy")), settings=settings, entries=entries)
+    return Scenario(
+        name=name, cast=cast, policy=_bare(head.get("policy")), settings=settings, nodes=nodes, entries=entries
+    )
 
 
 def seconds(value: Any) -> float:

@@ -153,11 +153,21 @@ class Runner:
             "namespace": lambda: None if sight.has_namespace(text) else "there is no such namespace",
             "no_namespace": lambda: f"namespace {text} is there" if sight.has_namespace(text) else None,
             "company": lambda: sight.company_lacks(text),
+            "node": lambda: sight.node_lacks(text),
+            "gpu": lambda: self._gpu_lacks(text),
             "orphans": lambda: self._world.orphans() or None,
         }
         if kind not in looks:
             raise ValueError(f"unknown expectation {kind}")
         return looks[kind]()
+
+    def _gpu_lacks(self, expected: str) -> str | None:
+        """Return None where ``gpu-1/0: Enabled, Enabled`` holds (``gpu-1`` alone means each card), else the modes."""
+        where, _, modes = expected.partition(":")
+        node, _, index = where.strip().partition("/")
+        found = self._world.gpus.modes(node)
+        looked_at = found[int(index) : int(index) + 1] if index else found
+        return None if set(looked_at) == {modes.strip()} else f"{node}: {' | '.join(found)}"
 
     def _look_at_modal(self, expected: str) -> str | None:
         modal = self._world.workspace.modal(self._person)
