@@ -29,8 +29,14 @@ def main() -> None:
     parser.add_argument("--shape", choices=SHAPES, default="row")
     parser.add_argument("--hold", action="append", default=[])
     parser.add_argument("--die-after-commits", type=int, default=0)
+    parser.add_argument("--database-url")
     options = parser.parse_args()
-    world = World(options.folder, shape=SHAPES[options.shape], holds=frozenset(options.hold))
+    world = World(
+        options.folder,
+        shape=SHAPES[options.shape],
+        holds=frozenset(options.hold),
+        database_url=options.database_url,
+    )
     if options.die_after_commits:
         _die_after(world, options.die_after_commits)
     with world:

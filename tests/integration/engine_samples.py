@@ -150,6 +150,7 @@ class World:
         clock: Clock | None = None,
         clearml: object = None,
         max_parallel_jobs: int = 8,
+        database_url: str | None = None,
     ) -> None:
         self.folder = folder
         folder.mkdir(exist_ok=True)
@@ -165,7 +166,9 @@ class World:
             operations={"tenant create": self.operation},
         )
         self.runner = Runner(self.store, {"test.file": self.action}, self.planner.replan, self.clock, delay_scale=0.01)
-        self.engine = Engine(self.runner, data_dir=folder, max_parallel_jobs=max_parallel_jobs)
+        self.engine = Engine(
+            self.runner, data_dir=folder, max_parallel_jobs=max_parallel_jobs, database_url=database_url
+        )
         self.service = JobService(
             store=self.store,
             engine=self.engine,
