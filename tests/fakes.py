@@ -22,6 +22,7 @@ from provisioning.clients.cluster_objects import (
 )
 from provisioning.clients.helm import Release
 from provisioning.clients.helm_storage import StoredRelease
+from provisioning.clients.process import Completed
 from provisioning.configuration import Chart, ClearMLServer
 from provisioning.errors import PermanentError, TemporaryError
 from provisioning.known_users import KnownUsers, Records
@@ -221,6 +222,18 @@ class FakeKubectl:
         for key, _ in self._keyed(manifests, namespace):
             self._cluster.write(f"delete policy {'/'.join(key)}")
             self._cluster.policies.pop(key, None)
+
+    def exec(
+        self,
+        namespace: str,
+        pod: str,
+        container: str | None,
+        argv: Sequence[str],
+        *,
+        timeout_s: float = 60,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Completed:
+        raise PermanentError(f'running {argv[0]} in {namespace}/{pod}: pods "{pod}" not found')
 
     @staticmethod
     def _keyed(

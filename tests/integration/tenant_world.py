@@ -9,6 +9,7 @@ from typing import Any
 from commands.grammar import Invocation, parse
 from policies.approvals import Actor, Refusal
 from provisioning.clients.clearml import ClearML
+from provisioning.clients.nvidia_smi import NvidiaSmi
 from provisioning.configuration import Provisioning
 from provisioning.facts import FactsGatherer
 from provisioning.jobs import Job, JobState
@@ -99,6 +100,7 @@ class World:
                 helm=self.helm,
                 store=self.store,
                 planner=self.planner,
+                smi=NvidiaSmi(self.cluster, FakeKubectl(self.cluster), namespace="gpu-operator"),
             )
         )
         self.runner = Runner(self.store, actions, self.planner.replan, self.clock, delay_scale=0.0)
