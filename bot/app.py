@@ -81,6 +81,7 @@ class Bot:
         self._live.start()
         self._scheduler.add_job(self._core.service.sweep, "interval", seconds=SWEEP_S, id="sweep")
         self._scheduler.add_job(self._live.mend, "interval", seconds=SWEEP_S, id="mend")
+        self._scheduler.add_job(self._core.sampler.tick, "interval", seconds=SWEEP_S, id="sample")
         if self._socket is not None:
             self._socket.connect()
             self._scheduler.add_job(self._watch_socket, "interval", seconds=WATCHDOG_S, id="watchdog")

@@ -24,6 +24,7 @@ from provisioning.errors import PermanentError
 from provisioning.facts import FactsGatherer
 from provisioning.known_users import KnownUsers
 from provisioning.planner import Planner
+from provisioning.ports.survey import PortSurvey
 from provisioning.queries.base import Query
 from provisioning.queries.registry import Sources, build_queries
 from provisioning.redact import Redactor
@@ -31,6 +32,8 @@ from provisioning.runner import Runner
 from provisioning.service import JobService
 from provisioning.steps.registry import build_actions
 from provisioning.store import Store
+from provisioning.store.samples import Samples
+from provisioning.trends.sampler import Measuring, Sampler
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +55,7 @@ class Core:
     service: JobService
     queries: Mapping[str, Query]
     policy: Policy
+    sampler: Sampler
 
     def close(self) -> None:
         """Stop the engine, then close what it used."""
@@ -136,6 +140,12 @@ def build(settings: Settings) -> Core:
         service=service,
         queries=queries,
         policy=policy,
+        sampler=Sampler(
+            measuring=Measuring(survey=PortSurvey(pool=configuration.ports, cluster=cluster, store=store), store=store),
+            samples=Samples(store),
+            clock=clock,
+            every_s=settings.sample_every_s,
+        ),
     )
 
 

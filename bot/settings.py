@@ -115,6 +115,8 @@ class Settings(BaseSettings):
     """How many jobs run at once."""
     lease_ttl_s: int = Field(default=86_400, ge=60)
     """Seconds for which a plan that waits holds its ports."""
+    sample_every_s: int = Field(default=3600, ge=60, le=86_400)
+    """Seconds between two samples of capacity and ports, which `trends` shows and alerts watch."""
     log_format: Literal["text", "json"] = "text"
     """`text` or `json`."""
     clock_offset_file: Path | None = None

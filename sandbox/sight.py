@@ -1,5 +1,6 @@
 """What can be seen of the world from outside the bot: its database, the cluster's releases, ClearML's state."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from provisioning.clock import Clock
 from provisioning.jobs import Job
 from provisioning.redact import Redactor
 from provisioning.store import Store
+from provisioning.store.samples import Samples
 from sandbox.clearml.state import ClearMLState
 
 
@@ -70,6 +72,11 @@ class Sight:
         if not self._db.exists():
             return []
         return [dict(row) for row in self._store().audit_rows(limit=limit)]
+
+    def samples_lack(self, expected: str) -> str | None:
+        """Return None where so many samples were taken so far, else how many."""
+        found = Samples(self._store()).since(datetime.fromtimestamp(0, tz=UTC)) if self._db.exists() else ()
+        return None if str(len(found)) == expected else f"there are {len(found)} samples"
 
     def releases(self) -> list[dict[str, Any]]:
         """Return every helm release of the cluster."""

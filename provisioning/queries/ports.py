@@ -1,15 +1,18 @@
 """`ports`: every source of port claims held against the others."""
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
 from commands.ports import PortsArgs
 from policies.approvals import Refusal
+from provisioning.charts import port_strip
+from provisioning.charts.port_strip import Stretch
 from provisioning.ports.reconcile import Finding, PortReport, RangeState, Severity, reconcile
 from provisioning.ports.survey import PortSurvey
 from provisioning.queries.base import Asked
-from provisioning.reports import Facts, Lines, Part, Report, table
+from provisioning.reports import Attachment, Facts, Lines, Part, Report, table
 
 if TYPE_CHECKING:
     from provisioning.queries.registry import Sources
@@ -53,6 +56,34 @@ def report_of(found: PortReport, *, size: int, tenant: str | None = None) -> Rep
         summary=summary_of(found, findings, ranges),
         parts=(*findings_of(findings), *_map(ranges), _facts(found, size)),
         data=_data(found, findings, ranges),
+        attachments=(picture_of(found),) if tenant is None else (),
+    )
+
+
+def picture_of(found: PortReport) -> Attachment:
+    """Return the pool as a strip."""
+    claims = found.claims
+    first, last = claims.pool
+    own: dict[str, set[int]] = defaultdict(set)
+    for one in claims.live:
+        if one.is_node_port:
+            own[one.namespace].add(one.port)
+    ranges = [
+        Stretch(
+            tenant=one.tenant,
+            first=one.ports.start,
+            last=one.ports.last,
+            live=frozenset(port for port in own[one.tenant] if one.ports.holds(port)),
+        )
+        for one in found.ranges
+    ]
+    shown = {port for one in ranges for port in one.live}
+    strangers = [one.port for one in claims.live if first <= one.port <= last and one.port not in shown]
+    note = f"{_many(len(ranges), 'range')} in {first}-{last}: {found.free_ports} ports free, room for {found.room} more"
+    return Attachment(
+        name="ports.png",
+        content=port_strip.draw(first, last, ranges, strangers, title="Ports", note=note),
+        alt=port_strip.describe(first, last, ranges, strangers, free=found.free_ports),
     )
 
 

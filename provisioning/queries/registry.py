@@ -12,6 +12,7 @@ from provisioning.queries.node_mig_status import NodeMigStatusQuery
 from provisioning.queries.ports import Ports
 from provisioning.queries.tenant_list import TenantListQuery
 from provisioning.queries.tenant_show import TenantShowQuery
+from provisioning.queries.trends import Trends
 
 if TYPE_CHECKING:
     from provisioning.clients.clearml import ClearML
@@ -45,6 +46,7 @@ def build_queries(sources: Sources) -> Mapping[str, Query]:
     queries: tuple[Query, ...] = (
         Ports(sources),
         NodeMigStatusQuery(sources.cluster, sources.smi),
+        Trends(sources),
         TenantListQuery(fleet),
         TenantShowQuery(fleet, sources.planner, sources.store),
     )

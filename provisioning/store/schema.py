@@ -4,6 +4,7 @@ from sqlite_utils import Database, Migrations
 
 from provisioning import audit
 from provisioning.errors import PermanentError
+from provisioning.store import samples
 
 MIGRATIONS = Migrations("clearml-chatops")
 
@@ -53,6 +54,11 @@ def _audit(db: Database) -> None:
 def _leases_by_size(db: Database) -> None:
     """A resized tenant holds two envelopes with one start until the larger or the smaller one has proved itself."""
     db.table("leases").transform(pk=("tenant", "start", "size"))
+
+
+@MIGRATIONS(name="0006_samples")
+def _samples(db: Database) -> None:
+    samples.create_table(db)
 
 
 def migrate(db: Database) -> None:

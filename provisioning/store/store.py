@@ -41,6 +41,14 @@ class Change:
     revise: bool = True
 
 
+@dataclass(frozen=True)
+class Transaction:
+    """An open write transaction, for the modules beside this one that have tables of their own."""
+
+    db: Database
+    append: Callable[[Event], None]  # an audit row, which commits or fails with the rest
+
+
 class Store:
     """Thread-safe, and safe beside other processes on the same file.
 
@@ -66,6 +74,23 @@ class Store:
         """Close the file."""
         with self._lock:
             self._db.close()
+
+    @contextmanager
+    def reading(self) -> Iterator[Database]:
+        """Lend the connection to read from."""
+        with self._lock:
+            yield self._db
+
+    @contextmanager
+    def writing(self) -> Iterator[Transaction]:
+        """Lend a write transaction: it commits at the end, or is rolled back where something is raised."""
+        with self._lock, self._write():
+            yield Transaction(self._db, self._append)
+
+    @property
+    def clock(self) -> Clock:
+        """Return the clock that everything here is stamped by."""
+        return self._clock
 
     # -- jobs -----------------------------------------------------------------------------------------------
 

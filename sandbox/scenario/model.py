@@ -29,6 +29,7 @@ EXPECTATIONS = (
     "company",
     "node",
     "gpu",
+    "samples",
     "orphans",
     "within_s",
 )

@@ -155,6 +155,7 @@ class Runner:
             "company": lambda: sight.company_lacks(text),
             "node": lambda: sight.node_lacks(text),
             "gpu": lambda: self._gpu_lacks(text),
+            "samples": lambda: sight.samples_lack(text),
             "orphans": lambda: self._world.orphans() or None,
         }
         if kind not in looks:

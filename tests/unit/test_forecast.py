@@ -1,0 +1,91 @@
+"""Forecasts: right on a line, honest about noise, silent about too little."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provisioning.trends.forecast import Growth, Point, RunsOut, TooFew, daily, growth, runs_out, said_of
+
+DAY_0 = datetime(2026, 11, 1, 8, tzinfo=UTC)
+
+
+def points(*values: float, every_h: float = 24) -> tuple[Point, ...]:
+    return tuple((DAY_0 + timedelta(hours=every_h * number), value) for number, value in enumerate(values))
+
+
+def test_a_line_is_followed_to_its_end() -> None:
+    """100 ports, five fewer a day, ten days: zero on day 20, and the interval is that day."""
+    found = runs_out(points(*(100 - 5 * day for day in range(10))))
+    assert isinstance(found, RunsOut)
+    assert (found.growth.per_day, found.growth.low, found.growth.high) == (-5, -5, -5)
+    assert found.at == found.earliest == found.latest == date(2026, 11, 21)
+    assert said_of(found) == "about 2026-11-21, between 2026-11-21 and 2026-11-21"
+
+
+@pytest.mark.parametrize(
+    "given_points",
+    [(), points(5), points(*range(6)), points(*range(100), every_h=1), points(*range(7), every_h=20)],
+)
+def test_too_little_is_no_forecast(given_points: tuple[Point, ...]) -> None:
+    """Few days are few however many samples they hold; the answer says what is needed."""
+    found = runs_out(given_points)
+    assert isinstance(found, TooFew)
+    assert "7 over 6 days are needed" in said_of(found)
+
+
+def test_what_grows_or_stands_does_not_run_out() -> None:
+    for values in (range(20), [50] * 20):
+        found = runs_out(points(*values))
+        assert isinstance(found, RunsOut)
+        assert (found.at, found.earliest) == (None, None)
+        assert "does not run out before" in said_of(found)
+
+
+def test_far_ahead_nothing_is_said() -> None:
+    """A pace that would take years is no date: three times what was seen is the horizon."""
+    found = runs_out(points(*(10_000 - day for day in range(10))))
+    assert isinstance(found, RunsOut)
+    assert found.at is None
+    assert found.horizon == date(2026, 12, 7)
+
+
+def test_noise_widens_the_interval() -> None:
+    """With the middle where the line is, and the ends on both sides of it."""
+    noise = (0, 9, -8, 4, -3, 7, -9, 2, 5, -6, 0, 8, -4, 3)
+    found = runs_out(points(*(100 - 5 * day + noise[day] for day in range(14))))
+    assert isinstance(found, RunsOut)
+    assert found.growth.low < -5 < found.growth.high
+    assert found.at is not None
+    assert found.earliest is not None
+    assert found.latest is not None
+    assert found.earliest < found.at < found.latest
+
+
+def test_a_few_odd_days_do_not_bend_it() -> None:
+    """A day on which the survey saw half of the world is no trend."""
+    values = [100.0 - day for day in range(20)]
+    values[7] = values[13] = 0
+    found = growth(points(*values))
+    assert isinstance(found, Growth)
+    assert found.per_day == pytest.approx(-1, abs=0.1)
+
+
+def test_what_is_used_up_is_used_up() -> None:
+    found = runs_out(points(*([3] * 9), 0))
+    assert isinstance(found, RunsOut)
+    assert found.at == date(2026, 11, 10)
+
+
+@given(st.lists(st.tuples(st.integers(0, 90 * 24), st.integers(0, 3000)), min_size=0, max_size=120))
+def test_whatever_was_sampled_the_interval_holds_the_middle(given_points: list[tuple[int, int]]) -> None:
+    """And dates stand in order; nothing raises."""
+    series = tuple((DAY_0 + timedelta(hours=hour), float(value)) for hour, value in given_points)
+    assert len(daily(series)) == len({moment.date() for moment, _ in series})
+    found = runs_out(series)
+    assert said_of(found)
+    if isinstance(found, RunsOut):
+        assert found.growth.low <= found.growth.per_day <= found.growth.high
+        dates = [found.earliest or found.horizon, found.at or found.horizon, found.latest or found.horizon]
+        assert dates == sorted(dates)
