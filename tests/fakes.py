@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from provisioning.clients.clearml import ClearML
 from provisioning.clients.cluster_objects import (
     Deployment,
+    GpuUsage,
     HostPorts,
     NamespaceFacts,
     Node,
@@ -91,6 +92,7 @@ class FakeCluster:
     all_nodes: list[Node] = field(default_factory=lambda: [mig_node()])
     all_services: list[ServicePorts] = field(default_factory=list)
     all_pods: list[Pod] = field(default_factory=list)
+    usage: GpuUsage = field(default_factory=lambda: GpuUsage(held={}, waiting=(), waits=0))
     all_host_ports: list[HostPorts] = field(default_factory=list)
     api_range: tuple[int, int] | None = None
     unreadable: list[StoredRelease] = field(default_factory=list)  # releases that no one can unpack
@@ -147,6 +149,12 @@ class FakeCluster:
 
     def nodes(self) -> tuple[Node, ...]:
         return tuple(self.all_nodes)
+
+    def gpu_nodes(self) -> tuple[Node, ...]:
+        return tuple(self.all_nodes)
+
+    def gpu_usage(self) -> GpuUsage:
+        return self.usage
 
     def services(self) -> tuple[ServicePorts, ...]:
         return tuple(self.all_services)

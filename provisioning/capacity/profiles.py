@@ -56,6 +56,15 @@ class GpuModel(_Row):
         known = ", ".join(profile.name for profile in self.profiles)
         raise KeyError(f"{self.name} has no profile {name!r}; it has: {known}")
 
+    def profile_of(self, resource: str) -> Profile | None:
+        """Return the profile that nodes advertise as *resource* (``nvidia.com/mig-1g.10gb.me``), None for others."""
+        if not resource.startswith(RESOURCE_PREFIX):
+            return None
+        spoken = resource.removeprefix(RESOURCE_PREFIX)
+        names = {profile.name.replace("+", "."): profile for profile in self.profiles}
+        ours = {alias.replace("+", "."): name.replace("+", ".") for alias, name in self.aliases.items()}
+        return names.get(ours.get(spoken, spoken))
+
     def fractions(self) -> dict[Decimal, Profile]:
         """Return the shares of the GPU that one instance can be, largest first, and the profile of each.
 

@@ -9,10 +9,11 @@ from typing import Any
 from kubernetes import client
 from pydantic import SecretStr
 
-from provisioning.clients import cluster_ports, names
+from provisioning.clients import cluster_gpus, cluster_ports, names
 from provisioning.clients.cluster_access import NotFoundError, connect, mapped
 from provisioning.clients.cluster_objects import (
     Deployment,
+    GpuUsage,
     HostPorts,
     NamespaceFacts,
     Node,
@@ -142,15 +143,17 @@ class ClusterClient:
     def nodes(self) -> tuple[Node, ...]:
         """Return every node, in the order of their names."""
         with mapped("listing nodes"):
-            return tuple(
-                Node(
-                    name=item.metadata.name,
-                    labels=dict(item.metadata.labels or {}),
-                    allocatable=dict(item.status.allocatable or {}),
-                    unschedulable=bool(item.spec.unschedulable),
-                )
-                for item in _pages(self._core().list_node)
-            )
+            return cluster_gpus.nodes(self._core())
+
+    def gpu_nodes(self) -> tuple[Node, ...]:
+        """Return the nodes with GPUs: of their labels and resources, those about GPUs."""
+        with mapped("listing nodes"):
+            return cluster_gpus.gpu_nodes(self._core())
+
+    def gpu_usage(self) -> GpuUsage:
+        """Return what the pods of the cluster hold of GPUs and wait for."""
+        with mapped("listing pods"):
+            return cluster_gpus.gpu_usage(self._core())
 
     def services(self) -> tuple[ServicePorts, ...]:
         """Return every Service of the cluster with the node ports that it holds."""

@@ -1,7 +1,8 @@
 """What the engine reads of a cluster: the few fields that it needs, frozen, parsed at the edge."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypedDict
 
 
@@ -22,6 +23,8 @@ class Node:
     labels: Mapping[str, str]
     allocatable: Mapping[str, str]
     unschedulable: bool
+    ready: bool = True
+    capacity: Mapping[str, str] = field(default_factory=dict)  # as allocatable, with what is unhealthy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,3 +79,26 @@ class PolicyName:
 
     namespace: str
     name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaitingPod:
+    """A pod that wants GPUs and is on no node. ``reason`` is the scheduler's, "" where it has not said."""
+
+    namespace: str
+    name: str
+    requests: Mapping[str, int]
+    reason: str
+    since: datetime | None  # aware, UTC
+
+
+@dataclass(frozen=True, kw_only=True)
+class GpuUsage:
+    """Who holds GPUs, by extended resource, and who waits for some.
+
+    Of those that wait only the first thousand are named; ``waits`` counts all.
+    """
+
+    held: Mapping[tuple[str, str, str], int]  # (node, namespace, resource) → instances
+    waiting: tuple[WaitingPod, ...]
+    waits: int

@@ -1,18 +1,15 @@
-"""What the Kubernetes API says of ports, read page by page as plain JSON: of 50,000 pods few fields are wanted,
-and the client's models cost a hundred times their memory."""
+"""What the Kubernetes API says of ports: Services, pods on their node's network, helm's releases, the range."""
 
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from kubernetes import client
 
 from provisioning.clients.cluster_objects import HostPorts, ServicePorts
+from provisioning.clients.cluster_pages import pages
 from provisioning.clients.helm_storage import CURRENT, StoredRelease, in_force, parse_stored
 
-TIMEOUTS = (5.0, 60.0)  # to connect, to read, in seconds
-PAGE_SIZE = 500
 RELEASES_A_PAGE = 50  # up to 1 MiB each
 OVER = frozenset({"Succeeded", "Failed"})  # such pods hold no ports
 _RANGE_FLAG = re.compile(r"--service-node-port-range[= ](\d+)([-+])(\d+)")
@@ -21,24 +18,24 @@ _DEFAULT_RANGE = (30_000, 32_767)
 
 def services(core: client.CoreV1Api) -> tuple[ServicePorts, ...]:
     """Return every Service with the node ports that it holds."""
-    return tuple(_service(item) for item in _pages(core.list_service_for_all_namespaces))
+    return tuple(_service(item) for item in pages(core.list_service_for_all_namespaces))
 
 
 def host_ports(core: client.CoreV1Api) -> tuple[HostPorts, ...]:
     """Return the pods that take ports of their node, or may: those with hostPorts or on the node's network."""
-    found = (_host_ports(item) for item in _pages(core.list_pod_for_all_namespaces))
+    found = (_host_ports(item) for item in pages(core.list_pod_for_all_namespaces))
     return tuple(one for one in found if one is not None)
 
 
 def stored_releases(core: client.CoreV1Api) -> tuple[StoredRelease, ...]:
     """Return every helm release at what it may have in the cluster (see `in_force`)."""
-    secrets = _pages(core.list_secret_for_all_namespaces, page_size=RELEASES_A_PAGE, label_selector=CURRENT)
+    secrets = pages(core.list_secret_for_all_namespaces, page_size=RELEASES_A_PAGE, label_selector=CURRENT)
     return in_force(_slim(parse_stored(item)) for item in secrets)
 
 
 def node_port_range(core: client.CoreV1Api) -> tuple[int, int] | None:
     """Return the API server's range as its own pod's arguments say; None where it runs elsewhere."""
-    for item in _pages(core.list_namespaced_pod, "kube-system", label_selector="component=kube-apiserver"):
+    for item in pages(core.list_namespaced_pod, "kube-system", label_selector="component=kube-apiserver"):
         for container in item["spec"].get("containers") or ():
             words = " ".join([*(container.get("command") or ()), *(container.get("args") or ())])
             if "kube-apiserver" not in words:
@@ -48,19 +45,6 @@ def node_port_range(core: client.CoreV1Api) -> tuple[int, int] | None:
                 return first, (second if sign == "-" else first + second)
             return _DEFAULT_RANGE
     return None
-
-
-def _pages(ask: Callable[..., Any], *arguments: str, page_size: int = PAGE_SIZE, **more: Any) -> Iterator[Any]:
-    token: str | None = None
-    while True:
-        answer = ask(
-            *arguments, limit=page_size, _continue=token, _request_timeout=TIMEOUTS, _preload_content=False, **more
-        )
-        page = json.loads(answer.data)
-        yield from page.get("items") or ()
-        token = (page.get("metadata") or {}).get("continue")
-        if not token:
-            return
 
 
 def _service(item: Mapping[str, Any]) -> ServicePorts:

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from provisioning.clients.cluster_objects import (
     Deployment,
+    GpuUsage,
     HostPorts,
     NamespaceFacts,
     Node,
@@ -30,6 +31,10 @@ class ClusterReads(Protocol):
     def secret(self, namespace: str, name: str) -> dict[str, SecretStr] | None: ...
 
     def nodes(self) -> tuple[Node, ...]: ...
+
+    def gpu_nodes(self) -> tuple[Node, ...]: ...
+
+    def gpu_usage(self) -> GpuUsage: ...
 
     def services(self) -> tuple[ServicePorts, ...]: ...
 

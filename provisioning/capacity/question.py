@@ -1,0 +1,179 @@
+"""Whether a request fits on the cluster's GPUs, in which way, and where. Pure."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import TypeAlias
+
+from policies.approvals import Refusal
+from provisioning.capacity import packing
+from provisioning.capacity.inventory import Supply
+from provisioning.capacity.measures import counts_of
+from provisioning.capacity.packing import Chosen, Place
+from provisioning.capacity.placement import Layout
+from provisioning.capacity.profiles import GpuModel, models
+from provisioning.capacity.solve import Room
+
+Layouts: TypeAlias = Callable[[Supply], dict[int, Layout] | None]
+
+MOST_OF_ONE = 500
+_PART = re.compile(r"(?:(\d{1,4})\s*[x*])?\s*([0-9]+[a-z0-9.+-]{1,20})")
+
+
+class Verdict(StrEnum):
+    """How a request fits, the gentlest way first."""
+
+    READY = "ready"
+    CREATABLE = "creatable"
+    AFTER_RECLAIM = "after reclaim"
+    AFTER_DEFRAG = "after defrag"
+    PERHAPS = "perhaps"  # it depends on places that are not known
+    NO = "no"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What came out. ``maybe_sooner``: where places are not known, a gentler way may do as well."""
+
+    request: Mapping[str, int]
+    verdict: Verdict
+    ready: Mapping[str, int]  # of the request, what idle instances serve as they are
+    chosen: tuple[Chosen, ...] = ()  # what is created where, in creation order on each GPU
+    short: Mapping[str, int] | None = None  # what no way can give, where that is why
+    unknown_nodes: tuple[str, ...] = ()
+    maybe_sooner: bool = False
+
+    @property
+    def fits(self) -> bool:
+        return self.verdict not in {Verdict.PERHAPS, Verdict.NO}
+
+
+def parse_request(parts: Iterable[str]) -> dict[str, int] | Refusal:
+    """Return profile → count of ``2x3g.20gb``, ``1g.5gb``; names in one spelling. A refusal names what is near."""
+    named = {profile.name for gpu in models() for profile in gpu.profiles}
+    aliases = {alias: ours for gpu in models() for alias, ours in gpu.aliases.items() if alias not in named}
+    found: Counter[str] = Counter()
+    for part in parts:
+        matched = _PART.fullmatch(part.strip().lower())
+        if matched is None:
+            return Refusal(reason=f"{part[:40]!r} is no request", next_action="write COUNTxPROFILE, as in 2x3g.40gb")
+        name = aliases.get(matched.group(2), matched.group(2))
+        if name not in named:
+            near = get_close_matches(name, sorted(named), n=3)
+            hint = f"did you mean {' or '.join(near)}?" if near else "write it as in 3g.40gb"
+            return Refusal(reason=f"no GPU model has a profile {name}", next_action=hint)
+        found[name] += int(matched.group(1) or 1)
+    if too_many := [name for name, count in found.items() if not 0 < count <= MOST_OF_ONE]:
+        return Refusal(reason=f"{found[too_many[0]]} x {too_many[0]}", next_action=f"ask for 1 to {MOST_OF_ONE}")
+    return dict(found)
+
+
+def answer(supplies: Iterable[Supply], rooms: Mapping[str, Room], request: Mapping[str, int]) -> Answer | Refusal:
+    """Return whether the *request* (profile → count) fits on the nodes that are open."""
+    able = [supply for supply in supplies if not supply.closed and isinstance(supply.gpu, GpuModel)]
+    ready = _ready(able, request)
+    missing = {name: count - ready[name] for name, count in request.items() if count > ready[name]}
+    if not missing:
+        return Answer(request=request, verdict=Verdict.READY, ready=ready)
+    standing = [supply for supply in able if supply.node in rooms]
+    unknown = tuple(supply.node for supply in standing if supply.layouts is None and not supply.is_empty)
+    ways: tuple[tuple[Verdict, Mapping[str, int], Counter[str], Layouts, bool], ...] = (
+        (Verdict.CREATABLE, missing, ready, _as_it_stands, False),
+        (Verdict.AFTER_RECLAIM, request, Counter[str](), _used_only, False),
+        (Verdict.AFTER_DEFRAG, request, Counter[str](), _used_only, True),
+    )
+    try:
+        for verdict, wanted, served, layouts_of, moves in ways:
+            places = _places(standing, layouts_of, moves=moves)
+            if (chosen := packing.pack(places, wanted)) is not None:
+                sooner = bool(unknown) and verdict is not Verdict.CREATABLE
+                return Answer(
+                    request=request,
+                    verdict=verdict,
+                    ready=served,
+                    chosen=chosen,
+                    unknown_nodes=unknown,
+                    maybe_sooner=sooner,
+                )
+            if (sure := _sure(standing, rooms, wanted, verdict)) is not None:
+                return Answer(
+                    request=request, verdict=sure, ready=served, unknown_nodes=unknown, maybe_sooner=bool(unknown)
+                )
+    except packing.TooLargeError as problem:
+        return Refusal(reason=f"too large to decide: {problem}", next_action="ask for less at once")
+    short = _short(standing, rooms, request)
+    hazy = [supply for supply in standing if _used_only(supply) is None]
+    if short or not hazy:
+        return Answer(request=request, verdict=Verdict.NO, ready=ready, short=short or None, unknown_nodes=unknown)
+    return Answer(request=request, verdict=Verdict.PERHAPS, ready=ready, unknown_nodes=unknown)
+
+
+def _ready(supplies: Iterable[Supply], request: Mapping[str, int]) -> Counter[str]:
+    idle: Counter[str] = Counter()
+    for supply in supplies:
+        for name in request.keys() & supply.exist.keys():
+            idle[name] += max(0, supply.exist[name] - supply.used.get(name, 0))
+    return Counter({name: min(idle[name], count) for name, count in request.items() if idle[name]})
+
+
+def _as_it_stands(supply: Supply) -> dict[int, Layout] | None:
+    """Return the layout of each GPU, None where it is not known."""
+    if supply.layouts is None and not supply.is_empty:
+        return None
+    return {gpu: (supply.layouts or {}).get(gpu, frozenset()) for gpu in range(supply.mig_gpus)}
+
+
+def _used_only(supply: Supply) -> dict[int, Layout] | None:
+    """Return where the used instances stand on each GPU, None where that is not known for sure."""
+    if not any(supply.used.values()):
+        return {gpu: frozenset() for gpu in range(supply.mig_gpus)}
+    layouts = _as_it_stands(supply)
+    if layouts is None:
+        return None
+    there = sum((counts_of(layout) for layout in layouts.values()), Counter[str]())
+    if any(0 < supply.used.get(name, 0) < count for name, count in there.items()):
+        return None  # which of several equal instances are used is not known
+    return {gpu: frozenset(one for one in layout if supply.used.get(one.profile)) for gpu, layout in layouts.items()}
+
+
+def _places(supplies: Iterable[Supply], layouts_of: Layouts, *, moves: bool) -> list[Place]:
+    alike: defaultdict[tuple[str, Layout], list[tuple[str, int]]] = defaultdict(list)
+    by_name: dict[str, GpuModel] = {}
+    for supply in supplies:
+        layouts = layouts_of(supply)
+        if layouts is None or not isinstance(supply.gpu, GpuModel):
+            continue
+        by_name[supply.gpu.name] = supply.gpu
+        for gpu, layout in layouts.items():
+            alike[supply.gpu.name, layout].append((supply.node, gpu))
+    return [Place(by_name[name], layout, tuple(gpus), moves=moves) for (name, layout), gpus in alike.items()]
+
+
+def _sure(
+    supplies: Iterable[Supply], rooms: Mapping[str, Room], wanted: Mapping[str, int], verdict: Verdict
+) -> Verdict | None:
+    """Return the verdict where counts alone make it sure: one profile, of which enough fit wherever all stands."""
+    if len(wanted) != 1:
+        return None
+    ((name, count),) = wanted.items()
+    return verdict if _sum_of(supplies, rooms, name, verdict, end=0) >= count else None
+
+
+def _short(supplies: Iterable[Supply], rooms: Mapping[str, Room], request: Mapping[str, int]) -> dict[str, int]:
+    """Return the profiles of which even the best case has too few, and how many there would be."""
+    best = {name: _sum_of(supplies, rooms, name, Verdict.AFTER_DEFRAG, end=1) for name in request}
+    return {name: best[name] for name, count in request.items() if best[name] < count}
+
+
+def _sum_of(supplies: Iterable[Supply], rooms: Mapping[str, Room], name: str, verdict: Verdict, *, end: int) -> int:
+    total = 0
+    for supply in supplies:
+        names = [profile.name for profile in supply.gpu.profiles] if isinstance(supply.gpu, GpuModel) else []
+        if name in names:
+            room = rooms[supply.node]
+            ranges = {Verdict.CREATABLE: room.creatable, Verdict.AFTER_RECLAIM: room.after_reclaim}
+            total += ranges.get(verdict, room.after_defrag)[end][names.index(name)]
+    return total

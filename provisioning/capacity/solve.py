@@ -1,0 +1,226 @@
+"""What each node's GPUs can still hold: exact where the places are known, a range where only counts are. Pure.
+
+Equal nodes are solved once. Ranges are sound: the truth lies within them. They are tight where a node has few
+kinds of instances, and from bounds where trying every spread over its GPUs would take too long.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeAlias
+
+from provisioning.capacity import placement
+from provisioning.capacity.inventory import Supply
+from provisioning.capacity.measures import (
+    Multiset,
+    Range,
+    Row,
+    add,
+    counts_of,
+    exact,
+    multiset,
+    over_layouts,
+    over_parts,
+    widened,
+)
+from provisioning.capacity.placement import Instance, Layout
+from provisioning.capacity.profiles import GpuModel, Profile
+from provisioning.capacity.profiles import model as model_called
+
+Options: TypeAlias = Mapping[Multiset, tuple[Range, ...]]
+
+# How many spreads over a node's GPUs are tried, by how many kinds of nodes there are to solve.
+_EFFORTS = ((50, 240), (500, 60))
+_LEAST_EFFORT = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """What GPUs can still hold. Rows: a number for each profile of the model, then stranded compute slices."""
+
+    creatable: Range  # every instance kept
+    after_reclaim: Range  # idle ones removed
+    after_defrag: Range  # used ones moved within their GPU
+
+    def plus(self, other: "Room") -> "Room":
+        return Room(
+            creatable=_sum(self.creatable, other.creatable),
+            after_reclaim=_sum(self.after_reclaim, other.after_reclaim),
+            after_defrag=_sum(self.after_defrag, other.after_defrag),
+        )
+
+    def times(self, number: int) -> "Room":
+        return Room(
+            creatable=_times(self.creatable, number),
+            after_reclaim=_times(self.after_reclaim, number),
+            after_defrag=_times(self.after_defrag, number),
+        )
+
+
+def nothing(model: GpuModel) -> Room:
+    row = (0,) * (len(model.profiles) + 1)
+    return Room(creatable=(row, row), after_reclaim=(row, row), after_defrag=(row, row))
+
+
+def rooms(supplies: Iterable[Supply]) -> dict[str, Room]:
+    """Return node → room, for the nodes of known models in MIG mode. A node that contradicts itself is left out."""
+    kinds = {
+        supply.node: _kind(supply.gpu, supply)
+        for supply in supplies
+        if isinstance(supply.gpu, GpuModel) and supply.mig_gpus
+    }
+    number = len(set(kinds.values()))
+    effort = next((effort for most, effort in _EFFORTS if number <= most), _LEAST_EFFORT)
+    solved = {kind: _room(kind, effort) for kind in set(kinds.values())}
+    return {node: room for node, kind in kinds.items() if (room := solved[kind]) is not None}
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """All that decides the room of a node."""
+
+    model: str
+    gpus: int
+    exist: Multiset
+    used: Multiset
+    layouts: tuple[tuple[Layout, int], ...] | None  # each layout and how many GPUs stand so
+
+
+def _kind(model: GpuModel, supply: Supply) -> _Kind:
+    exist, used = multiset(model, supply.exist), multiset(model, supply.used)
+    layouts = supply.layouts
+    if layouts is None and not supply.is_empty:
+        return _Kind(model.name, supply.mig_gpus, exist, used, None)
+    standing = Counter((layouts or {}).values())
+    standing[frozenset()] += max(0, supply.mig_gpus - standing.total())
+    ordered = tuple(sorted(standing.items(), key=lambda pair: sorted(pair[0])))
+    there = Counter[str]()
+    for layout, number in ordered:
+        for name, count in counts_of(layout).items():
+            there[name] += count * number
+    used = tuple(min(count, there[profile.name]) for count, profile in zip(used, model.profiles, strict=True))
+    return _Kind(model.name, supply.mig_gpus, multiset(model, there), used, ordered)
+
+
+@lru_cache(maxsize=16_384)
+def _room(kind: _Kind, effort: int) -> Room | None:
+    model = model_called(kind.model)
+    if kind.layouts is not None:
+        creatable = nothing(model).creatable[0]
+        for layout, number in kind.layouts:
+            creatable = add(creatable, tuple(each * number for each in exact(model, layout)))
+        parts = [over_parts(model, layout) for layout, number in kind.layouts for _ in range(number)]
+        ranges = _spread(parts, kind.used, effort)
+        known = (creatable, creatable)
+    else:
+        every = [over_layouts(model)] * kind.gpus
+        if not _can_stand(model, kind.exist, kind.gpus):
+            return None
+        stands = _spread(every, kind.exist, effort)
+        known = stands[0] if stands is not None else _bounds(model, kind.exist, kind.gpus)
+        ranges = _spread(every, kind.used, effort)
+    reclaim, defrag = ranges if ranges is not None else (_bounds(model, kind.used, kind.gpus),) * 2
+    return Room(creatable=known, after_reclaim=reclaim, after_defrag=defrag)
+
+
+def _spread(gpus: Sequence[Options], held: Multiset, effort: int) -> tuple[Range, ...] | None:
+    """Return the ranges over every way to spread *held* over *gpus*; None where that would take too long."""
+    states = 1
+    for count in held:
+        states *= count + 1
+    if states > effort:
+        return None
+    fitting: dict[int, Options] = {}
+    for options in gpus:
+        if id(options) not in fitting:
+            fitting[id(options)] = {part: ranges for part, ranges in options.items() if _within(part, held)}
+    return _spread_over([fitting[id(options)] for options in gpus], held).get(held)
+
+
+def _spread_over(gpus: Sequence[Options], held: Multiset) -> Options:
+    if len(gpus) == 1:
+        return gpus[0]
+    middle = len(gpus) // 2
+    left, right = gpus[:middle], gpus[middle:]
+    one = _spread_over(left, held)
+    alike = len(left) == len(right) and all(a is b for a, b in zip(left, right, strict=True))
+    other = one if alike else _spread_over(right, held)
+    found: dict[Multiset, tuple[Range, ...]] = {}
+    for part, ranges in one.items():
+        for more, others in other.items():
+            both = add(part, more)
+            if not _within(both, held):
+                continue
+            summed = tuple(_sum(a, b) for a, b in zip(ranges, others, strict=True))
+            known = found.get(both)
+            found[both] = summed if known is None else tuple(map(widened, known, summed))
+    return found
+
+
+def _within(part: Multiset, whole: Multiset) -> bool:
+    return all(a <= b for a, b in zip(part, whole, strict=True))
+
+
+def _can_stand(model: GpuModel, held: Multiset, gpus: int) -> bool:
+    """False where *held* surely does not fit on so many GPUs: then the node's own words contradict each other."""
+    units = sum(count * profile.size for count, profile in zip(held, model.profiles, strict=True))
+    compute = sum(count * profile.compute for count, profile in zip(held, model.profiles, strict=True))
+    return (
+        units <= gpus * model.units
+        and compute <= gpus * model.compute
+        and all(count <= gpus * profile.max for count, profile in zip(held, model.profiles, strict=True))
+    )
+
+
+def _bounds(model: GpuModel, held: Multiset, gpus: int) -> Range:
+    """Return a range that holds the truth wherever *held* stands, without trying spreads.
+
+    Least: of a profile's places on empty GPUs, each instance takes at most so many. Greatest: by memory.
+    """
+    pairs = list(zip(held, model.profiles, strict=True))
+    free = gpus * model.units - sum(count * profile.size for count, profile in pairs)
+    low, high = [], []
+    for own, wanted in pairs:
+        whole = gpus * placement.fit(model, wanted.name, frozenset())
+        lost = sum(count * _takes(model.name, profile.name, wanted.name) for count, profile in pairs)
+        scarce = any(wanted.engines.values()) and any(held)
+        low.append(0 if scarce else max(0, whole - lost))
+        high.append(max(low[-1], min(whole, free // wanted.size, gpus * wanted.max - own)))
+    compute = gpus * model.compute - sum(count * profile.compute for count, profile in pairs)
+    return (*low, 0), (*high, max(0, compute))
+
+
+@lru_cache(maxsize=4096)
+def _takes(model_name: str, standing: str, wanted: str) -> int:
+    """Return how many of the places of *wanted* on an empty GPU one instance of *standing* takes, at most."""
+    model = model_called(model_name)
+    places = _places(model, model.profile(wanted))
+    one = model.profile(standing)
+    taken = max(
+        sum(start < one_start + one.size and one_start < start + model.profile(wanted).size for start in places)
+        for one_start in one.starts
+    )
+    return max(1, taken) if standing == wanted else taken
+
+
+def _places(model: GpuModel, profile: Profile) -> list[int]:
+    """Return starts at which as many as can be stand together on an empty GPU."""
+    placed: Layout = frozenset()
+    found = []
+    for start in profile.starts:
+        if start in placement.free_starts(model, profile.name, placed):
+            placed |= {Instance(profile.name, start)}
+            found.append(start)
+    return found
+
+
+def _sum(one: Range, other: Range) -> Range:
+    return add(one[0], other[0]), add(one[1], other[1])
+
+
+def _times(one: Range, number: int) -> Range:
+    def times(row: Row) -> Row:
+        return tuple(each * number for each in row)
+
+    return times(one[0]), times(one[1])
