@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bot import cli_audit, cli_capacity, cli_jobs
+from bot import cli_audit, cli_backup, cli_capacity, cli_jobs
 
 EXIT_CODES = "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not set up."
 
@@ -28,6 +28,7 @@ app.add_typer(config_app, name="config")
 app.add_typer(cli_audit.app, name="audit")
 app.add_typer(cli_capacity.app, name="capacity")
 cli_jobs.register(app)
+cli_backup.register(app)
 
 
 def main() -> None:

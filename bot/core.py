@@ -21,6 +21,8 @@ from provisioning.clients.process import ChildProcesses
 from provisioning.clock import Clock, ShiftedClock, SystemClock
 from provisioning.engine import Engine
 from provisioning.errors import PermanentError
+from provisioning.evidence.checkpoints import Checkpoints
+from provisioning.evidence.keys import Keyring
 from provisioning.facts import FactsGatherer
 from provisioning.known_users import KnownUsers
 from provisioning.planner import Planner
@@ -46,6 +48,7 @@ class Core:
     clock: Clock
     redact: Redactor
     store: Store
+    checkpoints: Checkpoints
     children: ChildProcesses
     helm: Helm
     kubectl: Kubectl
@@ -80,6 +83,13 @@ def build(settings: Settings) -> Core:
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     helm_path, kubectl_path = tools.locate(settings.tools)
     store = Store(data_dir / "chatops.db", clock=clock, redact=redact)
+    checkpoints = Checkpoints(
+        store,
+        Keyring(settings.audit, data_dir),
+        clock,
+        every_rows=settings.audit.checkpoint_rows,
+        every_s=settings.audit.checkpoint_s,
+    )
     children = ChildProcesses(data_dir / "children")
     kubeconfig, context = settings.cluster.kubeconfig, settings.cluster.context
     helm = Helm(helm_path, children, kubeconfig=kubeconfig, context=context, home=data_dir / "helm")
@@ -131,6 +141,7 @@ def build(settings: Settings) -> Core:
         clock=clock,
         redact=redact,
         store=store,
+        checkpoints=checkpoints,
         children=children,
         helm=helm,
         kubectl=kubectl,
@@ -171,6 +182,8 @@ def _secrets(settings: Settings) -> dict[str, str]:
     found: dict[str, SecretStr | None] = {
         **settings.provisioning().secrets(),
         "engine.database_url": settings.engine.database_url,
+        "audit.signing_key": settings.audit.signing_key,
+        "audit.previous_signing_key": settings.audit.previous_signing_key,
     }
     if settings.slack is not None:
         found |= {

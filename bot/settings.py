@@ -22,6 +22,7 @@ from pydantic_settings import (
 
 from provisioning.configuration import (
     Agent,
+    AuditTrail,
     ClearMLServer,
     Cluster,
     Configuration,
@@ -109,6 +110,7 @@ class Settings(BaseSettings):
     nodes: Nodes = Nodes()
     tools: Tools = Tools()
     platform: Platform = Platform()
+    audit: AuditTrail = AuditTrail()
     ingress_namespace: str = "ingress-nginx"
     """The ingress controller's namespace: it may reach tenants' pods."""
     max_parallel_jobs: int = Field(default=8, ge=1, le=64)

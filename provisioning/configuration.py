@@ -130,6 +130,21 @@ class Tools(Configuration):
     """Likewise."""
 
 
+class AuditTrail(Configuration):
+    """How the audit trail is signed."""
+
+    key_file: Path | None = None
+    """The Ed25519 key (PEM) that signs checkpoints, made at first use. Default: `audit.key` in the data folder."""
+    signing_key: SecretStr | None = None
+    """The key itself (PEM), from a Secret, in place of a file."""
+    previous_signing_key: SecretStr | None = None
+    """The key before it: after a change it vouches for the new one, once."""
+    checkpoint_rows: int = Field(default=256, ge=1, le=100_000)
+    """Sign when so many rows are not signed yet."""
+    checkpoint_s: int = Field(default=900, ge=1, le=86_400)
+    """Seconds after which a row is signed at the latest."""
+
+
 class Provisioning(Configuration):
     """Everything the engine's actions are built from."""
 

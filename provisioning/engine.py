@@ -33,6 +33,7 @@ APPLICATION = "clearml-chatops"
 APPLICATION_VERSION = "1"
 WORKFLOW = "run_job"
 QUEUE = "jobs"
+LOCK_FILE = "engine.lock"
 POLL_S = 0.1  # an idle look costs about 2 ms
 SETTLED_LOOK_S = 0.2
 UNDER_WAY = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.ROLLING_BACK})
@@ -103,7 +104,7 @@ class Engine:
             raise PermanentError("starting the engine: this process already runs one")
         try:
             self._data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock_file = _lock(self._data_dir / "engine.lock")
+            self._lock_file = _lock(self._data_dir / LOCK_FILE)
             self._draining = False
             self.runner.resume()
             self._before_launch()
@@ -283,7 +284,14 @@ def _workflow_id(job: Job) -> str:
     return f"{job.id}:{job.attempt}"
 
 
-def _lock(path: Path) -> IO[str]:
+@contextlib.contextmanager
+def locked(data_dir: Path, *, doing: str) -> Iterator[None]:
+    """Keep every engine off the data folder meanwhile. Raises: PermanentError where one runs."""
+    with _lock(data_dir / LOCK_FILE, doing):
+        yield
+
+
+def _lock(path: Path, doing: str = "starting the engine") -> IO[str]:
     """Return the open, locked file. Raises: PermanentError, naming the holder.
 
     The kernel lets go of the lock when the process dies, however it dies; children do not inherit it.
@@ -296,7 +304,7 @@ def _lock(path: Path) -> IO[str]:
         holder = file.read().strip() or "unknown"
         file.close()
         raise PermanentError(
-            f"starting the engine: process {holder} already runs on {path.parent}",
+            f"{doing}: process {holder} already runs on {path.parent}",
             next_action="stop it first, or give this one another CLEARML_CHATOPS_DATA_DIR",
         ) from None
     file.truncate(0)

@@ -11,7 +11,7 @@ from commands.spec import CommandSpec
 from policies.approvals import Actor, Refusal
 from policies.decide import Allow, Decision, Deny, NeedsApproval, PolicyRequest, decide
 from provisioning import job_decisions
-from provisioning.audit import Event
+from provisioning.audit import READ, Event
 from provisioning.clock import Clock
 from provisioning.errors import ChatopsError
 from provisioning.jobs import Job, JobState, Place
@@ -97,9 +97,10 @@ class Requests:
         )
 
     def refusal_to_read(self, invocation: "Invocation", actor: Actor, channel: str | None) -> Refusal | None:
-        """Return why the policy denies a command that only reads, or None."""
+        """Return why the policy denies a command that only reads, or None. Both are audited."""
         decision = self.decide(invocation.spec, invocation.args.subject, actor, channel)
         if not isinstance(decision, Deny):
+            self._record(invocation, actor, READ, rule=decision.rule)
             return None
         refusal = Refusal(reason=decision.reason, next_action=decision.next_action)
         return self._refused(refusal, invocation, actor, rule=decision.rule)

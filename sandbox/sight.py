@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from provisioning.audit import verify
+from provisioning.audit_verify import verify
 from provisioning.clients.cluster import ClusterClient
 from provisioning.clients.helm import Helm
 from provisioning.clock import Clock
@@ -51,7 +51,8 @@ class Sight:
         return None if str(found) == count else f"there are {found} rows {action}"
 
     def audit_lacks(self, expected: str) -> str | None:
-        """Return None where a row has that action or contains that text (``valid``: the chain holds), else why."""
+        """Return None where a row has that action or contains that text (``valid``: the chain holds; ``signed``:
+        there is a checkpoint), else why."""
         if not self._db.exists():
             return "there is no audit trail yet"
         if expected == "valid":
@@ -61,6 +62,9 @@ class Sight:
                 if verdict.ok
                 else "; ".join(f"row {problem.seq}: {problem.detail}" for problem in verdict.problems)
             )
+        if expected == "signed":
+            signed = verify(self._db).signed
+            return None if signed else "no row of the audit trail is signed yet"
         rows = self.audit(limit=1000)
         text = expected.removeprefix("contains ").casefold()
         if any(row["action"] == expected or text in " ".join(map(str, row.values())).casefold() for row in rows):

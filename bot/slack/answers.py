@@ -12,6 +12,7 @@ from commands.grammar import Invocation
 from commands.jobs import JobArgs, JobsArgs
 from commands.spec import Risk
 from policies.approvals import Actor, Refusal
+from provisioning.audit_search import wanted_by
 from provisioning.jobs import JobState
 from provisioning.queries.base import Asked, Query
 from provisioning.service import DryRun, JobService, NothingToDo, Requested
@@ -40,9 +41,9 @@ class Answers:
             case JobsArgs(tenant=tenant, limit=limit):
                 listed = self._store.jobs(subject=tenant, limit=limit)
                 return render_lists.jobs(listed, title="Jobs", empty="There are no jobs yet.")
-            case AuditArgs(tenant=tenant, limit=limit):
-                rows = self._store.audit_rows(subject=tenant, limit=limit)
-                return render_lists.audit(rows[::-1], subject=tenant)
+            case AuditArgs() as asked_for:
+                rows = self._store.find_audit_rows(wanted_by(asked_for, self._service.now()))
+                return render_lists.audit(rows[::-1], subject=asked_for.tenant)
             case JobArgs(number=number):
                 job = self._store.job_by_number(number)
                 return render_job.job_message(job, self._service.now()) if job else _no_such_job(number)

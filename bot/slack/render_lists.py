@@ -79,7 +79,8 @@ def audit(rows: Sequence[Mapping[str, Any]], *, subject: str | None) -> Rendered
     """Return rows of the audit trail, newest first."""
     title = f"Audit of {subject}" if subject else "Audit"
     if not rows:
-        return notice(f"The audit trail has nothing on {code(subject or 'anything')} yet.")
+        where = f" on {code(subject)}" if subject else ""
+        return notice(f"The audit trail has no such rows{where}.")
     return Rendered(
         cut_markup(f"{escape(title)}: {len(rows)} rows", kit.TEXT_CHARS),
         [kit.header(title), *kit.sections([_row(row) for row in rows], most=LIST_SECTIONS)],

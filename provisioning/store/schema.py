@@ -2,9 +2,9 @@
 
 from sqlite_utils import Database, Migrations
 
-from provisioning import audit
+from provisioning import audit, audit_search
 from provisioning.errors import PermanentError
-from provisioning.store import samples
+from provisioning.store import checkpoints, samples
 
 MIGRATIONS = Migrations("clearml-chatops")
 
@@ -59,6 +59,12 @@ def _leases_by_size(db: Database) -> None:
 @MIGRATIONS(name="0006_samples")
 def _samples(db: Database) -> None:
     samples.create_table(db)
+
+
+@MIGRATIONS(name="0007_evidence")
+def _evidence(db: Database) -> None:
+    checkpoints.create_table(db)
+    audit_search.create_index(db)
 
 
 def migrate(db: Database) -> None:

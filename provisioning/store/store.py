@@ -17,8 +17,9 @@ from typing import Any
 from sqlite_utils import Database
 
 from policies.approvals import Actor, Approval
-from provisioning import audit
+from provisioning import audit, audit_search
 from provisioning.audit import Event
+from provisioning.audit_search import Wanted
 from provisioning.clock import Clock
 from provisioning.jobs import Job, JobState, Place, StepStatus
 from provisioning.plan import Plan
@@ -217,13 +218,16 @@ class Store:
         self, *, subject: str | None = None, job: str | None = None, limit: int = 100
     ) -> list[dict[str, Any]]:
         """Return the newest *limit* rows, oldest first."""
+        return self.find_audit_rows(Wanted(subject=subject, job=job, limit=limit))
+
+    def find_audit_rows(self, wanted: Wanted) -> list[dict[str, Any]]:
+        """Return the newest rows that fit, oldest first."""
         with self._lock:
-            return audit.rows(self._db, subject=subject, job=job, limit=limit)
+            return audit_search.find(self._db, wanted)
 
     def audit_head(self) -> tuple[int, datetime] | None:
         """Return the newest row's number and time (aware, UTC); None where there is none."""
-        with self._lock:
-            rows = audit.rows(self._db, limit=1)
+        rows = self.find_audit_rows(Wanted(limit=1))
         return (int(rows[-1]["seq"]), datetime.fromisoformat(rows[-1]["at"])) if rows else None
 
     # -- leases and tenants ---------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioning.audit import verify
+from provisioning.audit_verify import verify
 from provisioning.errors import PermanentError
 from provisioning.jobs import JobState, StepState
 from tests.integration.engine_process import FORKED, SHORT

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from policies.approvals import Actor, Vote
-from provisioning import audit
+from provisioning import audit_verify
 from provisioning.audit import Event
 from provisioning.errors import PermanentError
 from provisioning.jobs import Failure, Job, JobState
@@ -115,7 +115,7 @@ def test_sixteen_votes_at_once_count_once_each(tmp_path: Path) -> None:
     after = store.job(job.id)
     assert sorted(one.actor.id for one in after.votes) == [f"U{number}" for number in range(8)]
     assert (after.revision, len(store.audit_rows())) == (9, 9)
-    assert audit.verify(store.path).ok
+    assert audit_verify.verify(store.path).ok
     store.close()
 
 
@@ -193,7 +193,7 @@ def test_any_sequence_from_two_threads_keeps_leases_apart_and_the_chain_whole(
     assert not [
         (one, other) for one in held for other in held if one.tenant != other.tenant and one.ports.overlaps(other.ports)
     ]
-    verdict = audit.verify(store.path)
+    verdict = audit_verify.verify(store.path)
     assert (verdict.ok, verdict.rows) == (True, len(store.jobs(limit=1000)))
     store.close()
 

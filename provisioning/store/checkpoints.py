@@ -1,0 +1,46 @@
+"""The table of the audit's signed checkpoints: rows in and out. What they say is in `provisioning.audit_verify`."""
+
+from typing import Any
+
+from sqlite_utils import Database
+
+from provisioning.audit_verify import CHECKPOINTS, TABLE, Checkpoint
+
+
+def create_table(db: Database) -> None:
+    """Create the table of checkpoints and the triggers that hold it."""
+    db.table(CHECKPOINTS).create(
+        {"number": int, "last": int, "body": str, "signature": str, "previous_signature": str},
+        pk="number",
+        not_null={"last", "body", "signature"},
+    )
+    db.table(CHECKPOINTS).create_index(["last"], unique=True)
+    refuse = "BEGIN SELECT RAISE(ABORT, 'checkpoints are append-only'); END"
+    db.execute(f"CREATE TRIGGER checkpoints_no_update BEFORE UPDATE ON {CHECKPOINTS} {refuse}")
+
+
+def all_of(db: Database) -> list[Checkpoint]:
+    """Return every checkpoint that is kept here, oldest first."""
+    return [Checkpoint.read(record) for record in db.table(CHECKPOINTS).rows_where(order_by="number")]
+
+
+def insert(db: Database, record: dict[str, Any]) -> None:
+    """Keep a new checkpoint."""
+    db.table(CHECKPOINTS).insert(record)
+
+
+def newest(db: Database) -> Checkpoint | None:
+    """Return the last one, None where there is none."""
+    found = next(iter(db.table(CHECKPOINTS).rows_where(order_by="number DESC", limit=1)), None)
+    return Checkpoint.read(found) if found else None
+
+
+def unsigned(db: Database) -> list[dict[str, Any]]:
+    """Return number, time and hash of the rows that no checkpoint covers, oldest first."""
+    last = f"(SELECT ifnull(max(last), 0) FROM {CHECKPOINTS})"  # noqa: S608 - our own names
+    return list(db.query(f"SELECT seq, at, hash FROM {TABLE} WHERE seq > {last} ORDER BY seq"))  # noqa: S608
+
+
+def drop_sealed(db: Database, last: int) -> None:
+    """Delete the checkpoints of rows that a sealed segment holds, but for the one that the next row follows."""
+    db.table(CHECKPOINTS).delete_where("last < ?", [last])

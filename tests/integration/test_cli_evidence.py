@@ -1,0 +1,101 @@
+"""The command line of the evidence: keys, exports, seals, backups; with nothing but the data folder."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from bot.cli import app
+from provisioning.audit import Event
+from provisioning.engine import locked
+from tests.integration.store_samples import open_store
+
+SETTINGS = {
+    "CLEARML__API_URL": "https://api.example.com",
+    "CLEARML__WEB_URL": "https://app.example.com",
+    "CLEARML__FILES_URL": "https://files.example.com",
+    "CLEARML__ACCESS_KEY": "KEY",
+    "CLEARML__SECRET_KEY": "s3cret-of-the-system",
+    "AGENT__CHART__REFERENCE": "/charts/agent",
+    "REDIS__PASSWORD": "p4ssword-of-redis",
+}
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A trail of six rows, of January."""
+    folder = tmp_path / "data"
+    for name, value in {**SETTINGS, "DATA_DIR": str(folder)}.items():
+        monkeypatch.setenv(f"CLEARML_CHATOPS_{name}", value)
+    store = open_store(folder)
+    for number in range(6):
+        store.record(Event(action="test.done", actor="UANA", subject=("acme", "globex")[number % 2]))
+    store.close()
+    return folder
+
+
+@pytest.fixture
+def run(data_dir: Path) -> Run:
+    def run(*words: str, code: int = 0) -> str:
+        result = CliRunner().invoke(app, list(words), catch_exceptions=False)
+        assert result.exit_code == code, result.output
+        return result.output
+
+    return run
+
+
+def test_an_auditor_checks_an_export_with_the_public_key(run: Run, data_dir: Path, tmp_path: Path) -> None:
+    """The key is made at first use; the export of one tenant verifies with it, and with the key before it."""
+    old, new, out = tmp_path / "old.pub", tmp_path / "new.pub", tmp_path / "acme.jsonl"
+    old.write_text(run("audit", "key", "public"))
+    new.write_text(run("audit", "key", "rotate"))
+    run("audit", "export", str(out), "--tenant", "acme")
+    for key in (old, new):
+        assert "the chain is whole" in run("audit", "verify", str(out), "--key", str(key))
+        assert json.loads(run("audit", "verify", "--key", str(key), "--json"))["ok"]
+    assert run("audit", "export", "-", "--tenant", "acme", "--format", "csv").count("UANA") == 3
+    assert "no format" in run("audit", "export", str(out), "--format", "xml", code=2)
+    verifier = run("audit", "verifier")
+    compile(verifier, "audit_verify.py", "exec")
+
+
+def test_reading_and_exporting_are_audited(run: Run) -> None:
+    assert run("audit", "list", "acme", "--actor", "uana").count("test.done") == 3
+    run("audit", "export", "-")
+    said = run("audit", "list", "--action", "report", "--json")
+    assert json.loads(said.splitlines()[0])["detail"] == {"command": "audit acme --actor uana --limit 50"}
+    assert "audit.exported" in run("audit", "list", "--action", "audit")
+    assert "no time" in run("audit", "list", "--since", "yesterday", code=2)
+
+
+def test_old_rows_are_sealed_and_verified_across(run: Run, data_dir: Path, tmp_path: Path) -> None:
+    assert "rows 1 to 6 are sealed" in run("audit", "seal", "--before", "1d")
+    (tmp_path / "key.pub").write_text(run("audit", "key", "public"))
+    said = run("audit", "verify", "--key", str(tmp_path / "key.pub"))
+    assert "7 rows, the chain is whole" in said
+    segment = next((data_dir / "audit-segments").glob("*.db"))
+    assert "6 rows, the chain is whole, signed up to row 6" in run("audit", "verify", str(segment))
+    assert run("audit", "list", "--db", str(segment), "--text", "globex").count("test.done") == 3
+    assert "no rows before" in run("audit", "seal", "--before", "2026-01-01", code=1)
+
+
+def test_a_backup_comes_back_and_not_under_a_running_bot(run: Run, data_dir: Path, tmp_path: Path) -> None:
+    made = run("backup", str(tmp_path / "backups")).strip()
+    run("audit", "list")
+    with locked(data_dir, doing="testing"):
+        assert "restoring a backup: process" in run("restore", made, code=1)
+    assert "what was there is in" in run("restore", made)
+    assert "backup.made" in run("audit", "list", "--limit", "1")
+
+
+def test_where_there_is_nothing_the_next_step_is_said(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLEARML_CHATOPS_DATA_DIR", str(tmp_path / "empty"))
+    assert "CLEARML_CHATOPS_DATA_DIR" in run("backup", str(tmp_path), code=1)
+    assert "CLEARML_CHATOPS_DATA_DIR" in run("audit", "export", "-", code=3)
+    run("audit", "verify", code=2)
