@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -24,6 +25,7 @@ from provisioning.errors import PermanentError
 from provisioning.evidence.checkpoints import Checkpoints
 from provisioning.evidence.keys import Keyring
 from provisioning.facts import FactsGatherer
+from provisioning.fleet.snapshot import planner_of_one_moment
 from provisioning.known_users import KnownUsers
 from provisioning.planner import Planner
 from provisioning.ports.survey import PortSurvey
@@ -134,6 +136,16 @@ def build(settings: Settings) -> Core:
             store=store,
             planner=planner,
             smi=smi,
+            planner_of_one_moment=partial(
+                planner_of_one_moment,
+                configuration=configuration,
+                clearml=clearml,
+                cluster=cluster,
+                helm=helm,
+                kubectl=kubectl,
+                store=store,
+                clock=clock,
+            ),
         )
     )
     return Core(

@@ -32,6 +32,26 @@ class TenantShow(CommandArgs):
         return self.name
 
 
+class TenantDrift(CommandArgs):
+    """One tenant, or all of them."""
+
+    name: TenantName | None = positional("NAME", "only this tenant, field by field", default=None)
+
+    @property
+    def subject(self) -> str:
+        return self.name or ""
+
+
+class TenantFix(CommandArgs):
+    """A tenant that is to be made as it is recorded."""
+
+    name: TenantName = positional("NAME", "the tenant's name")
+
+    @property
+    def subject(self) -> str:
+        return self.name
+
+
 SPECS = (
     CommandSpec(
         name="tenant list",
@@ -46,5 +66,20 @@ SPECS = (
         summary="Show a tenant as it is: company, users, keys, releases, workers, ports, policies, drift",
         risk=Risk.READ,
         examples=("tenant show acme",),
+    ),
+    CommandSpec(
+        name="tenant drift",
+        args=TenantDrift,
+        summary="Say how tenants differ from what is recorded of them; changes nothing (tenant fix does)",
+        risk=Risk.READ,
+        examples=("tenant drift", "tenant drift acme"),
+    ),
+    CommandSpec(
+        name="tenant fix",
+        args=TenantFix,
+        summary="Make a tenant as it is recorded, where it has drifted from that",
+        risk=Risk.CHANGE,
+        takes_dry_run=True,
+        examples=("tenant fix acme", "tenant fix acme --dry-run"),
     ),
 )

@@ -39,6 +39,7 @@ class Faults:
             "gpu_free": lambda where: _change_gpus(world, where, in_use=False),
             "gpu_stuck": lambda where: _change_gpus(world, where, stuck=True),
             "gpu_unstuck": lambda where: _change_gpus(world, where, stuck=False),
+            "drop_policy": world.drop_policy,
         }
 
     @property

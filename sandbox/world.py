@@ -283,6 +283,11 @@ class World:
         namespace, _, name = what.partition("/")
         self._run_kubectl("delete", "service", "-n", namespace, name)
 
+    def drop_policy(self, policy: str) -> None:
+        """Delete the NetworkPolicy ``namespace/name`` by hand."""
+        namespace, _, name = policy.partition("/")
+        self._run_kubectl("delete", "networkpolicy", "-n", namespace, name)
+
     def _run_kubectl(self, *words: str) -> None:
         where = [] if self.kubeconfig is None else ["--kubeconfig", str(self.kubeconfig)]
         where += [] if self._kube_context is None else ["--context", self._kube_context]

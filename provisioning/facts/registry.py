@@ -7,6 +7,7 @@ from commands.spec import CommandArgs
 from provisioning.clients.interfaces import ClusterReads, HelmReads
 from provisioning.configuration import Provisioning
 from provisioning.facts.tenant_create import TenantCreateFacts
+from provisioning.facts.tenant_fix import TenantFixFacts
 
 if TYPE_CHECKING:
     from provisioning.clients.clearml import ClearML
@@ -39,7 +40,7 @@ class FactsGatherer:
         tenant_create = TenantCreateFacts(
             configuration=configuration, clearml=clearml, cluster=cluster, helm=helm, store=store
         )
-        every: tuple[Facts, ...] = (tenant_create,)
+        every: tuple[Facts, ...] = (tenant_create, TenantFixFacts(tenant_create, store))
         self._facts: Mapping[str, Facts] = {facts.command: facts for facts in every}
 
     def gather(self, operation: str, args: CommandArgs) -> Any:

@@ -5,7 +5,11 @@ from types import MappingProxyType
 
 from provisioning.operations.base import Operation
 from provisioning.operations.tenant_create import CreateTenant
+from provisioning.operations.tenant_fix import FixTenant
 
-_ALL: tuple[Operation, ...] = (CreateTenant(),)
+_ALL: tuple[Operation, ...] = (
+    CreateTenant(),
+    FixTenant(),
+)
 
 OPERATIONS: Mapping[str, Operation] = MappingProxyType({operation.command: operation for operation in _ALL})

@@ -1,6 +1,6 @@
 """Every query, by the name of its command."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from provisioning.fleet.reader import FleetReader
 from provisioning.queries.base import Query
 from provisioning.queries.node_mig_status import NodeMigStatusQuery
 from provisioning.queries.ports import Ports
+from provisioning.queries.tenant_drift import TenantDriftQuery
 from provisioning.queries.tenant_list import TenantListQuery
 from provisioning.queries.tenant_show import TenantShowQuery
 from provisioning.queries.trends import Trends
@@ -32,6 +33,7 @@ class Sources:
     store: "Store"
     planner: "Planner"
     smi: "NvidiaSmi"
+    planner_of_one_moment: "Callable[[], Planner]"  # reads each thing once: for many plans
 
 
 def build_queries(sources: Sources) -> Mapping[str, Query]:
@@ -49,5 +51,6 @@ def build_queries(sources: Sources) -> Mapping[str, Query]:
         Trends(sources),
         TenantListQuery(fleet),
         TenantShowQuery(fleet, sources.planner, sources.store),
+        TenantDriftQuery(sources.planner_of_one_moment, sources.store),
     )
     return {query.command: query for query in queries}

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from provisioning.clients.clearml import ClearML
 from provisioning.clients.nvidia_smi import NvidiaSmi
 from provisioning.configuration import Provisioning
 from provisioning.facts import FactsGatherer
+from provisioning.fleet.snapshot import planner_of_one_moment
 from provisioning.jobs import Job, JobState
 from provisioning.known_users import KnownUsers
 from provisioning.plan import Plan
@@ -101,6 +103,16 @@ class World:
                 store=self.store,
                 planner=self.planner,
                 smi=NvidiaSmi(self.cluster, FakeKubectl(self.cluster), namespace="gpu-operator"),
+                planner_of_one_moment=partial(
+                    planner_of_one_moment,
+                    configuration=self.configuration,
+                    clearml=self.clearml,
+                    cluster=self.cluster,
+                    helm=self.helm,
+                    kubectl=FakeKubectl(self.cluster),
+                    store=self.store,
+                    clock=self.clock,
+                ),
             )
         )
         self.runner = Runner(self.store, actions, self.planner.replan, self.clock, delay_scale=0.0)

@@ -76,6 +76,8 @@ _FLEET: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
         },
     ),
     "tenant show": st.fixed_dictionaries({"name": _LABELS}),
+    "tenant drift": st.fixed_dictionaries({}, optional={"name": _LABELS}),
+    "tenant fix": st.fixed_dictionaries({"name": _LABELS}),
 }
 _ARGUMENTS: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
     "tenant create": _TENANTS,
