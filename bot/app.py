@@ -22,7 +22,9 @@ from bot.metrics import Metrics
 from bot.settings import Settings, Slack
 from bot.slack.identity import Identity
 from bot.slack.listeners import Listeners
+from bot.slack.offers import Offers
 from bot.slack.progress import LiveMessages
+from provisioning.capacity.profiles import COUNT_LABEL
 from provisioning.errors import PermanentError
 
 log = logging.getLogger(__name__)
@@ -61,6 +63,12 @@ class Bot:
             queries=self._core.queries,
             identity=Identity(client, settings.roles),
             client=client,
+            offers=Offers(
+                {
+                    "tenants": lambda: [tenant.name for tenant in self._core.store.tenants()],
+                    "nodes": lambda: [node.name for node in self._core.cluster.nodes() if COUNT_LABEL in node.labels],
+                }
+            ),
         ).register(self._app)
         self._scheduler = _scheduler()
         self._socket: SocketModeHandler | None = None

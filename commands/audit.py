@@ -59,7 +59,7 @@ Moment = Annotated[str, AfterValidator(_moment)]
 class AuditArgs(CommandArgs):
     """Which part of the audit trail to read."""
 
-    tenant: TenantName | None = positional("TENANT", "only what concerns this tenant", default=None)
+    tenant: TenantName | None = positional("TENANT", "only what concerns this tenant", choices="tenants", default=None)
     actor: Annotated[str, BeforeValidator(_actor), Field(min_length=1, max_length=80)] | None = flag(
         "WHO", "only what this person did: a mention, an id or a name", default=None
     )

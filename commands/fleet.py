@@ -25,7 +25,7 @@ class TenantList(CommandArgs):
 class TenantShow(CommandArgs):
     """A tenant by its name."""
 
-    name: TenantName = positional("NAME", "the tenant's name")
+    name: TenantName = positional("NAME", "the tenant's name", choices="tenants")
 
     @property
     def subject(self) -> str:

@@ -13,7 +13,7 @@ class JobArgs(CommandArgs):
 class JobsArgs(CommandArgs):
     """Which jobs to list."""
 
-    tenant: TenantName | None = positional("TENANT", "only this tenant's", default=None)
+    tenant: TenantName | None = positional("TENANT", "only this tenant's", choices="tenants", default=None)
     limit: int = flag("N", "how many at most, newest first", default=20, ge=1, le=100)
 
     @property

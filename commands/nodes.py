@@ -30,7 +30,7 @@ NodeNames = Annotated[tuple[NodeName, ...], Field(max_length=MOST_NODES), AfterV
 class NodeMigStatus(CommandArgs):
     """Which nodes' MIG mode to show."""
 
-    nodes: NodeNames = positional("NODE", "nodes (default: every node with GPUs)", default=())
+    nodes: NodeNames = positional("NODE", "nodes (default: every node with GPUs)", choices="nodes", default=())
 
     @property
     def subject(self) -> str:

@@ -7,7 +7,7 @@ from commands.spec import CommandArgs, CommandSpec, Risk, flag
 class PortsArgs(CommandArgs):
     """Whose ports, and room for whom."""
 
-    tenant: TenantName | None = flag("NAME", "only what concerns this tenant", default=None)
+    tenant: TenantName | None = flag("NAME", "only what concerns this tenant", choices="tenants", default=None)
     max_services: int = flag("N", "sessions that the next free range is for", default=10, ge=1, le=500)
 
     @property

@@ -6,6 +6,7 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 
 DRY_RUN = "--dry-run"  # of every command that makes a plan
@@ -34,12 +35,16 @@ class NoArgs(CommandArgs):
     """Nothing more to say."""
 
 
-def positional(metavar: str, description: str, **more: Any) -> Any:
-    return Field(description=description, json_schema_extra={"positional": True, "metavar": metavar}, **more)
+def positional(metavar: str, description: str, *, choices: str = "", **more: Any) -> Any:
+    """Return a field that is given by its place. *choices*: what forms offer for it: ``tenants``, ``nodes``."""
+    extra: JsonDict = {"positional": True, "metavar": metavar, "choices": choices}
+    return Field(description=description, json_schema_extra=extra, **more)
 
 
-def flag(metavar: str, description: str, *, name: str = "", **more: Any) -> Any:
-    return Field(description=description, json_schema_extra={"metavar": metavar, "flag": name}, **more)
+def flag(metavar: str, description: str, *, name: str = "", choices: str = "", **more: Any) -> Any:
+    """Return a field that is given by a flag. *choices*: as of ``positional``."""
+    extra: JsonDict = {"metavar": metavar, "flag": name, "choices": choices}
+    return Field(description=description, json_schema_extra=extra, **more)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +88,11 @@ def is_switch(field: FieldInfo) -> bool:
 
 def metavar_of(field: FieldInfo) -> str:
     return str(_extra(field).get("metavar", ""))
+
+
+def choices_of(field: FieldInfo) -> str:
+    """Return the kind of thing that the field names, where forms can offer them: ``tenants``; else ""."""
+    return str(_extra(field).get("choices") or "")
 
 
 def _extra(field: FieldInfo) -> dict[str, Any]:

@@ -133,6 +133,20 @@ def _input(block: dict[str, Any]) -> list[str]:
             for option in element["options"]:
                 found += _plain(option["text"], 75, "option")
                 found += [] if 1 <= len(option["value"]) <= 150 else ["an option's value is 1 to 150"]
+        case "number_input":
+            numbers = [element[key] for key in ("min_value", "max_value", "initial_value") if key in element]
+            found += [] if isinstance(element.get("is_decimal_allowed"), bool) else ["is_decimal_allowed is needed"]
+            found += [f"{number!r} is no number" for number in numbers if not re.fullmatch(r"-?\d+(\.\d+)?", number)]
+        case "static_select" | "multi_static_select":
+            options = element["options"]
+            found += [] if 1 <= len(options) <= 100 else [f"{len(options)} options, 1 to 100 are allowed"]
+            for option in options:
+                found += _plain(option["text"], 75, "option")
+                found += [] if 1 <= len(option["value"]) <= 150 else ["an option's value is 1 to 150"]
+            initial = [*element.get("initial_options", []), *filter(None, [element.get("initial_option")])]
+            found += [] if all(option in options for option in initial) else ["an initial option is not offered"]
+        case "conversations_select":
+            pass
         case other:
             found.append(f"no such element: {other}")
     return found

@@ -1,8 +1,9 @@
 """Modals for commands: a field for each argument, and their values back again. Pure."""
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from types import UnionType
+from typing import Any, Literal, TypeAlias, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -10,36 +11,67 @@ from bot.slack import kit
 from bot.slack.kit import Block
 from commands.catalog import CATALOG
 from commands.grammar import UsageError
-from commands.spec import CommandSpec, is_many, is_switch
+from commands.spec import CommandSpec, choices_of, is_many, is_switch
 
 COMMAND_FORM = "command_form"
+DRY_RUN_BLOCK = "__dry_run"  # no argument is called so
+CHANNEL_BLOCK = "__channel"
+MOST_OPTIONS = 100  # of a menu in Slack; beyond that the name is typed
+OPTION_CHARS = 75
+
+Choices: TypeAlias = Mapping[str, Sequence[str]]  # kind → names that live data offers: tenants, nodes
 
 
-def form(spec: CommandSpec, *, channel: str, given: Mapping[str, Any] | None = None) -> Block:
-    """Return the modal that asks for the arguments of *spec*, filled with what was *given*."""
-    blocks = [_field(name, field, (given or {}).get(name)) for name, field in spec.args.model_fields.items()]
+def form(
+    spec: CommandSpec,
+    *,
+    channel: str,
+    given: Mapping[str, Any] | None = None,
+    dry_run: bool = False,
+    choices: Choices | None = None,
+) -> Block:
+    """Return the modal that asks for the arguments of *spec*, filled with what was *given*.
+
+    Without a *channel*, as from the Home tab, it asks for one: a job's message needs a place.
+    """
+    blocks = [
+        _field(name, field, (given or {}).get(name), (choices or {}).get(choices_of(field), ()))
+        for name, field in spec.args.model_fields.items()
+    ]
+    if not channel:
+        blocks.insert(0, _channel_field())
+    if spec.takes_dry_run:
+        blocks.append(_checkbox(DRY_RUN_BLOCK, "Dry run", "only show the plan, and change nothing", given=dry_run))
     metadata = json.dumps({"command": spec.name, "channel": channel})
     title = spec.name[:1].upper() + spec.name[1:]
-    return kit.modal(title, blocks, callback_id=COMMAND_FORM, submit="Plan it", metadata=metadata)
+    submit = "Plan it" if spec.takes_dry_run else "Run it"
+    return kit.modal(title, blocks, callback_id=COMMAND_FORM, submit=submit, metadata=metadata)
 
 
 def spec_and_channel(view: Mapping[str, Any]) -> tuple[CommandSpec, str]:
     """Return what a submitted form is for. Raises: KeyError, ValueError where it is no form of ours."""
     metadata = json.loads(view["private_metadata"])
-    return CATALOG[metadata["command"]], str(metadata["channel"])
+    channel = str(metadata["channel"]) or str(_state(view, CHANNEL_BLOCK).get("selected_conversation") or "")
+    return CATALOG[metadata["command"]], channel
 
 
 def values(spec: CommandSpec, view: Mapping[str, Any]) -> dict[str, Any]:
     """Return field → value of a submitted form; fields that were left empty are left out."""
-    state = view["state"]["values"]
     found: dict[str, Any] = {}
     for name, field in spec.args.model_fields.items():
-        element = state.get(name, {}).get("value", {})
+        element = _state(view, name)
         if is_switch(field):
             found[name] = bool(element.get("selected_options"))
+        elif chosen := _chosen(element):
+            found[name] = chosen if is_many(field) else chosen[0]
         elif text := str(element.get("value") or "").strip():
             found[name] = _split(text) if is_many(field) else text
     return found
+
+
+def dry_run(view: Mapping[str, Any]) -> bool:
+    """Return whether a submitted form asks for the plan alone."""
+    return bool(_state(view, DRY_RUN_BLOCK).get("selected_options"))
 
 
 def errors(error: UsageError) -> dict[str, str]:
@@ -51,27 +83,107 @@ def errors(error: UsageError) -> dict[str, str]:
     return {name: text[:2000] for name, text in found.items()}
 
 
+def _state(view: Mapping[str, Any], block_id: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = view["state"]["values"].get(block_id, {}).get("value", {})
+    return found
+
+
+def _chosen(element: Mapping[str, Any]) -> tuple[str, ...]:
+    one = element.get("selected_option")
+    many = element.get("selected_options") or ([one] if one else [])
+    return tuple(str(option["value"]) for option in many)
+
+
 def _split(text: str) -> tuple[str, ...] | str:
     parts = tuple(part.strip() for part in text.split(",") if part.strip())
     return "none" if parts == ("none",) else parts
 
 
-def _field(name: str, field: FieldInfo, given: Any) -> Block:
+def _field(name: str, field: FieldInfo, given: Any, offered: Sequence[str]) -> Block:
     label = name.replace("_", " ").capitalize()
+    description = field.description or label
     if is_switch(field):
-        option = {"text": {"type": "plain_text", "text": field.description or label}, "value": "yes"}
-        element: Block = {"type": "checkboxes", "action_id": "value", "options": [option]}
-        if given:
-            element["initial_options"] = [option]
-        return {
-            "type": "input",
-            "block_id": name,
-            "label": {"type": "plain_text", "text": label},
-            "element": element,
-            "optional": True,
-        }
+        return _checkbox(name, label, description, given=bool(given))
     default = None if field.is_required() else field.default
     shown = default if given is None else given
+    optional = not field.is_required()
+    words = _words_of(field.annotation) or tuple(offered)
+    if 0 < len(words) <= MOST_OPTIONS and max(map(len, words)) <= OPTION_CHARS:
+        return _menu(name, label, description, words, shown, many=is_many(field), optional=optional)
     text = ",".join(map(str, shown)) if isinstance(shown, tuple | list) else str(shown if shown is not None else "")
-    hint = (field.description or "") + (", separated by commas" if is_many(field) else "")
-    return kit.text_input(label, name, value=text, hint=hint, optional=not field.is_required())
+    hint = description + (", separated by commas" if is_many(field) else "")
+    element = _element_for(field)
+    if element and not text.isdecimal():
+        text = ""  # Slack takes no number_input whose initial value is none
+    return kit.text_input(label, name, value=text, hint=hint, optional=optional, **element)
+
+
+def _element_for(field: FieldInfo) -> dict[str, Any]:
+    """Return what makes Slack itself check the input: a number in its range."""
+    if int not in {field.annotation, *get_args(field.annotation)} or is_many(field):
+        return {}
+    bounds = {"ge": "min_value", "le": "max_value"}
+    found = {
+        slack: str(getattr(limit, ours))
+        for limit in field.metadata
+        for ours, slack in bounds.items()
+        if getattr(limit, ours, None) is not None
+    }
+    return {"type": "number_input", "is_decimal_allowed": False, **found}
+
+
+def _words_of(annotation: Any) -> tuple[str, ...]:
+    """Return the words of a Literal, or of one or None."""
+    if get_origin(annotation) in {Union, UnionType}:
+        parts = [part for part in get_args(annotation) if part is not type(None)]
+        return _words_of(parts[0]) if len(parts) == 1 else ()
+    if get_origin(annotation) is Literal:
+        return tuple(word for word in get_args(annotation) if isinstance(word, str))
+    return ()
+
+
+def _menu(name: str, label: str, hint: str, words: Sequence[str], shown: Any, *, many: bool, optional: bool) -> Block:
+    options = [_option(word, word) for word in words]
+    given = {str(one) for one in (shown if isinstance(shown, tuple | list) else (shown,))}
+    initial = [option for option in options if option["value"] in given]
+    element: Block = {"type": "multi_static_select" if many else "static_select", "options": options}
+    if initial and many:
+        element["initial_options"] = initial
+    elif initial:
+        element["initial_option"] = initial[0]
+    return _input(name, label, element, hint=hint, optional=optional)
+
+
+def _checkbox(name: str, label: str, text: str, *, given: bool) -> Block:
+    option = _option(text, "yes")
+    element: Block = {"type": "checkboxes", "options": [option]}
+    if given:
+        element["initial_options"] = [option]
+    return _input(name, label, element, optional=True)
+
+
+def _channel_field() -> Block:
+    element: Block = {
+        "type": "conversations_select",
+        "filter": {"include": ["public", "private"], "exclude_bot_users": True},
+    }
+    return _input(
+        CHANNEL_BLOCK, "Channel", element, hint="where the request and its approval are shown", optional=False
+    )
+
+
+def _input(name: str, label: str, element: Block, *, hint: str = "", optional: bool) -> Block:
+    made: Block = {
+        "type": "input",
+        "block_id": name,
+        "label": {"type": "plain_text", "text": label},
+        "element": {**element, "action_id": "value"},
+        "optional": optional,
+    }
+    if hint:
+        made["hint"] = {"type": "plain_text", "text": hint[:2000]}
+    return made
+
+
+def _option(text: str, value: str) -> Block:
+    return {"text": {"type": "plain_text", "text": text[:OPTION_CHARS]}, "value": value}

@@ -16,6 +16,7 @@ from bot.slack import forms, render_job, render_lists, render_modals
 from bot.slack.answers import Answers
 from bot.slack.identity import Identity
 from bot.slack.kit import Block
+from bot.slack.offers import Offers
 from bot.slack.render_home import home
 from bot.slack.replies import Reply, fence, to_person
 from commands import grammar
@@ -47,7 +48,9 @@ class Listeners:
         queries: Mapping[str, Query],
         identity: Identity,
         client: WebClient,
+        offers: Offers,
     ) -> None:
+        self._offers = offers
         self._service = service
         self._store = store
         self._identity = identity
@@ -82,7 +85,9 @@ class Listeners:
                 case HelpRequest() as asked:
                     reply(render_lists.help_text(asked))
                 case UsageError(spec=spec) as error if spec is not None and error.missing and not error.fields:
-                    self._open(trigger_id, forms.form(spec, channel=channel, given=dict(error.given)))
+                    given, offered = dict(error.given), self._offers.of(spec)
+                    view = forms.form(spec, channel=channel, given=given, dry_run=error.dry_run, choices=offered)
+                    self._open(trigger_id, view)
                 case UsageError() as error:
                     reply(render_lists.usage_error(error))
                 case Invocation() as invocation:
@@ -90,7 +95,7 @@ class Listeners:
 
     def _on_command_form(self, ack: Ack, body: Payload, view: Payload) -> None:
         spec, channel = forms.spec_and_channel(view)
-        invocation = grammar.build(spec, forms.values(spec, view))
+        invocation = grammar.build(spec, forms.values(spec, view), dry_run=forms.dry_run(view))
         if isinstance(invocation, UsageError):
             ack(response_action="errors", errors=forms.errors(invocation))
             return

@@ -2,14 +2,11 @@
 
 from typing import Any
 
-import pytest
-
-from bot.slack import forms, render_lists
+from bot.slack import render_lists
 from bot.slack.render_home import home
 from commands import grammar
 from commands.catalog import CATALOG
 from commands.grammar import HelpRequest, UsageError
-from commands.tenants import TenantCreate
 from policies.approvals import Actor, Refusal
 from provisioning.errors import PermanentError
 from provisioning.jobs import JobState
@@ -129,51 +126,3 @@ def test_home_keeps_to_the_limits() -> None:
     view = home(PIA, [hostile_job(JobState.AWAITING_APPROVAL, many=1)] * 300)
     assert problems_of_view(view) == []
     assert_harmless(view["blocks"])
-
-
-@pytest.mark.parametrize("name", [name for name, spec in CATALOG.items() if spec.args.model_fields])
-def test_every_commands_form_keeps_to_the_limits(name: str) -> None:
-    """For each command with arguments, empty and with hostile values given."""
-    spec = CATALOG[name]
-    for given in ({}, dict.fromkeys(spec.args.model_fields, BAD)):
-        view = forms.form(spec, channel="C1", given=given)
-        assert problems_of_view(view) == []
-        assert forms.spec_and_channel(view) == (spec, "C1")
-
-
-def submitted(**values: str) -> dict[str, Any]:
-    view = forms.form(CATALOG["tenant create"], channel="C1")
-    state: dict[str, Any] = {}
-    for block in view["blocks"]:
-        name = block["block_id"]
-        if block["element"]["type"] == "checkboxes":
-            options = block["element"]["options"] if values.get(name) else []
-            state[name] = {"value": {"type": "checkboxes", "selected_options": options}}
-        else:
-            value = values.get(name, block["element"].get("initial_value"))
-            state[name] = {"value": {"type": "plain_text_input", "value": value}}
-    return view | {"state": {"values": state}}
-
-
-def test_a_form_gives_the_same_command_as_the_text() -> None:
-    """What was entered parses to the same arguments as the slash command, and renders to it."""
-    spec = CATALOG["tenant create"]
-    view = submitted(name="acme", admin_email="ana@acme.example", ports="yes", queues="1, 0.50")
-    made = grammar.build(spec, forms.values(spec, view))
-    typed = grammar.parse("tenant create acme --admin-email ana@acme.example --ports --queues 1,0.5")
-    assert isinstance(made, grammar.Invocation)
-    assert isinstance(typed, grammar.Invocation)
-    assert made.args == typed.args
-    assert isinstance(made.args, TenantCreate)
-    assert "--ports" in made.text
-
-
-def test_form_errors_stand_at_their_fields() -> None:
-    """Each wrong or missing field has its own message, under its block's id."""
-    spec = CATALOG["tenant create"]
-    wrong = grammar.build(spec, forms.values(spec, submitted(name="Not A Name", max_pods="many")))
-    assert isinstance(wrong, UsageError)
-    found = forms.errors(wrong)
-    assert set(found) == {"name", "admin_email", "max_pods"}
-    assert "lower-case" in found["name"]
-    assert set(found) <= {block["block_id"] for block in submitted()["blocks"]}

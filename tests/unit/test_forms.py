@@ -1,0 +1,149 @@
+"""Forms for commands: within Slack's limits, the same command as the typed one, errors at their fields, live menus."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from bot.slack import forms
+from bot.slack.offers import Offers
+from commands import grammar
+from commands.catalog import CATALOG
+from commands.grammar import UsageError
+from commands.spec import choices_of
+from commands.tenants import TenantCreate
+from tests.slack_limits import problems_of_view
+from tests.unit.job_samples import HOSTILE
+
+BAD = HOSTILE * 100
+OFFERED = {"tenants": ["acme", "globex"], "nodes": [f"gpu-{number}" for number in range(100)]}
+
+
+@pytest.mark.parametrize("name", [name for name, spec in CATALOG.items() if spec.args.model_fields])
+def test_every_commands_form_keeps_to_the_limits(name: str) -> None:
+    """For each command with arguments, empty and with hostile values given."""
+    spec = CATALOG[name]
+    for given in ({}, dict.fromkeys(spec.args.model_fields, BAD)):
+        view = forms.form(spec, channel="C1", given=given, choices=OFFERED)
+        assert problems_of_view(view) == []
+        assert forms.spec_and_channel(view) == (spec, "C1")
+
+
+def submitted(**values: str) -> dict[str, Any]:
+    view = forms.form(CATALOG["tenant create"], channel="C1")
+    state: dict[str, Any] = {}
+    for block in view["blocks"]:
+        name = block["block_id"]
+        if block["element"]["type"] == "checkboxes":
+            options = block["element"]["options"] if values.get(name) else []
+            state[name] = {"value": {"type": "checkboxes", "selected_options": options}}
+        else:
+            value = values.get(name, block["element"].get("initial_value"))
+            state[name] = {"value": {"type": "plain_text_input", "value": value}}
+    return view | {"state": {"values": state}}
+
+
+def test_a_form_gives_the_same_command_as_the_text() -> None:
+    """What was entered parses to the same arguments as the slash command, and renders to it."""
+    spec = CATALOG["tenant create"]
+    view = submitted(name="acme", admin_email="ana@acme.example", ports="yes", queues="1, 0.50")
+    made = grammar.build(spec, forms.values(spec, view))
+    typed = grammar.parse("tenant create acme --admin-email ana@acme.example --ports --queues 1,0.5")
+    assert isinstance(made, grammar.Invocation)
+    assert isinstance(typed, grammar.Invocation)
+    assert made.args == typed.args
+    assert isinstance(made.args, TenantCreate)
+    assert "--ports" in made.text
+
+
+def test_form_errors_stand_at_their_fields() -> None:
+    """Each wrong or missing field has its own message, under its block's id."""
+    spec = CATALOG["tenant create"]
+    wrong = grammar.build(spec, forms.values(spec, submitted(name="Not A Name", max_pods="many")))
+    assert isinstance(wrong, UsageError)
+    found = forms.errors(wrong)
+    assert set(found) == {"name", "admin_email", "max_pods"}
+    assert "lower-case" in found["name"]
+    assert set(found) <= {block["block_id"] for block in submitted()["blocks"]}
+
+
+def block_of(view: dict[str, Any], name: str) -> dict[str, Any]:
+    (found,) = [block for block in view["blocks"] if block["block_id"] == name]
+    return dict(found)
+
+
+def test_a_form_offers_what_there_is() -> None:
+    """Tenants as a menu; too many of them, or none, as a text field."""
+    spec = CATALOG["jobs"]
+    menu = block_of(forms.form(spec, channel="C1", choices=OFFERED), "tenant")["element"]
+    assert [option["value"] for option in menu["options"]] == ["acme", "globex"]
+    for tenants in ([], [f"tenant-{number}" for number in range(101)]):
+        view = forms.form(spec, channel="C1", choices={"tenants": tenants})
+        assert block_of(view, "tenant")["element"]["type"] == "plain_text_input"
+
+
+def test_a_choice_is_the_argument() -> None:
+    """What was chosen in a menu is what would have been typed."""
+    spec = CATALOG["jobs"]
+    view = forms.form(spec, channel="C1", given={"tenant": "globex"}, choices=OFFERED)
+    chosen = block_of(view, "tenant")["element"]["initial_option"]
+    state = {"tenant": {"value": {"type": "static_select", "selected_option": chosen}}}
+    assert forms.values(spec, view | {"state": {"values": state}}) == {"tenant": "globex"}
+
+
+def test_dry_run_is_not_forgotten() -> None:
+    """Asked for in the text, it is ticked in the form, and the form's answer says so."""
+    error = grammar.parse("tenant create acme --dry-run")
+    assert isinstance(error, UsageError)
+    spec = CATALOG["tenant create"]
+    view = forms.form(spec, channel="C1", given=dict(error.given), dry_run=error.dry_run)
+    ticked = block_of(view, forms.DRY_RUN_BLOCK)["element"]["initial_options"]
+    state = {forms.DRY_RUN_BLOCK: {"value": {"type": "checkboxes", "selected_options": ticked}}}
+    assert forms.dry_run(view | {"state": {"values": state}})
+    assert not forms.dry_run(view | {"state": {"values": {}}})
+
+
+def test_without_a_channel_it_asks_for_one() -> None:
+    """From the Home tab there is none, and a job's message needs a place."""
+    spec = CATALOG["tenant create"]
+    view = forms.form(spec, channel="")
+    assert problems_of_view(view) == []
+    state = {forms.CHANNEL_BLOCK: {"value": {"type": "conversations_select", "selected_conversation": "C9"}}}
+    assert forms.spec_and_channel(view | {"state": {"values": state}}) == (spec, "C9")
+
+
+def test_numbers_are_checked_by_slack_itself() -> None:
+    """In their range; what was given and is no number is not offered again."""
+    view = forms.form(CATALOG["tenant create"], channel="C1", given={"max_pods": "many"})
+    assert block_of(view, "max_pods")["element"] == {
+        "type": "number_input",
+        "action_id": "value",
+        "is_decimal_allowed": False,
+        "min_value": "1",
+        "max_value": "1000",
+    }
+
+
+def test_offers_never_hold_a_form_up_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source that hangs or breaks gives a text field; its last answer counts while it is asked again."""
+    monkeypatch.setattr("bot.slack.offers.PATIENCE_S", 0.05)
+    hang = threading.Event()
+
+    def slow() -> list[str]:
+        hang.wait(5)
+        return ["gpu-1"]
+
+    def broken() -> list[str]:
+        raise OSError("no cluster")
+
+    named = [spec for spec in CATALOG.values() if any(map(choices_of, spec.args.model_fields.values()))]
+    spec = CATALOG["jobs"]
+    assert spec in named
+    assert Offers({"tenants": broken}).of(spec) == {}
+    offers = Offers({"tenants": slow})
+    assert offers.of(spec) == {}
+    hang.set()
+    for _ in range(100):
+        if found := offers.of(spec):
+            break
+    assert found == {"tenants": ["gpu-1"]}
