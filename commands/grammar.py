@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from commands import typography
 from commands.catalog import CATALOG
-from commands.help import COMMAND, family, help_of, help_of_family, overview, usage_of
+from commands.help import COMMAND, families, family, help_of, help_of_family, overview, usage_of
 from commands.mistakes import said_of
 from commands.spec import DRY_RUN, CommandArgs, CommandSpec, flag_of, is_many, is_positional, is_switch, metavar_of
 
@@ -55,9 +55,10 @@ class UsageError:
 
 @dataclass(frozen=True, kw_only=True)
 class HelpRequest:
-    """Help, in plain text with indented lines."""
+    """Help, in plain text with indented lines; ``commands`` are the names that it lists, where it is a list."""
 
     text: str
+    commands: tuple[str, ...] = ()
 
 
 class _NotUnderstood(Exception):  # noqa: N818 - becomes a UsageError, never leaves this module
@@ -86,7 +87,7 @@ def parse(text: str) -> Invocation | UsageError | HelpRequest:
         return _help(words[1:])
     spec, rest = _find(words)
     if spec is None:
-        return _unknown(words)
+        return _help(words) if words[-1].lower() in _HELP_WORDS and family(words[0]) else _unknown(words)
     if not _HELP_FLAGS.isdisjoint(rest):
         return HelpRequest(text=help_of(spec))
     try:
@@ -135,12 +136,12 @@ def _find(words: Sequence[str]) -> tuple[CommandSpec | None, list[str]]:
 
 def _help(words: Sequence[str]) -> HelpRequest | UsageError:
     if not words:
-        return HelpRequest(text=overview())
+        return HelpRequest(text=overview(), commands=tuple(name for names in families().values() for name in names))
     spec, _ = _find(words)
     if spec is not None:
         return HelpRequest(text=help_of(spec))
     told = help_of_family(words[0])
-    return HelpRequest(text=told) if told else _unknown(words)
+    return HelpRequest(text=told, commands=family(words[0])) if told else _unknown(words)
 
 
 def _unknown(words: Sequence[str]) -> UsageError:

@@ -31,9 +31,25 @@ def help_of_family(first: str) -> str:
 
 
 def overview() -> str:
-    """Return one line for each command."""
-    lines = [f"  {spec.name}: {spec.summary}" for spec in CATALOG.values()]
-    return "\n".join([f"{COMMAND} COMMAND …", "", *lines, "", f"More on one of them: {COMMAND} help tenant create"])
+    """Return one line for each command, family by family."""
+    width = max(map(len, CATALOG))
+    blocks = [
+        "\n".join(f"  {name:<{width}}  {CATALOG[name].summary}" for name in names) for names in families().values()
+    ]
+    more = f"More on one of them: {COMMAND} help tenant create"
+    return "\n\n".join([f"{COMMAND} COMMAND …", *blocks, more])
+
+
+def families() -> dict[str, tuple[str, ...]]:
+    """Return first word → the names of its commands; ``jobs`` stands with ``job``, the single ones last, under ""."""
+    shared = {name.split()[0] for name in CATALOG if " " in name}
+    found: dict[str, tuple[str, ...]] = dict.fromkeys((name.split()[0] for name in CATALOG if " " in name), ())
+    found[""] = ()
+    for name in CATALOG:
+        first = name.split()[0]
+        key = first if first in shared else first.removesuffix("s") if first.removesuffix("s") in shared else ""
+        found[key] = (*found[key], name)
+    return {key: names for key, names in found.items() if names}
 
 
 def family(first: str) -> tuple[str, ...]:

@@ -7,7 +7,9 @@ from typing import Any
 from bot.slack import kit
 from bot.slack.mrkdwn import block, code, cut, cut_markup, date, escape, user
 from bot.slack.render_job import STATES, Rendered
-from commands.grammar import HelpRequest, UsageError
+from commands.catalog import CATALOG
+from commands.grammar import COMMAND, HelpRequest, UsageError
+from commands.help import families
 from policies.approvals import Actor, Refusal
 from provisioning.errors import ChatopsError
 from provisioning.jobs import Job
@@ -23,10 +25,18 @@ def usage_error(error: UsageError) -> Rendered:
     return Rendered(cut_markup(escape(error.message), kit.TEXT_CHARS), blocks)
 
 
-def help_text(help_request: HelpRequest) -> Rendered:
-    return Rendered(
-        cut_markup(escape(help_request.text), kit.TEXT_CHARS), [kit.section(block(help_request.text, 2900))]
-    )
+def help_text(asked: HelpRequest) -> Rendered:
+    """Return one command's help as it is written, a list of commands as lines that wrap well on a phone."""
+    text = cut_markup(escape(asked.text), kit.TEXT_CHARS)
+    if not asked.commands:
+        return Rendered(text, [kit.section(block(asked.text, 2900))])
+    listed = [[name for name in names if name in asked.commands] for names in families().values()]
+    lines: list[str] = []
+    for names in filter(None, listed):
+        lines += ["\u200b"] if lines else []  # a line of its own: Slack drops empty ones
+        lines += [f"{code(f'{COMMAND} {name}')} {escape(CATALOG[name].summary)}" for name in names]
+    more = f"More on one of them: {code(f'{COMMAND} help {asked.commands[0]}')}. Without its arguments, a command asks."
+    return Rendered(text, [*kit.sections(lines, most=LIST_SECTIONS), kit.context(more)])
 
 
 def refusal(refused: Refusal) -> Rendered:
