@@ -8,19 +8,13 @@ from typing import Any
 from apscheduler.schedulers.background import BackgroundScheduler
 from slack_bolt import App, BoltRequest, BoltResponse
 from slack_bolt.adapter.socket_mode import SocketModeHandler
-from slack_sdk import WebClient
-from slack_sdk.http_retry.builtin_handlers import (
-    ConnectionErrorRetryHandler,
-    RateLimitErrorRetryHandler,
-    ServerErrorRetryHandler,
-)
 
 from bot import core, logs
 from bot.health import HealthServer
 from bot.http_edge import HttpEdge
 from bot.metrics import Metrics
-from bot.settings import Settings, Slack
-from bot.slack.identity import Identity
+from bot.settings import Settings
+from bot.slack.client import web_client
 from bot.slack.listeners import Listeners
 from bot.slack.offers import Offers
 from bot.slack.progress import LiveMessages
@@ -30,6 +24,7 @@ from provisioning.errors import PermanentError
 log = logging.getLogger(__name__)
 
 SWEEP_S = 2
+POLICY_S = 5
 WATCHDOG_S = 10
 
 
@@ -61,7 +56,7 @@ class Bot:
             service=self._core.service,
             store=self._core.store,
             queries=self._core.queries,
-            identity=Identity(client, settings.roles),
+            people=self._core.people,
             client=client,
             offers=Offers(
                 {
@@ -86,10 +81,12 @@ class Bot:
             self._health.start()
             log.info("probes and metrics at %s", self._health.url)
         self._core.checkpoints.check_key()  # one that cannot be read is said now, not in the night
+        self._core.policy.use()
         self._core.service.start()
         self._live.start()
         self._scheduler.add_job(self._core.service.sweep, "interval", seconds=SWEEP_S, id="sweep")
         self._scheduler.add_job(self._core.checkpoints.tick, "interval", seconds=SWEEP_S, id="checkpoints")
+        self._scheduler.add_job(self._core.policy.refresh, "interval", seconds=POLICY_S, id="policy")
         self._scheduler.add_job(self._live.mend, "interval", seconds=SWEEP_S, id="mend")
         self._scheduler.add_job(self._core.sampler.tick, "interval", seconds=SWEEP_S, id="sample")
         if self._socket is not None:
@@ -150,15 +147,6 @@ class _TimedApp(App):
     def dispatch(self, req: BoltRequest) -> BoltResponse:
         with self._metrics.acks.time():
             return super().dispatch(req)
-
-
-def web_client(slack: Slack, *, waits: bool = True) -> WebClient:
-    """Return a Slack client that retries connection errors and 5xx and, where it *waits*, 429."""
-    client = WebClient(token=slack.bot_token.get_secret_value(), base_url=slack.base_url, timeout=15)
-    client.retry_handlers = [ConnectionErrorRetryHandler(max_retry_count=2), ServerErrorRetryHandler(max_retry_count=2)]
-    if waits:
-        client.retry_handlers.append(RateLimitErrorRetryHandler(max_retry_count=3))
-    return client
 
 
 def serve(settings: Settings, stop: threading.Event) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bot import cli_audit, cli_backup, cli_capacity, cli_jobs
+from bot import cli_audit, cli_backup, cli_capacity, cli_jobs, cli_policy
 
 EXIT_CODES = "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not set up."
 
@@ -27,6 +27,7 @@ app.add_typer(tools_app, name="tools")
 app.add_typer(config_app, name="config")
 app.add_typer(cli_audit.app, name="audit")
 app.add_typer(cli_capacity.app, name="capacity")
+app.add_typer(cli_policy.app, name="policy")
 cli_jobs.register(app)
 cli_backup.register(app)
 
@@ -123,11 +124,11 @@ def tools_path() -> None:
 def config_check() -> None:
     """Check the settings in the environment and the policy file, and say what is wrong with each."""
     from bot.cli_jobs import fenced, read_settings
-    from bot.core import read_policy
+    from provisioning.policy_source import read_version
 
     with fenced():
         settings = read_settings()
-        policy = read_policy(settings.policy_file)
+        policy = read_version(settings.policy_file).policy
         typer.echo(f"settings are right; policy: {len(policy.rules)} rules")
 
 

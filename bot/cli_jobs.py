@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 
 REFUSED, USAGE, NOT_SET_UP = 1, 2, 3
 LOOK_S = 0.5
-_ANY = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+ANY = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
 def register(app: typer.Typer) -> None:
     """Add one command for each family of the catalog, and approve and deny."""
     for family in dict.fromkeys(name.split()[0] for name in CATALOG):
-        if family == "audit":  # reads the file alone: see cli_audit
+        if family in {"audit", "policy"}:  # see cli_audit and cli_policy
             continue
         summaries = [spec.summary for name, spec in CATALOG.items() if name.split()[0] == family]
-        app.command(family, context_settings=_ANY, help="; ".join(summaries) + ".")(_command(family))
+        app.command(family, context_settings=ANY, help="; ".join(summaries) + ".")(command(family))
     app.command("approve", help="Approve job JOB: counts as os:USER's vote.")(_vote(approve=True))
     app.command("deny", help="Deny job JOB, with a reason.")(_vote(approve=False))
 
@@ -72,9 +72,11 @@ def read_settings() -> "Settings":
         raise typer.Exit(NOT_SET_UP) from error
 
 
-def _command(family: str) -> Callable[[typer.Context], None]:
+def command(*first: str) -> Callable[[typer.Context], None]:
+    """Return what runs the commands of the catalog that begin with the words *first*."""
+
     def run(context: typer.Context) -> None:
-        words = [family, *context.args]
+        words = [*first, *context.args]
         as_json = "--json" in words
         match grammar.parse(shlex.join(word for word in words if word != "--json")):
             case HelpRequest(text=text):
@@ -96,9 +98,7 @@ def _vote(*, approve: bool) -> Callable[..., None]:
             if job is None:
                 _complain(f"there is no job {number}", "see clearml-chatops jobs")
                 raise typer.Exit(REFUSED)
-            answer = core.service.vote(
-                job.id, _actor(core.settings), approve=approve, seen_digest=job.digest, reason=reason
-            )
+            answer = core.service.vote(job.id, _actor(core), approve=approve, seen_digest=job.digest, reason=reason)
             _answer(answer)
 
     return run
@@ -116,15 +116,12 @@ def _core() -> Iterator["Core"]:
         built.close()
 
 
-def _actor(settings: "Settings") -> Actor:
-    name = getpass.getuser()
-    actor_id = f"os:{name}"
-    held = frozenset(role for role, holders in settings.roles.items() if actor_id in holders)
-    return Actor(id=actor_id, name=name, roles=held)
+def _actor(core: "Core") -> Actor:
+    return core.people.actor(f"os:{getpass.getuser()}")
 
 
 def _run(core: "Core", invocation: Invocation, *, as_json: bool) -> None:
-    actor = _actor(core.settings)
+    actor = _actor(core)
     match invocation.args:
         case JobsArgs(tenant=tenant, limit=limit):
             _refuse(core.service.may(invocation, actor, None))
@@ -175,8 +172,7 @@ def _request(core: "Core", invocation: Invocation, actor: Actor, *, as_json: boo
         case Requested(job=job):
             _print_plan(job.plan, f"Job {job.number}: {job.state.value.replace('_', ' ')}", as_json=as_json)
             if job.approval is not None:
-                roles = " or ".join(sorted(job.approval.approver_roles))
-                typer.echo(f"next: {job.approval.count} with the role {roles}: clearml-chatops approve {job.number}")
+                typer.echo(f"next: {job.approval.asks}: clearml-chatops approve {job.number}")
             else:
                 _follow(core, job)
 

@@ -4,14 +4,14 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from pydantic import SecretStr
 
+from bot.people import Everybody
 from bot.settings import Settings
+from bot.slack.client import web_client
+from bot.slack.identity import Identity
 from policies.guardrails import public_secret_refusal
-from policies.loader import PolicyError, default_text, load
-from policies.policy import Policy
 from provisioning import tools
 from provisioning.clients.clearml import ClearML
 from provisioning.clients.cluster import ClusterClient
@@ -28,6 +28,7 @@ from provisioning.facts import FactsGatherer
 from provisioning.fleet.snapshot import planner_of_one_moment
 from provisioning.known_users import KnownUsers
 from provisioning.planner import Planner
+from provisioning.policy_source import PolicySource
 from provisioning.ports.survey import PortSurvey
 from provisioning.queries.base import Query
 from provisioning.queries.registry import Sources, build_queries
@@ -59,8 +60,9 @@ class Core:
     engine: Engine
     service: JobService
     queries: Mapping[str, Query]
-    policy: Policy
     sampler: Sampler
+    people: Everybody
+    policy: PolicySource
 
     def close(self) -> None:
         """Stop the engine, then close what it used."""
@@ -78,7 +80,6 @@ def build(settings: Settings) -> Core:
     if refused := public_secret_refusal(secrets):
         raise PermanentError(refused.reason, next_action=refused.next_action)
     redact = Redactor(secrets.values())
-    policy = read_policy(settings.policy_file)
     clock: Clock = ShiftedClock(settings.clock_offset_file) if settings.clock_offset_file else SystemClock()
     configuration = settings.provisioning()
     data_dir = configuration.data_dir
@@ -92,6 +93,9 @@ def build(settings: Settings) -> Core:
         every_rows=settings.audit.checkpoint_rows,
         every_s=settings.audit.checkpoint_s,
     )
+    policy = PolicySource(settings.policy_file, store)
+    identity = Identity(web_client(settings.slack)) if settings.slack else None
+    people = Everybody(settings.roles, lambda: policy.current().policy, identity)
     children = ChildProcesses(data_dir / "children")
     kubeconfig, context = settings.cluster.kubeconfig, settings.cluster.context
     helm = Helm(helm_path, children, kubeconfig=kubeconfig, context=context, home=data_dir / "helm")
@@ -122,10 +126,11 @@ def build(settings: Settings) -> Core:
         store=store,
         engine=engine,
         planner=planner,
-        policy=lambda: policy,
+        policy=policy.current,
         clearml=clearml,
         clock=clock,
         lease_ttl_s=settings.lease_ttl_s,
+        cluster=settings.cluster.name,
     )
     queries = build_queries(
         Sources(
@@ -146,6 +151,8 @@ def build(settings: Settings) -> Core:
                 store=store,
                 clock=clock,
             ),
+            policy=policy,
+            people=people,
         )
     )
     return Core(
@@ -162,6 +169,7 @@ def build(settings: Settings) -> Core:
         engine=engine,
         service=service,
         queries=queries,
+        people=people,
         policy=policy,
         sampler=Sampler(
             measuring=Measuring(survey=PortSurvey(pool=configuration.ports, cluster=cluster, store=store), store=store),
@@ -175,18 +183,6 @@ def build(settings: Settings) -> Core:
 def _reap(children: ChildProcesses) -> None:
     for line in children.reap_orphans():
         log.warning("cleaned up after a crash: %s", line)
-
-
-def read_policy(path: Path | None) -> Policy:
-    """Return the policy in *path*, or the default one. Raises: PermanentError."""
-    if path is None:
-        return load(default_text())
-    try:
-        return load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise PermanentError(f"reading the policy {path}: {error}", next_action="check POLICY_FILE") from error
-    except PolicyError as error:
-        raise PermanentError(f"{path}: {error}", next_action="mend the file and start again") from error
 
 
 def _secrets(settings: Settings) -> dict[str, str]:

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from slack_sdk.errors import SlackApiError
 
-from bot.app import web_client
 from bot.settings import Settings
+from bot.slack.client import web_client
 from provisioning import tools
 from provisioning.clients.clearml import ClearML
 from provisioning.clients.cluster import ClusterClient
 from provisioning.errors import ChatopsError
+from provisioning.policy_source import read_version
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,18 @@ def examine(settings: Settings) -> list[Finding]:
         ("ClearML", lambda: f"server {clearml.server_info().version}"),
         ("ClearML rights", lambda: f"{len(clearml.companies())} companies"),
     ]
+    looks.append(("policy", lambda: _policy(settings)))
     slack = settings.slack
     if slack is not None:
         looks.append(("Slack", lambda: f"workspace {web_client(slack).auth_test()['team']}"))
     findings = [_look(what, look) for what, look in looks]
     clearml.close()
     return findings
+
+
+def _policy(settings: Settings) -> str:
+    version = read_version(settings.policy_file)
+    return f"{len(version.policy.rules)} rules, {version.digest[:12]}"
 
 
 def _look(what: str, look: Callable[[], str]) -> Finding:

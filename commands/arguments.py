@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,9 @@ _LOCAL = re.compile(r"(?=.{1,64}\Z)[A-Za-z0-9_%+'-]+(\.[A-Za-z0-9_%+'-]+)*")
 _DOMAIN = re.compile(r"(?=.{4,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 _SHARE = re.compile(r"\d{0,3}\.?\d{0,4}")
 _NAME_MARKS = " .,'()&/+-"
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2})?)?(Z|[+-]\d{2}:\d{2})?")
+_PERSON_ID = re.compile(r"[UW][A-Z0-9]{1,30}|os:[A-Za-z0-9_][A-Za-z0-9._-]{0,60}")
+_CHANNEL_ID = re.compile(r"[CDG][A-Z0-9]{1,30}")
 _APOSTROPHES = str.maketrans(dict.fromkeys("\u2018\u2019\u02bc\u2032", "'"))
 
 
@@ -87,6 +91,37 @@ def _job_number(value: Any) -> Any:
     return value.removeprefix("#").removeprefix("job-") if isinstance(value, str) else value
 
 
+def as_moment(value: Any) -> Any:
+    """Return the moment that a text says, without an offset where it says none. Raises: ValueError."""
+    if not isinstance(value, str):
+        return value
+    said = f"{value[:60]!r} is no date: write it as in 2026-12-24 or 2026-12-24 18:00"
+    if not _MOMENT.fullmatch(value):
+        raise ValueError(said)
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError(said) from None
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def _person_id(value: str) -> str:
+    person = value.removeprefix("@")
+    if not _PERSON_ID.fullmatch(person):
+        raise ValueError(f"{value[:60]!r} is nobody's id: mention them as in @dana, or write U0123456789 or os:NAME")
+    return person
+
+
+def _channel_id(value: str) -> str:
+    channel = value.removeprefix("#")
+    if not _CHANNEL_ID.fullmatch(channel):
+        raise ValueError(f"{value[:60]!r} is no channel id: mention it as in #ops, or copy the id from its About")
+    return channel
+
+
 def _shortest(number: Decimal) -> str:
     return format(number.normalize(), "f")
 
@@ -104,6 +139,9 @@ PersonName = Annotated[str, AfterValidator(_person)]
 Share = Annotated[str, BeforeValidator(_share)]
 Queues = Annotated[tuple[Share, ...] | Literal["none"], BeforeValidator(_queues), AfterValidator(_once)]
 Gpus = Annotated[Decimal, Field(gt=0, le=10_000, decimal_places=2), AfterValidator(_plain_decimal)]
+Moment = Annotated[datetime, BeforeValidator(as_moment), AfterValidator(_aware)]  # UTC where no offset is said
+PersonId = Annotated[str, AfterValidator(_person_id)]
+ChannelId = Annotated[str, AfterValidator(_channel_id)]
 JobNumber = Annotated[int, Field(ge=1, le=2_147_483_647), BeforeValidator(_job_number)]
 
 

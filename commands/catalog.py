@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from commands import audit, fleet, jobs, nodes, ports, tenants, trends
+from commands import audit, fleet, jobs, nodes, policy, ports, tenants, trends
 from commands.spec import CommandSpec
 
 CATALOG: Mapping[str, CommandSpec] = MappingProxyType(
-    {spec.name: spec for family in (tenants, fleet, nodes, ports, trends, jobs, audit) for spec in family.SPECS}
+    {spec.name: spec for family in (tenants, fleet, nodes, ports, trends, jobs, policy, audit) for spec in family.SPECS}
 )

@@ -5,7 +5,7 @@ Phones and chat clients change what people type; commands.typography undoes that
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -15,14 +15,38 @@ from commands import typography
 from commands.catalog import CATALOG
 from commands.help import COMMAND, families, family, help_of, help_of_family, overview, usage_of
 from commands.mistakes import said_of
-from commands.spec import DRY_RUN, CommandArgs, CommandSpec, flag_of, is_many, is_positional, is_switch, metavar_of
+from commands.spec import (
+    BREAK_GLASS,
+    DRY_RUN,
+    REASON,
+    CommandArgs,
+    CommandSpec,
+    flag_of,
+    is_many,
+    is_positional,
+    is_switch,
+    metavar_of,
+)
 
-__all__ = ["COMMAND", "MAX_TEXT", "HelpRequest", "Invocation", "UsageError", "build", "parse", "render"]
+__all__ = ["COMMAND", "MAX_TEXT", "HelpRequest", "How", "Invocation", "UsageError", "build", "parse", "render"]
 
 MAX_TEXT = 3000  # characters
+MAX_REASON = 500  # characters
 _HELP_FLAGS = frozenset({"-h", "--help"})
 _HELP_WORDS = _HELP_FLAGS | {"help", "?"}
 _SHOWN = 80  # characters of a word in a message
+
+
+@dataclass(frozen=True, kw_only=True)
+class How:
+    """How a command that makes a plan is to be run."""
+
+    dry_run: bool = False  # show the plan, change nothing
+    reason: str = ""  # the requester's own
+    break_glass: bool = False  # go ahead without approval, where the policy lets them
+
+
+AS_USUAL = How()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +55,12 @@ class Invocation:
 
     spec: CommandSpec
     args: CommandArgs
-    dry_run: bool = False
+    how: How = AS_USUAL
     text: str = ""  # as understood, without the leading /clearml
+
+    @property
+    def dry_run(self) -> bool:
+        return self.how.dry_run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +78,7 @@ class UsageError:
     missing: tuple[str, ...] = ()
     fields: tuple[tuple[str, str], ...] = ()  # (field, what is wrong)
     given: tuple[tuple[str, Any], ...] = ()  # (field, what was given), for a form
-    dry_run: bool = False  # a form that asks for what is missing must not forget it
+    how: How = AS_USUAL  # a form that asks for what is missing must not forget it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,24 +119,24 @@ def parse(text: str) -> Invocation | UsageError | HelpRequest:
     if not _HELP_FLAGS.isdisjoint(rest):
         return HelpRequest(text=help_of(spec))
     try:
-        values, dry_run = _read(spec, rest)
+        values, how = _read(spec, rest)
     except _NotUnderstood as problem:
         return UsageError(message=problem.message, usage=usage_of(spec), suggestion=problem.suggestion, spec=spec)
-    return build(spec, values, dry_run=dry_run, text=" ".join(plain.split()))
+    return build(spec, values, how=how, text=" ".join(plain.split()))
 
 
 def build(
-    spec: CommandSpec, values: Mapping[str, Any], *, dry_run: bool = False, text: str = ""
+    spec: CommandSpec, values: Mapping[str, Any], *, how: How = AS_USUAL, text: str = ""
 ) -> Invocation | UsageError:
     """Return the command *spec* with *values* (field → text or texts), as from a form."""
     try:
         args = spec.args.model_validate(dict(values))
     except ValidationError as problem:
-        return _wrong_values(spec, problem, values, dry_run=dry_run)
-    return Invocation(spec=spec, args=args, dry_run=dry_run, text=text or render(spec, args, dry_run=dry_run))
+        return _wrong_values(spec, problem, values, how=how)
+    return Invocation(spec=spec, args=args, how=how, text=text or render(spec, args, how=how))
 
 
-def render(spec: CommandSpec, args: CommandArgs, *, dry_run: bool = False) -> str:
+def render(spec: CommandSpec, args: CommandArgs, *, how: How = AS_USUAL) -> str:
     """Return the text that parses back to these arguments; defaults are left out."""
     words = spec.name.split()
     for name, field in spec.args.model_fields.items():
@@ -123,7 +151,10 @@ def render(spec: CommandSpec, args: CommandArgs, *, dry_run: bool = False) -> st
         else:
             said = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
             words += [f"{flag}={said}"] if said.startswith("-") else [flag, said]
-    return shlex.join([*words, *([DRY_RUN] if dry_run else [])])
+    words += [DRY_RUN] if how.dry_run else []
+    words += [BREAK_GLASS] if how.break_glass else []
+    words += [f"{REASON}={how.reason}"] if how.reason else []
+    return shlex.join(words)
 
 
 def _find(words: Sequence[str]) -> tuple[CommandSpec | None, list[str]]:
@@ -171,17 +202,18 @@ def _unknown(words: Sequence[str]) -> UsageError:
     )
 
 
-def _read(spec: CommandSpec, words: Sequence[str]) -> tuple[dict[str, Any], bool]:
-    """Return field → text or texts, and whether it is a dry run. Raises: _NotUnderstood."""
+def _read(spec: CommandSpec, words: Sequence[str]) -> tuple[dict[str, Any], How]:
+    """Return field → text or texts, and how it is to be run. Raises: _NotUnderstood."""
     places = [name for name, field in spec.args.model_fields.items() if is_positional(field)]
+    own = {flag_of(name, field) for name, field in spec.args.model_fields.items()}
     values: dict[str, Any] = {}
-    dry_run = False
+    how = AS_USUAL
     left = list(words)
     while left:
         word = left.pop(0)
-        if word.lower().partition("=")[0] == DRY_RUN:
-            _check_dry_run(spec, word)
-            dry_run = True
+        flag = word.lower().partition("=")[0]
+        if flag in {DRY_RUN, REASON, BREAK_GLASS} - own:
+            how = _read_how(spec, flag, word, left, how)
         elif word.startswith("--"):
             _read_flag(spec, word, left, values)
         elif places and is_many(spec.args.model_fields[places[0]]):
@@ -190,14 +222,29 @@ def _read(spec: CommandSpec, words: Sequence[str]) -> tuple[dict[str, Any], bool
             values[places.pop(0)] = word
         else:
             raise _NotUnderstood(f"{word[:_SHOWN]!r} is one word too many: put texts with spaces in quotes")
-    return values, dry_run
+    return values, how
 
 
-def _check_dry_run(spec: CommandSpec, word: str) -> None:
+def _read_how(spec: CommandSpec, flag: str, word: str, left: list[str], how: How) -> How:
+    """Return *how* with one more word of it, and its value from *left*. Raises: _NotUnderstood."""
     if not spec.takes_dry_run:
-        raise _NotUnderstood(f"{spec.name} makes no plan that {DRY_RUN} could show, so nothing was done: leave it out")
-    if "=" in word:
-        raise _NotUnderstood(f"{DRY_RUN} takes no value: write {DRY_RUN}", DRY_RUN)
+        what = "could show" if flag == DRY_RUN else "could be for"
+        raise _NotUnderstood(f"{spec.name} makes no plan that {flag} {what}, so nothing was done: leave it out")
+    _, has_value, value = word.partition("=")
+    if flag != REASON:
+        if has_value:
+            raise _NotUnderstood(f"{flag} takes no value: write {flag}", flag)
+        return replace(how, dry_run=True) if flag == DRY_RUN else replace(how, break_glass=True)
+    if not has_value:
+        value = left.pop(0) if left and not left[0].startswith("--") else ""
+    reason = " ".join(value.split())
+    if not reason:
+        raise _NotUnderstood(f'{REASON} needs a text: {REASON} "the queue of acme is stuck"')
+    if len(reason) > MAX_REASON:
+        raise _NotUnderstood(f"the reason is {len(reason)} characters long: use at most {MAX_REASON}")
+    if how.reason not in {"", reason}:
+        raise _NotUnderstood(f"{REASON} is given twice")
+    return replace(how, reason=reason)
 
 
 def _read_flag(spec: CommandSpec, word: str, left: list[str], values: dict[str, Any]) -> None:
@@ -208,7 +255,9 @@ def _read_flag(spec: CommandSpec, word: str, left: list[str], values: dict[str, 
     off = {f"--no-{flag.removeprefix('--')}": name for flag, name in flags.items() if _is_switch(spec, name)}
     name = flags.get(flag) or off.get(flag)
     if name is None:
-        near = get_close_matches(flag[:_SHOWN], [*flags, *off, *([DRY_RUN] if spec.takes_dry_run else [])], n=1)
+        near = get_close_matches(
+            flag[:_SHOWN], [*flags, *off, *([DRY_RUN, REASON, BREAK_GLASS] if spec.takes_dry_run else [])], n=1
+        )
         hint = f"did you mean {near[0]}?" if near else f"see {COMMAND} help {spec.name}"
         raise _NotUnderstood(f"there is no option {said[:_SHOWN]}: {hint}", near[0] if near else "")
     if _is_switch(spec, name):
@@ -246,9 +295,7 @@ def _both(flag: str) -> tuple[str, str]:
     return f"--{bare}", f"--no-{bare}"
 
 
-def _wrong_values(
-    spec: CommandSpec, problem: ValidationError, values: Mapping[str, Any], *, dry_run: bool
-) -> UsageError:
+def _wrong_values(spec: CommandSpec, problem: ValidationError, values: Mapping[str, Any], *, how: How) -> UsageError:
     missing: list[str] = []
     wrong: dict[str, str] = {}
     for mistake in problem.errors():
@@ -268,7 +315,7 @@ def _wrong_values(
         missing=tuple(missing),
         fields=tuple(wrong.items()),
         given=tuple(values.items()),
-        dry_run=dry_run,
+        how=how,
     )
 
 

@@ -3,7 +3,7 @@
 from pydantic.fields import FieldInfo
 
 from commands.catalog import CATALOG
-from commands.spec import DRY_RUN, CommandSpec, flag_of, is_positional, is_switch, metavar_of
+from commands.spec import BREAK_GLASS, DRY_RUN, REASON, CommandSpec, flag_of, is_positional, is_switch, metavar_of
 
 COMMAND = "/clearml"
 
@@ -20,6 +20,10 @@ def help_of(spec: CommandSpec) -> str:
         lines.append(f"  {_written(name, field)}: {field.description}{_default_of(field)}")
     if spec.takes_dry_run:
         lines.append(f"  {DRY_RUN}: show the plan and change nothing")
+        lines.append(f"  {REASON} TEXT: why it is wanted, for approvers and the audit trail")
+        lines.append(
+            f"  {BREAK_GLASS}: in an emergency, go ahead without approval where the policy lets you; needs {REASON}"
+        )
     if spec.examples:
         lines += ["", "Examples:", *(f"  {COMMAND} {example}" for example in spec.examples)]
     return "\n".join(lines).rstrip()

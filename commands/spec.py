@@ -9,7 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 
-DRY_RUN = "--dry-run"  # of every command that makes a plan
+# Of every command that makes a plan.
+DRY_RUN = "--dry-run"
+REASON = "--reason"
+BREAK_GLASS = "--break-glass"
 
 
 class Risk(StrEnum):
@@ -29,6 +32,11 @@ class CommandArgs(BaseModel):
     def subject(self) -> str:
         """Return what the command is about, for policies and the audit trail: a tenant, a node, or ""."""
         return ""
+
+    @property
+    def gpus(self) -> float:
+        """Return how many GPUs are asked for, for policies; 0 where the command asks for none."""
+        return 0.0
 
 
 class NoArgs(CommandArgs):

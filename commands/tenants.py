@@ -42,6 +42,10 @@ class TenantCreate(CommandArgs):
     def subject(self) -> str:
         return self.name
 
+    @property
+    def gpus(self) -> float:
+        return float(self.max_resources)
+
     @model_validator(mode="before")
     @classmethod
     def _fill_in_from_the_address(cls, values: Any) -> Any:

@@ -5,6 +5,7 @@ import shlex
 import unicodedata
 
 _LINK = re.compile(r"<(?:mailto:|https?://)?([^<>|\s]{1,500})(?:\|([^<>|]{1,500}))?>")
+_MENTION = re.compile(r"<(?:@|#|!subteam\^)([A-Z0-9]{2,30})(?:\|[^<>|]{0,100})?>")
 _QUOTES = str.maketrans(
     dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb", '"') | dict.fromkeys("\u2018\u2019\u201a\u2032", "'")
 )
@@ -16,7 +17,8 @@ _HELD = "\ue000"  # private use: never printable, so no plain text has one
 
 def plain(text: str) -> str:
     """Return *text* as it was meant: printable characters only, no invisible ones, one line."""
-    unlinked = _LINK.sub(lambda found: found.group(2) or found.group(1), text)
+    named = _MENTION.sub(lambda found: found.group(1), text)  # ids, not names: names are anybody's to choose
+    unlinked = _LINK.sub(lambda found: found.group(2) or found.group(1), named)
     unescaped = unlinked.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
     visible = "".join(_visible(letter) for letter in unescaped)
     return _LONG_DASH.sub("--", visible.translate(_QUOTES)).strip()

@@ -18,16 +18,48 @@ class Actor(BaseModel):
     roles: frozenset[str] = frozenset()  # viewer, operator, approver, admin
 
 
+class Quorum(BaseModel):
+    """So many people who hold one of these roles."""
+
+    model_config = ConfigDict(frozen=True)
+
+    roles: frozenset[str]
+    count: int
+
+
 class Approval(BaseModel):
-    """What must happen before a job may run, as the policy decided when it was asked."""
+    """What must happen before a job may run, as the policy decided when it was asked. Times are aware, UTC."""
 
     model_config = ConfigDict(frozen=True)
 
     rule: str  # the policy rule's name
     approver_roles: frozenset[str]
-    count: int  # how many different people
-    expires_at: datetime  # aware, UTC
+    count: int  # how many different people with one of approver_roles
+    also: tuple[Quorum, ...] = ()  # and so many more, all different
+    expires_at: datetime
     reason_required: bool = False
+    remind_at: datetime | None = None
+    escalate_at: datetime | None = None
+    escalate_to: tuple[str, ...] = ()  # ids of Slack users and user groups
+
+    @property
+    def quorums(self) -> tuple[Quorum, ...]:
+        return (Quorum(roles=self.approver_roles, count=self.count), *self.also)
+
+    @property
+    def needed(self) -> int:
+        """Return how many different people must approve in all."""
+        return sum(quorum.count for quorum in self.quorums)
+
+    @property
+    def may_vote(self) -> frozenset[str]:
+        """Return the roles one of which lets somebody vote."""
+        return frozenset().union(*(quorum.roles for quorum in self.quorums))
+
+    @property
+    def asks(self) -> str:
+        """Return who is asked, in words: ``2 with admin or approver, and 1 with security``."""
+        return ", and ".join(f"{quorum.count} with {' or '.join(sorted(quorum.roles))}" for quorum in self.quorums)
 
 
 class Vote(BaseModel):
@@ -83,8 +115,8 @@ def refusal_to_vote(
             if approve
             else "use Withdraw to take it back",
         )
-    if not approval.approver_roles & voter.roles:
-        needed = " or ".join(sorted(approval.approver_roles))
+    if not approval.may_vote & voter.roles:
+        needed = " or ".join(sorted(approval.may_vote))
         have = ", ".join(sorted(voter.roles)) or "no role"
         return Refusal(
             reason=f"deciding on this needs the role {needed}, and you have {have}",
@@ -99,12 +131,39 @@ def refusal_to_vote(
         return Refusal(reason="you have voted already", next_action="another approver must add theirs")
     if approval.reason_required and not reason.strip():
         return Refusal(reason="this rule asks for a reason", next_action="vote again and give one")
+    if approve and filled(approval, [*(vote.actor for vote in votes), voter]) == len(votes):
+        return Refusal(
+            reason=f"those with {' or '.join(sorted(approval.may_vote & voter.roles))} have approved already",
+            next_action=f"of {approval.asks}, others are missing",
+        )
     return None
+
+
+def filled(approval: Approval, people: Sequence[Actor]) -> int:
+    """Return how many of the approvals asked for *people* make up, each person being one of them at most.
+
+    Exact: somebody who could stand for two groups stands for the one that nobody else can.
+    """
+    seats = [quorum.roles for quorum in approval.quorums for _ in range(quorum.count)]
+    unlike = {person.id: person for person in people}
+    holder: dict[int, str] = {}  # seat → person
+
+    def seat(person: Actor, tried: set[int]) -> bool:
+        for number, roles in enumerate(seats):
+            if number in tried or not roles & person.roles:
+                continue
+            tried.add(number)
+            if number not in holder or seat(unlike[holder[number]], tried):
+                holder[number] = person.id
+                return True
+        return False
+
+    return sum(seat(person, set()) for person in unlike.values())
 
 
 def standing(approval: Approval, votes: Sequence[Vote]) -> Standing:
     """Return where the votes stand: one Deny denies; enough different people approve."""
     if any(not vote.approve for vote in votes):
         return Standing.DENIED
-    approvers = {vote.actor.id for vote in votes if vote.approve}
-    return Standing.APPROVED if len(approvers) >= approval.count else Standing.PENDING
+    have = filled(approval, [vote.actor for vote in votes])
+    return Standing.APPROVED if have >= approval.needed else Standing.PENDING

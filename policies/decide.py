@@ -1,32 +1,39 @@
 """May this actor ask for this? Allow, deny with the reason, or needs approval. Pure."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from fnmatch import fnmatchcase
+from datetime import timedelta
 from typing import TypeAlias
 
-from commands.spec import Risk
-from policies.approvals import Actor, Approval
+from policies.approvals import Actor, Approval, Quorum
+from policies.conditions import BlastRadius, PolicyRequest, matches
 from policies.policy import ROLES, Approvals, Policy, Rule
 
+__all__ = [
+    "Allow",
+    "BlastRadius",
+    "Decision",
+    "Deny",
+    "NeedsApproval",
+    "PolicyRequest",
+    "decide",
+    "is_denied_anyhow",
+    "outcomes",
+]
 
-@dataclass(frozen=True, kw_only=True)
-class PolicyRequest:
-    """What is asked, by whom, where and when."""
-
-    command: str  # "tenant create"
-    risk: Risk
-    subject: str  # the tenant; "" where there is none
-    actor: Actor
-    channel: str | None
-    now: datetime  # aware, UTC
+BREAK_GLASS = '--break-glass --reason "…"'
 
 
 @dataclass(frozen=True, kw_only=True)
 class Allow:
-    """Yes, at once."""
+    """Yes, at once. ``told`` are the roles of those to be told that the glass was broken; else empty."""
 
     rule: str
+    told: frozenset[str] = frozenset()
+
+    @property
+    def broke_glass(self) -> bool:
+        return bool(self.told)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,70 +57,122 @@ Decision: TypeAlias = Allow | Deny | NeedsApproval
 
 
 def decide(policy: Policy, request: PolicyRequest) -> Decision:
-    """Return what the first rule that matches says; deny where none does."""
-    return _by_rule(policy, request) or _no_rule(policy, request)
+    """Return what the first rule that matches says; deny where none does.
+
+    Raises: ValueError where it is not planned yet.
+    """
+    if not request.blast.is_planned:
+        raise ValueError(f"{request.command} is not planned yet: what it decides may depend on the plan")
+    return next(outcomes(policy, request))
 
 
-def _by_rule(policy: Policy, request: PolicyRequest) -> Decision | None:
+def is_denied_anyhow(policy: Policy, request: PolicyRequest) -> Deny | None:
+    """Return the denial that stands whatever the plan is, or None: then it is worth planning."""
+    found = list(outcomes(policy, request))
+    last = found[-1]
+    return last if isinstance(last, Deny) and all(isinstance(one, Deny) for one in found) else None
+
+
+def outcomes(policy: Policy, request: PolicyRequest) -> Iterator[Decision]:
+    """Yield what may be decided, in the order of the rules; exactly one where it is known how much is planned."""
     for rule in policy.rules:
-        if _matches(rule, request):
-            return _effect(rule, request)
-    return None
-
-
-def _matches(rule: Rule, request: PolicyRequest) -> bool:
-    return (
-        (not rule.commands or any(fnmatchcase(request.command, pattern) for pattern in rule.commands))
-        and (not rule.risks or request.risk in rule.risks)
-        and (not rule.roles or bool(rule.roles & request.actor.roles))
-        and (not rule.channels or request.channel in rule.channels)
-        and (not rule.subjects or any(fnmatchcase(request.subject, pattern) for pattern in rule.subjects))
-    )
+        match matches(rule, request):
+            case True:
+                yield _effect(rule, request)
+                return
+            case None:
+                yield _effect(rule, request)
+            case False:
+                pass
+    yield _no_rule(policy, request)
 
 
 def _effect(rule: Rule, request: PolicyRequest) -> Decision:
+    if request.break_glass:
+        return _break_glass(rule, request)
+    if rule.say_why and not request.reason.strip():
+        return Deny(
+            rule=rule.name,
+            reason=f"the rule {rule.name} asks why {request.command} is wanted",
+            next_action='run it again with --reason "…"',
+        )
     match rule.effect:
         case "allow":
             return Allow(rule=rule.name)
         case "deny":
-            return Deny(
-                rule=rule.name,
-                reason=rule.reason,
-                next_action=f"if that is wrong, ask an admin about the policy's rule {rule.name}",
-            )
+            next_action = f"if that is wrong, ask an admin about the policy's rule {rule.name}"
+            if rule.break_glass & request.actor.roles:
+                next_action = f"in an emergency, {BREAK_GLASS} goes ahead; {next_action}"
+            return Deny(rule=rule.name, reason=rule.reason, next_action=next_action)
         case "approve":
-            asked = rule.approvals or Approvals()
-            return NeedsApproval(
-                rule=rule.name,
-                approval=Approval(
-                    rule=rule.name,
-                    approver_roles=frozenset(asked.roles),
-                    count=asked.count,
-                    expires_at=request.now + timedelta(hours=asked.expires_after_h),
-                    reason_required=asked.reason_required,
-                ),
-            )
+            return NeedsApproval(rule=rule.name, approval=_approval(rule, request))
+
+
+def _approval(rule: Rule, request: PolicyRequest) -> Approval:
+    asked = rule.approvals or Approvals()
+    return Approval(
+        rule=rule.name,
+        approver_roles=frozenset(asked.roles),
+        count=asked.count,
+        also=tuple(Quorum(roles=frozenset(more.roles), count=more.count) for more in asked.also),
+        expires_at=request.now + timedelta(hours=asked.expires_after_h),
+        reason_required=asked.reason_required,
+        remind_at=request.now + timedelta(hours=asked.remind_after_h) if asked.remind_after_h else None,
+        escalate_at=request.now + timedelta(hours=asked.escalate_after_h) if asked.escalate_after_h else None,
+        escalate_to=asked.escalate_to,
+    )
+
+
+def _break_glass(rule: Rule, request: PolicyRequest) -> Decision:
+    """Going ahead without approval: only where the rule that matches names a role of theirs, and with a reason."""
+    if rule.effect == "allow":
+        return Deny(
+            rule=rule.name,
+            reason=f"{request.command} needs nobody's approval here, so there is no glass to break",
+            next_action="run it again without --break-glass",
+        )
+    if not rule.break_glass & request.actor.roles:
+        may = f"who has {' or '.join(sorted(rule.break_glass))} may" if rule.break_glass else "nobody may"
+        return Deny(
+            rule=rule.name,
+            reason=f"by the rule {rule.name}, {may} break the glass here, and you have {_have(request.actor)}",
+            next_action="run it without --break-glass" if rule.effect == "approve" else rule.reason,
+        )
+    if not request.reason.strip():
+        return Deny(
+            rule=rule.name,
+            reason="breaking the glass needs a reason, which everybody will read",
+            next_action=f"run it again with {BREAK_GLASS}",
+        )
+    asked = rule.approvals or Approvals()
+    return Allow(rule=rule.name, told=frozenset(asked.roles).union(*(more.roles for more in asked.also)))
 
 
 def _no_rule(policy: Policy, request: PolicyRequest) -> Deny:
     """Say which roles would do: whoever is refused wants to know whom to ask."""
-    would_do = [role for role in ROLES if _would_do(policy, request, role)]
-    have = ", ".join(sorted(request.actor.roles)) or "no role"
+    would_do = [role for role in (*ROLES, *policy.groups) if _would_do(policy, request, role)]
     if would_do:
         needed = " or ".join(would_do)
         return Deny(
             rule="",
-            reason=f"{request.command} needs the role {needed}, and you have {have}",
+            reason=f"{request.command} needs the role {needed}, and you have {_have(request.actor)}",
             next_action=f"ask somebody with the role {needed} to run it, or an admin for that role",
         )
     return Deny(
         rule="",
-        reason=f"no rule of the policy allows {request.command} here, and you have {have}",
-        next_action="ask an admin to look at the policy",
+        reason=f"no rule of the policy allows {request.command} here, and you have {_have(request.actor)}",
+        next_action="ask an admin to look at the policy: /clearml policy explain says which rules were looked at",
     )
 
 
 def _would_do(policy: Policy, request: PolicyRequest, role: str) -> bool:
     """Return whether the requester could ask for it with *role* besides those that they have."""
-    with_it = request.actor.model_copy(update={"roles": request.actor.roles | {role}})
-    return isinstance(_by_rule(policy, replace(request, actor=with_it)), Allow | NeedsApproval)
+    with_it = replace(request, actor=request.actor.model_copy(update={"roles": request.actor.roles | {role}}))
+    for rule in policy.rules:
+        if matches(rule, with_it) is not False:
+            return isinstance(_effect(rule, with_it), Allow | NeedsApproval)
+    return False
+
+
+def _have(actor: Actor) -> str:
+    return ", ".join(sorted(actor.roles)) or "no role"

@@ -5,13 +5,14 @@ Every scalar is read as text and typed by the model alone: YAML's own guesses (`
 """
 
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from commands.mistakes import said_of
@@ -45,12 +46,20 @@ class DocumentError(ValueError):
         self.problems = problems
 
 
-def read(text: str, model: type[M], error: type[DocumentError], *, begin_with: str) -> M:
+def read(
+    text: str,
+    model: type[M],
+    error: type[DocumentError],
+    *,
+    begin_with: str,
+    context: Callable[[Any], dict[str, Any]] = lambda _document: {},
+) -> M:
     """Return what *text* says, as *model*.
 
     Args:
         error: what is raised, with the kind of document in its name.
         begin_with: what to do where the text is empty.
+        context: what the model's validators are given, out of the whole document before it is typed.
 
     Raises: *error*.
     """
@@ -62,7 +71,7 @@ def read(text: str, model: type[M], error: type[DocumentError], *, begin_with: s
     if twice := tuple(_said_twice(root, ())):
         raise error(*twice[:SHOWN_PROBLEMS])
     try:
-        return model.model_validate(document)
+        return model.model_validate(document, context=context(document))
     except ValidationError as invalid:
         problems = [_problem(mistake, root, model) for mistake in invalid.errors()[:SHOWN_PROBLEMS]]
         raise error(*problems) from invalid
@@ -136,7 +145,7 @@ def _problem(mistake: ErrorDetails, root: yaml.Node, model: type[BaseModel]) -> 
 
 def _known(path: _Path, model: type[BaseModel]) -> str:
     holder = _type_at(model, path[:-1])
-    names = list(holder.model_fields) if isinstance(holder, type) and issubclass(holder, BaseModel) else []
+    names = list(_fields(holder)) if isinstance(holder, type) and issubclass(holder, BaseModel) else []
     near = get_close_matches(str(path[-1]), names, n=1)
     return f"did you mean {near[0]}?" if near else f"known are {', '.join(names)}"
 
@@ -151,9 +160,14 @@ def _type_at(model: Any, path: _Path) -> Any:
 
 def _below(holder: Any, part: int | str) -> Any:
     if isinstance(holder, type) and issubclass(holder, BaseModel):
-        field = holder.model_fields.get(str(part))
+        field = _fields(holder).get(str(part))
         return field.annotation if field is not None else None
     return next((one for one in reversed(get_args(holder)) if one is not Ellipsis), None)
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Return the fields by the name that is written."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _bare(annotation: Any) -> Any:

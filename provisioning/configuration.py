@@ -49,6 +49,8 @@ class Cluster(Configuration):
     """Default: $KUBECONFIG, ~/.kube/config, or in-cluster."""
     context: str | None = None
     """Default: the current one."""
+    name: str = ""
+    """What policies call it (`clusters: [production]`)."""
 
 
 class Redis(Configuration):

@@ -68,7 +68,7 @@ def vote(job: Job, actor: Actor, *, approve: bool, seen_digest: str, reason: str
             job,
             actor,
             "job.approved" if approve else "job.denied",
-            outcome=f"{approvals} of {job.approval.count}" if approve else "denied",
+            outcome=f"{approvals} of {job.approval.needed}" if approve else "denied",
             rule=job.approval.rule,
             detail=detail,
         ),

@@ -87,6 +87,24 @@ class Place(BaseModel):
     ts: str | None = None
 
 
+class BreakGlass(BaseModel):
+    """The job went ahead without approval, in an emergency. The mark stays; somebody else reviews it afterwards."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rule: str  # of the policy, which let the requester do so
+    told_roles: frozenset[str]  # whoever has one of these is told
+    told: tuple[str, ...] = ()  # ids of those who were
+    reviewed_by: Actor | None = None
+    reviewed_at: datetime | None = None  # aware, UTC
+    note: str = ""  # the reviewer's
+    reminded_at: datetime | None = None
+
+    @property
+    def is_reviewed(self) -> bool:
+        return self.reviewed_by is not None
+
+
 class Job(BaseModel):
     """One request with its plan, votes and progress, as stored. Times are aware, UTC."""
 
@@ -112,6 +130,11 @@ class Job(BaseModel):
     place: Place | None = None  # None where the job was asked for without Slack
     shown_revision: int = 0  # the revision that the live message shows
     revealed_at: datetime | None = None  # when the requester was shown the credentials
+    policy: str = ""  # the digest of the policy that decided on it
+    reason: str = ""  # the requester's own, redacted
+    break_glass: BreakGlass | None = None  # None: it took the ordinary way
+    reminded_at: datetime | None = None  # when approvers were reminded
+    escalated_at: datetime | None = None  # when others were mentioned
 
     def status(self, step_id: str) -> StepStatus:
         """Return where the step stands. Raises: KeyError."""

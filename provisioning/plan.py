@@ -53,6 +53,7 @@ class Step(BaseModel):
     found: Observation = Observation(presence=Presence.ABSENT)  # at planning time
     undo: str = ""  # how it is undone, for people; "" where nothing is to undo
     timeout_s: int = 60
+    destroys: bool = False  # it takes away what its undo cannot bring back: policies count these
 
     @property
     def is_noop(self) -> bool:

@@ -1,7 +1,7 @@
 """From a command to a stored job: policy, plan, one open job for each subject."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from pydantic import JsonValue
@@ -9,20 +9,21 @@ from pydantic import JsonValue
 from commands.catalog import CATALOG
 from commands.spec import CommandSpec
 from policies.approvals import Actor, Refusal
-from policies.decide import Allow, Decision, Deny, NeedsApproval, PolicyRequest, decide
+from policies.decide import Allow, BlastRadius, Deny, NeedsApproval, PolicyRequest, decide, is_denied_anyhow
 from provisioning import job_decisions
 from provisioning.audit import READ, Event
+from provisioning.blast_radius import radius_of
 from provisioning.clock import Clock
 from provisioning.errors import ChatopsError
-from provisioning.jobs import Job, JobState, Place
+from provisioning.jobs import BreakGlass, Job, JobState, Place
 from provisioning.plan import Plan
 from provisioning.plan_ports import port_ranges_of
 from provisioning.planner import Planner
 from provisioning.store import LeaseTakenError, Store
 
 if TYPE_CHECKING:
-    from commands.grammar import Invocation
-    from policies.policy import Policy
+    from commands.grammar import How, Invocation
+    from policies.loader import PolicyVersion
 
 OPEN = frozenset(state for state in JobState if not state.is_final)
 MOST_FOLLOW_UPS = 3  # in a row without an approval between them: a plan that never stays the same
@@ -70,10 +71,11 @@ class Requests:
         *,
         store: Store,
         planner: Planner,
-        policy: "Callable[[], Policy]",
+        policy: "Callable[[], PolicyVersion]",
         clock: Clock,
         submit: Callable[[Job], None],
         lease_ttl_s: int,
+        cluster: str = "",
     ) -> None:
         self._store = store
         self._planner = planner
@@ -81,42 +83,65 @@ class Requests:
         self._clock = clock
         self._submit = submit
         self._lease_ttl_s = lease_ttl_s
+        self._cluster = cluster
 
-    def decide(self, command: CommandSpec, subject: str, actor: Actor, channel: str | None) -> Decision:
-        """Return what the policy of this moment says."""
-        return decide(
-            self._policy(),
-            PolicyRequest(
-                command=command.name,
-                risk=command.risk,
-                subject=subject,
-                actor=actor,
-                channel=channel,
-                now=self._clock.now(),
-            ),
+    def asked(
+        self,
+        command: CommandSpec,
+        subject: str,
+        actor: Actor,
+        channel: str | None,
+        *,
+        blast: BlastRadius,
+        how: "How | None" = None,
+    ) -> PolicyRequest:
+        """Return what the policy is asked, as of now."""
+        return PolicyRequest(
+            command=command.name,
+            risk=command.risk,
+            subject=subject,
+            actor=actor,
+            channel=channel,
+            now=self._clock.now(),
+            cluster=self._cluster,
+            blast=blast,
+            reason=how.reason if how else "",
+            break_glass=bool(how and how.break_glass),
         )
+
+    def refusal_on_job(self, command: CommandSpec, job: Job, actor: Actor) -> Deny | None:
+        """Return why the policy denies *command* on a job that is there, or None.
+
+        Its plan is known. Where the policy would have it approved, it has been.
+        """
+        channel = job.place.channel if job.place else None
+        asked = self.asked(command, job.plan.subject, actor, channel, blast=radius_of(job.plan))
+        decision = decide(self._policy().policy, replace(asked, reason=job.reason))
+        return decision if isinstance(decision, Deny) else None
 
     def refusal_to_read(self, invocation: "Invocation", actor: Actor, channel: str | None) -> Refusal | None:
         """Return why the policy denies a command that only reads, or None. Both are audited."""
-        decision = self.decide(invocation.spec, invocation.args.subject, actor, channel)
-        if not isinstance(decision, Deny):
-            self._record(invocation, actor, READ, rule=decision.rule)
-            return None
-        refusal = Refusal(reason=decision.reason, next_action=decision.next_action)
-        return self._refused(refusal, invocation, actor, rule=decision.rule)
+        version = self._policy()
+        asked = self.asked(invocation.spec, invocation.args.subject, actor, channel, blast=BlastRadius())
+        decision = decide(version.policy, asked)
+        if isinstance(decision, Deny):
+            return self._denied(decision, version, invocation, actor)
+        self._record(invocation, actor, READ, rule=decision.rule, detail={"policy": version.digest})
+        return None
 
     def request(self, invocation: "Invocation", actor: Actor, channel: str | None) -> Answer:
         """Plan what was asked; store it as a job where something is to do and the policy does not deny it.
 
         Raises: ChatopsError where the world could not be read.
         """
+        version = self._policy()
         subject = invocation.args.subject
-        decision = self.decide(invocation.spec, subject, actor, channel)
-        if isinstance(decision, Deny):
-            refusal = Refusal(reason=decision.reason, next_action=decision.next_action)
-            return self._refused(refusal, invocation, actor, rule=decision.rule)
+        unplanned = BlastRadius.before_planning(invocation.args.gpus)
+        asked = self.asked(invocation.spec, subject, actor, channel, blast=unplanned, how=invocation.how)
+        if denied := is_denied_anyhow(version.policy, asked):
+            return self._denied(denied, version, invocation, actor)
         try:
-            return self._request(invocation, actor, channel, subject, decision)
+            return self._request(invocation, actor, channel, asked, version)
         except _Busy as busy:
             return self._refused(busy.refusal, invocation, actor)
         except LeaseTakenError as error:
@@ -134,7 +159,12 @@ class Requests:
         if newer:
             return newer[-1]
         channel = job.place.channel if job.place else None
-        decision = self.decide(CATALOG[job.plan.operation], job.plan.subject, job.requester, channel)
+        version = self._policy()
+        asked = self.asked(
+            CATALOG[job.plan.operation], job.plan.subject, job.requester, channel, blast=radius_of(today)
+        )
+        broke_glass = job.break_glass is not None
+        decision = decide(version.policy, replace(asked, reason=job.reason, break_glass=broke_glass))
         match decision:
             case Deny():
                 return Refusal(reason=decision.reason, next_action=decision.next_action)
@@ -146,7 +176,9 @@ class Requests:
             case Allow() | NeedsApproval():
                 place = Place(channel=channel) if channel is not None else None
         try:
-            return self._create(job.command, job.requester, today, decision, place, instead_of=job)
+            return self._create(
+                job.command, job.requester, today, decision, place, version=version, reason=job.reason, instead_of=job
+            )
         except _Busy as busy:
             return busy.refusal
         except LeaseTakenError as error:
@@ -157,11 +189,11 @@ class Requests:
         invocation: "Invocation",
         actor: Actor,
         channel: str | None,
-        subject: str,
-        decision: Allow | NeedsApproval,
+        asked: PolicyRequest,
+        version: "PolicyVersion",
     ) -> Answer:
         if not invocation.dry_run:
-            self._check_free(subject)
+            self._check_free(asked.subject)
         plan = self._planner.plan(invocation.spec.name, invocation.args)
         if isinstance(plan, Refusal):
             return self._refused(plan, invocation, actor)
@@ -171,8 +203,12 @@ class Requests:
         if plan.is_noop:
             self._record(invocation, actor, "command.nothing_to_do", digest=plan.digest)
             return NothingToDo(plan)
+        decision = decide(version.policy, replace(asked, blast=radius_of(plan)))
+        if isinstance(decision, Deny):
+            return self._denied(decision, version, invocation, actor, digest=plan.digest)
         place = Place(channel=channel) if channel is not None else None
-        return Requested(self._create(invocation.text, actor, plan, decision, place))
+        reason = invocation.how.reason
+        return Requested(self._create(invocation.text, actor, plan, decision, place, version=version, reason=reason))
 
     def _create(
         self,
@@ -182,11 +218,16 @@ class Requests:
         decision: Allow | NeedsApproval,
         place: Place | None,
         *,
+        version: "PolicyVersion",
+        reason: str,
         instead_of: Job | None = None,
     ) -> Job:
         """Store the job and, where nobody has to approve it, submit it. Raises: _Busy, LeaseTakenError."""
         approval = decision.approval if isinstance(decision, NeedsApproval) else None
-        detail: dict[str, JsonValue] = {"command": command, "summary": plan.summary}
+        broke_glass = isinstance(decision, Allow) and decision.broke_glass
+        detail: dict[str, JsonValue] = {"command": command, "summary": plan.summary, "policy": version.digest}
+        if reason:
+            detail["reason"] = reason
         if instead_of is not None:
             detail["instead_of"] = instead_of.id
         job = self._store.create_job(
@@ -197,10 +238,15 @@ class Requests:
             approval=approval,
             place=place,
             leases=port_ranges_of(plan) or (),
+            policy=version.digest,
+            reason=reason,
+            break_glass=BreakGlass(rule=decision.rule, told_roles=decision.told)
+            if isinstance(decision, Allow) and broke_glass
+            else None,
             lease_ttl_s=self._lease_ttl_s,
             check=lambda: self._check_free(plan.subject, instead_of),
             event=Event(
-                action="job.requested",
+                action="job.glass_broken" if broke_glass else "job.requested",
                 actor=actor.id,
                 actor_name=actor.name,
                 rule=decision.rule,
@@ -221,6 +267,22 @@ class Requests:
         before = [one for one in self._store.jobs(subject=job.plan.subject) if one.number < job.number]
         last = before[:MOST_FOLLOW_UPS]
         return len(last) == MOST_FOLLOW_UPS and all(one.state is JobState.SUPERSEDED for one in last)
+
+    def _denied(
+        self,
+        denied: Deny,
+        version: "PolicyVersion",
+        invocation: "Invocation",
+        actor: Actor,
+        *,
+        digest: str | None = None,
+    ) -> Refusal:
+        refusal = Refusal(reason=denied.reason, next_action=denied.next_action)
+        detail: dict[str, JsonValue] = {"why": refusal.reason, "policy": version.digest}
+        self._record(
+            invocation, actor, "command.denied", outcome="refused", rule=denied.rule, digest=digest, detail=detail
+        )
+        return refusal
 
     def _refused(self, refusal: Refusal, invocation: "Invocation", actor: Actor, *, rule: str | None = None) -> Refusal:
         detail: dict[str, JsonValue] = {"why": refusal.reason}

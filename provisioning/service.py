@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from commands.catalog import CATALOG
 from policies.approvals import Actor, Refusal
-from policies.decide import Deny
 from provisioning import job_decisions
 from provisioning.clock import Clock
 from provisioning.engine import Engine, Fate
@@ -19,7 +18,7 @@ from provisioning.store import Change, Store
 
 if TYPE_CHECKING:
     from commands.grammar import Invocation
-    from policies.policy import Policy
+    from policies.loader import PolicyVersion
     from provisioning.clients.clearml import ClearML, Credentials
 
 __all__ = ["Answer", "DryRun", "JobService", "NothingToDo", "Requested"]
@@ -43,10 +42,11 @@ class JobService:
         store: Store,
         engine: Engine,
         planner: Planner,
-        policy: "Callable[[], Policy]",
+        policy: "Callable[[], PolicyVersion]",
         clearml: "ClearML",
         clock: Clock,
         lease_ttl_s: int = 86_400,
+        cluster: str = "",
     ) -> None:
         self._store = store
         self._engine = engine
@@ -58,6 +58,7 @@ class JobService:
             clock=clock,
             submit=engine.submit,
             lease_ttl_s=lease_ttl_s,
+            cluster=cluster,
         )
         self._reveals = Reveals(store=store, clearml=clearml, clock=clock)
         engine.runner.ask_again = self._requests.ask_again
@@ -155,11 +156,9 @@ class JobService:
         each step is undone. Stopping and closing a job need nobody's approval.
         """
         job = self._store.job(job_id)
-        channel = job.place.channel if job.place else None
-        may = self._requests.decide(CATALOG[command], job.plan.subject, actor, channel)
-        if isinstance(may, Deny):
-            refusal = Refusal(reason=may.reason, next_action=may.next_action)
-            self._record_refusal(job, actor, "command.denied", refusal, rule=may.rule)
+        if denied := self._requests.refusal_on_job(CATALOG[command], job, actor):
+            refusal = Refusal(reason=denied.reason, next_action=denied.next_action)
+            self._record_refusal(job, actor, "command.denied", refusal, rule=denied.rule)
             return refusal
         now = self._clock.now()
         return self._settle(job_id, actor, "command.denied", lambda fresh: decision(fresh, actor, now))

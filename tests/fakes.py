@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
+from policies.approvals import Actor
 from provisioning.clients.clearml import ClearML
 from provisioning.clients.cluster_objects import (
     Deployment,
@@ -384,3 +385,17 @@ def clearml_at(state: ClearMLState, *, records: Records | None = None) -> ClearM
     )
     known = KnownUsers(records) if records is not None else lambda _company_id: ()
     return ClearML(server, known_users=known, transport=httpx.MockTransport(answer))
+
+
+@dataclass
+class FakePeople:
+    """People with the roles that they are given. Whoever is not listed is nobody."""
+
+    roles: dict[str, frozenset[str]] = field(default_factory=dict)  # role → ids
+
+    def actor(self, actor_id: str) -> Actor:
+        held = frozenset(role for role, ids in self.roles.items() if actor_id in ids)
+        return Actor(id=actor_id, name=actor_id.lower(), roles=held)
+
+    def holders(self) -> Mapping[str, frozenset[str]]:
+        return self.roles

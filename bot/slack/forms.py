@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from bot.slack import kit
 from bot.slack.kit import Block
 from commands.catalog import CATALOG
-from commands.grammar import UsageError
+from commands.grammar import AS_USUAL, How, UsageError
 from commands.spec import CommandSpec, choices_of, is_many, is_switch
 
 COMMAND_FORM = "command_form"
@@ -27,12 +27,13 @@ def form(
     *,
     channel: str,
     given: Mapping[str, Any] | None = None,
-    dry_run: bool = False,
+    how: How = AS_USUAL,
     choices: Choices | None = None,
 ) -> Block:
     """Return the modal that asks for the arguments of *spec*, filled with what was *given*.
 
-    Without a *channel*, as from the Home tab, it asks for one: a job's message needs a place.
+    Without a *channel*, as from the Home tab, it asks for one: a job's message needs a place. It keeps in mind *how*
+    the command was to be run.
     """
     blocks = [
         _field(name, field, (given or {}).get(name), (choices or {}).get(choices_of(field), ()))
@@ -41,8 +42,9 @@ def form(
     if not channel:
         blocks.insert(0, _channel_field())
     if spec.takes_dry_run:
-        blocks.append(_checkbox(DRY_RUN_BLOCK, "Dry run", "only show the plan, and change nothing", given=dry_run))
-    metadata = json.dumps({"command": spec.name, "channel": channel})
+        blocks.append(_checkbox(DRY_RUN_BLOCK, "Dry run", "only show the plan, and change nothing", given=how.dry_run))
+    kept = {"reason": how.reason, "break_glass": how.break_glass}
+    metadata = json.dumps({"command": spec.name, "channel": channel, "how": kept})
     title = spec.name[:1].upper() + spec.name[1:]
     submit = "Plan it" if spec.takes_dry_run else "Run it"
     return kit.modal(title, blocks, callback_id=COMMAND_FORM, submit=submit, metadata=metadata)
@@ -69,9 +71,11 @@ def values(spec: CommandSpec, view: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def dry_run(view: Mapping[str, Any]) -> bool:
-    """Return whether a submitted form asks for the plan alone."""
-    return bool(_state(view, DRY_RUN_BLOCK).get("selected_options"))
+def how(view: Mapping[str, Any]) -> How:
+    """Return how the command of a submitted form is to be run."""
+    kept = json.loads(view["private_metadata"])["how"]
+    dry_run = bool(_state(view, DRY_RUN_BLOCK).get("selected_options"))
+    return How(dry_run=dry_run, reason=str(kept["reason"]), break_glass=bool(kept["break_glass"]))
 
 
 def errors(error: UsageError) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """A Slack user id → an actor with roles, as of now. Guests, bots and deactivated people have no roles.
 
-Roles come from the setting ``roles``: role → ids of users and user groups. Answers of Slack's are kept for
+Roles, and the policy's groups, are given as ids of users and user groups. Answers of Slack's are kept for
 a short time; where Slack does not answer, the last answer counts for a while longer, but for nobody new.
 """
 
@@ -30,21 +30,22 @@ class Identity:
     def __init__(
         self,
         client: WebClient,
-        roles: Mapping[str, frozenset[str]],
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
-        self._roles = roles
         self._people = _Answers(_shape_person, monotonic)
         self._groups: _Answers[frozenset[str]] = _Answers(frozenset, monotonic)
 
-    def actor(self, user_id: str) -> Actor:
-        """Return who that is. Raises: UnreachableError where Slack cannot say, and did not lately."""
+    def actor(self, user_id: str, holders: Mapping[str, frozenset[str]]) -> Actor:
+        """Return who that is; *holders* are role → ids of users and user groups.
+
+        Raises: UnreachableError where Slack cannot say, and did not lately.
+        """
         name, is_member = self._people.get(user_id, lambda: self._client.users_info(user=user_id)["user"])
         if not is_member:
             return Actor(id=user_id, name=name)
-        roles = frozenset(role for role, holders in self._roles.items() if self._holds(user_id, holders))
+        roles = frozenset(role for role, ids in holders.items() if self._holds(user_id, ids))
         return Actor(id=user_id, name=name, roles=roles)
 
     def _holds(self, user_id: str, holders: frozenset[str]) -> bool:

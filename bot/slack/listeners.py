@@ -14,7 +14,6 @@ from slack_sdk.errors import SlackApiError
 
 from bot.slack import forms, render_job, render_lists, render_modals
 from bot.slack.answers import Answers
-from bot.slack.identity import Identity
 from bot.slack.kit import Block
 from bot.slack.offers import Offers
 from bot.slack.render_home import home
@@ -24,6 +23,7 @@ from commands.grammar import HelpRequest, Invocation, UsageError
 from policies.approvals import Actor, Refusal
 from provisioning.errors import ChatopsError, TemporaryError
 from provisioning.jobs import Job
+from provisioning.people import People
 from provisioning.queries.base import Query
 from provisioning.service import JobService
 from provisioning.store import Store
@@ -46,14 +46,14 @@ class Listeners:
         service: JobService,
         store: Store,
         queries: Mapping[str, Query],
-        identity: Identity,
+        people: People,
         client: WebClient,
         offers: Offers,
     ) -> None:
         self._offers = offers
         self._service = service
         self._store = store
-        self._identity = identity
+        self._people = people
         self._client = client
         self._answers = Answers(service, store, queries)
         self._buttons: Mapping[str, Callable[[Job, Actor, str], Job | Refusal]] = {
@@ -86,7 +86,7 @@ class Listeners:
                     reply(render_lists.help_text(asked))
                 case UsageError(spec=spec) as error if spec is not None and error.missing and not error.fields:
                     given, offered = dict(error.given), self._offers.of(spec)
-                    view = forms.form(spec, channel=channel, given=given, dry_run=error.dry_run, choices=offered)
+                    view = forms.form(spec, channel=channel, given=given, how=error.how, choices=offered)
                     self._open(trigger_id, view)
                 case UsageError() as error:
                     reply(render_lists.usage_error(error))
@@ -95,7 +95,7 @@ class Listeners:
 
     def _on_command_form(self, ack: Ack, body: Payload, view: Payload) -> None:
         spec, channel = forms.spec_and_channel(view)
-        invocation = grammar.build(spec, forms.values(spec, view), dry_run=forms.dry_run(view))
+        invocation = grammar.build(spec, forms.values(spec, view), how=forms.how(view))
         if isinstance(invocation, UsageError):
             ack(response_action="errors", errors=forms.errors(invocation))
             return
@@ -108,7 +108,7 @@ class Listeners:
 
     def _run(self, invocation: Invocation, user: str, channel: str, reply: Reply) -> None:
         with _patience(reply, f"⏳ Working on `{invocation.spec.name}` …"):
-            answer = self._answers.answer(invocation, self._identity.actor(user), channel)
+            answer = self._answers.answer(invocation, self._people.actor(user), channel)
         if answer is not None:
             reply(answer)
 
@@ -139,7 +139,7 @@ class Listeners:
             case render_job.REVEAL:
                 return self._reveal(job, user, trigger_id)
             case other:
-                return self._buttons[other](job, self._identity.actor(user), seen)
+                return self._buttons[other](job, self._people.actor(user), seen)
         return None
 
     def _on_reason_form(self, ack: Ack, body: Payload, view: Payload) -> None:
@@ -152,7 +152,7 @@ class Listeners:
                 return
             reason = str(view["state"]["values"]["reason"]["value"].get("value") or "")
             approve = view["callback_id"] == render_job.APPROVE_FORM
-            actor = self._identity.actor(user)
+            actor = self._people.actor(user)
             answer = self._service.vote(job.id, actor, approve=approve, seen_digest=seen, reason=reason)
             if isinstance(answer, Refusal):
                 reply(render_lists.refusal(answer))
@@ -160,11 +160,11 @@ class Listeners:
     def _reveal(self, job: Job, user: str, trigger_id: str) -> Refusal | None:
         """Show new credentials in a window that is opened first: a key that nobody can see must not be made."""
         if user != job.requester.id:
-            refused = self._service.reveal(job.id, self._identity.actor(user))  # audited
+            refused = self._service.reveal(job.id, self._people.actor(user))  # audited
             return refused if isinstance(refused, Refusal) else None
         view_id = self._open(trigger_id, render_modals.credentials_wait_modal())
         try:
-            made = self._service.reveal(job.id, self._identity.actor(user))
+            made = self._service.reveal(job.id, self._people.actor(user))
         except Exception as error:
             said = str(error) if isinstance(error, ChatopsError) else "Something went wrong: no credentials were made."
             self._client.views_update(view_id=view_id, view=render_modals.text_modal("Credentials", said))
@@ -190,7 +190,7 @@ class Listeners:
         if event.get("tab", "home") != "home":
             return
         user = str(event["user"])
-        view = home(self._identity.actor(user), self._store.jobs(limit=HOME_JOBS))
+        view = home(self._people.actor(user), self._store.jobs(limit=HOME_JOBS))
         self._client.views_publish(user_id=user, view=view)
 
     # -- shared ---------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ def home(actor: Actor, jobs: Sequence[Job]) -> Block:
 
 
 def _may_decide(actor: Actor, job: Job) -> bool:
-    return job.approval is not None and bool(job.approval.approver_roles & actor.roles) and job.requester.id != actor.id
+    return job.approval is not None and bool(job.approval.may_vote & actor.roles) and job.requester.id != actor.id
 
 
 def _line(job: Job) -> str:

@@ -75,6 +75,8 @@ def job_message(job: Job, now: datetime) -> Rendered:
             f" · {code('/clearml ' + job.command)}"
         ),
     ]
+    if job.reason:
+        blocks.append(kit.section(f"*Why:* {escape(cut(job.reason, 600))}"))
     if job.state is JobState.AWAITING_APPROVAL:
         blocks += plan_blocks(job.plan)
     else:
@@ -210,11 +212,15 @@ def _people(job: Job) -> list[Block]:
 
 
 def _asks(approval: Approval, *, given: int) -> str:
-    roles = " or ".join(sorted(approval.approver_roles))
-    people = "one person" if approval.count == 1 else f"{approval.count} different people"
+    people = "one person" if approval.needed == 1 else f"{approval.needed} different people"
     so_far = f" ({given} so far)" if given else ""
+    asked = ", and ".join(
+        f"{'' if approval.needed == 1 else f'{one.count} '}with the role *{escape(' or '.join(sorted(one.roles)))}*"
+        for one in approval.quorums
+    )
     return (
-        f"needs {people} with the role *{roles}*{so_far}, not the requester · rule {code(approval.rule)}"
+        f"needs {people}{' ' if approval.needed == 1 else ': '}{asked}{so_far}, not the requester"
+        f" · rule {code(approval.rule)}"
         f" · until {date(approval.expires_at)}"
     )
 

@@ -9,6 +9,7 @@ from provisioning.configuration import Provisioning
 from provisioning.fleet.reader import FleetReader
 from provisioning.queries.base import Query
 from provisioning.queries.node_mig_status import NodeMigStatusQuery
+from provisioning.queries.policy import ExplainPolicy, ShowPolicy
 from provisioning.queries.ports import Ports
 from provisioning.queries.tenant_drift import TenantDriftQuery
 from provisioning.queries.tenant_list import TenantListQuery
@@ -18,7 +19,9 @@ from provisioning.queries.trends import Trends
 if TYPE_CHECKING:
     from provisioning.clients.clearml import ClearML
     from provisioning.clients.nvidia_smi import NvidiaSmi
+    from provisioning.people import People
     from provisioning.planner import Planner
+    from provisioning.policy_source import PolicySource
     from provisioning.store import Store
 
 
@@ -34,6 +37,8 @@ class Sources:
     planner: "Planner"
     smi: "NvidiaSmi"
     planner_of_one_moment: "Callable[[], Planner]"  # reads each thing once: for many plans
+    policy: "PolicySource"
+    people: "People"
 
 
 def build_queries(sources: Sources) -> Mapping[str, Query]:
@@ -52,5 +57,7 @@ def build_queries(sources: Sources) -> Mapping[str, Query]:
         TenantListQuery(fleet),
         TenantShowQuery(fleet, sources.planner, sources.store),
         TenantDriftQuery(sources.planner_of_one_moment, sources.store),
+        ExplainPolicy(sources),
+        ShowPolicy(sources),
     )
     return {query.command: query for query in queries}

@@ -4,7 +4,7 @@ from sqlite_utils import Database, Migrations
 
 from provisioning import audit, audit_search
 from provisioning.errors import PermanentError
-from provisioning.store import checkpoints, samples
+from provisioning.store import checkpoints, policy_versions, samples
 
 MIGRATIONS = Migrations("clearml-chatops")
 
@@ -65,6 +65,11 @@ def _samples(db: Database) -> None:
 def _evidence(db: Database) -> None:
     checkpoints.create_table(db)
     audit_search.create_index(db)
+
+
+@MIGRATIONS(name="0008_policies")
+def _policies(db: Database) -> None:
+    policy_versions.create_table(db)
 
 
 def migrate(db: Database) -> None:

@@ -21,12 +21,13 @@ from provisioning import audit, audit_search
 from provisioning.audit import Event
 from provisioning.audit_search import Wanted
 from provisioning.clock import Clock
-from provisioning.jobs import Job, JobState, Place, StepStatus
+from provisioning.jobs import BreakGlass, Job, JobState, Place, StepStatus
 from provisioning.plan import Plan
 from provisioning.port_ranges import PortRange
 from provisioning.redact import Redactor
-from provisioning.store import leases, schema, tenants
+from provisioning.store import leases, policy_versions, schema, tenants
 from provisioning.store.leases import PortLease
+from provisioning.store.policy_versions import StoredPolicy
 from provisioning.store.tenants import TenantRecord
 
 BUSY_TIMEOUT_S = 10.0
@@ -105,6 +106,9 @@ class Store:
         approval: Approval | None,
         place: Place | None,
         event: Event,
+        policy: str = "",
+        reason: str = "",
+        break_glass: BreakGlass | None = None,
         leases: Sequence[PortRange] = (),
         lease_ttl_s: int = 86_400,
         check: Callable[[], None] = lambda: None,
@@ -130,6 +134,9 @@ class Store:
                 updated_at=now,
                 revision=1,
                 approval=approval,
+                policy=policy,
+                reason=self._redact(reason),
+                break_glass=break_glass,
                 steps=tuple(StepStatus(step_id=step.id) for step in plan.steps),
                 place=place,
             )
@@ -276,6 +283,24 @@ class Store:
         """Remove the tenant's record. Its jobs and its audit rows stay. A missing one is fine."""
         with self._lock, self._write():
             tenants.forget(self._db, name)
+
+    # -- policies -------------------------------------------------------------------------------------------
+
+    def keep_policy(self, digest: str, text: str, event: Event, *, in_use: bool) -> None:
+        """Keep a policy's text under its digest; *event* is written where it is new, or newly in use."""
+        with self._lock, self._write():
+            if policy_versions.put(self._db, digest, text, now=self._clock.now(), in_use=in_use):
+                self._append(event)
+
+    def policy(self, digest: str) -> StoredPolicy | None:
+        """Return the policy whose digest begins so."""
+        with self._lock:
+            return policy_versions.read(self._db, digest)
+
+    def policy_in_use(self) -> StoredPolicy | None:
+        """Return the policy that a bot began to use last."""
+        with self._lock:
+            return policy_versions.in_use_now(self._db)
 
     # -- deliveries -----------------------------------------------------------------------------------------
 

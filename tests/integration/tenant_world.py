@@ -19,6 +19,7 @@ from provisioning.known_users import KnownUsers
 from provisioning.plan import Plan
 from provisioning.plan_ports import port_ranges_of
 from provisioning.planner import Planner
+from provisioning.policy_source import PolicySource
 from provisioning.queries.base import Asked
 from provisioning.queries.registry import Sources, build_queries
 from provisioning.reports import Report
@@ -26,7 +27,7 @@ from provisioning.runner import Runner
 from provisioning.steps.registry import build_actions
 from provisioning.store import Change
 from sandbox.clearml.state import ClearMLState
-from tests.fakes import FakeCluster, FakeHelm, FakeKubectl
+from tests.fakes import FakeCluster, FakeHelm, FakeKubectl, FakePeople
 from tests.integration.store_samples import ANA, TurnedClock, create, open_store
 
 ACME = "tenant create acme --admin-email ana@acme.example"
@@ -113,6 +114,8 @@ class World:
                     store=self.store,
                     clock=self.clock,
                 ),
+                policy=PolicySource(None, self.store),
+                people=FakePeople(),
             )
         )
         self.runner = Runner(self.store, actions, self.planner.replan, self.clock, delay_scale=0.0)

@@ -9,7 +9,7 @@ from bot.slack import forms
 from bot.slack.offers import Offers
 from commands import grammar
 from commands.catalog import CATALOG
-from commands.grammar import UsageError
+from commands.grammar import How, UsageError
 from commands.spec import choices_of
 from commands.tenants import TenantCreate
 from tests.slack_limits import problems_of_view
@@ -93,14 +93,14 @@ def test_a_choice_is_the_argument() -> None:
 
 def test_dry_run_is_not_forgotten() -> None:
     """Asked for in the text, it is ticked in the form, and the form's answer says so."""
-    error = grammar.parse("tenant create acme --dry-run")
+    error = grammar.parse('tenant create acme --dry-run --break-glass --reason "outage"')
     assert isinstance(error, UsageError)
     spec = CATALOG["tenant create"]
-    view = forms.form(spec, channel="C1", given=dict(error.given), dry_run=error.dry_run)
+    view = forms.form(spec, channel="C1", given=dict(error.given), how=error.how)
     ticked = block_of(view, forms.DRY_RUN_BLOCK)["element"]["initial_options"]
     state = {forms.DRY_RUN_BLOCK: {"value": {"type": "checkboxes", "selected_options": ticked}}}
-    assert forms.dry_run(view | {"state": {"values": state}})
-    assert not forms.dry_run(view | {"state": {"values": {}}})
+    assert forms.how(view | {"state": {"values": state}}) == error.how
+    assert forms.how(view | {"state": {"values": {}}}) == How(reason="outage", break_glass=True)
 
 
 def test_without_a_channel_it_asks_for_one() -> None:

@@ -184,7 +184,7 @@ def test_a_dry_run_is_remembered() -> None:
     assert isinstance(found := parse(f"{CREATE} --dry-run"), Invocation)
     assert found.dry_run
     assert isinstance(incomplete := parse("tenant create acme --dry-run"), UsageError)
-    assert incomplete.dry_run
+    assert incomplete.how.dry_run
     assert dict(incomplete.given) == {"name": "acme"}
 
 

@@ -1,6 +1,7 @@
 """The grammar, over texts that nobody thought of: it never raises, and what it renders it reads back."""
 
 from collections.abc import Mapping
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from commands.catalog import CATALOG
-from commands.grammar import MAX_TEXT, HelpRequest, Invocation, UsageError, build, parse, render
+from commands.grammar import MAX_TEXT, HelpRequest, How, Invocation, UsageError, build, parse, render
 from commands.spec import flag_of
 
 _FLAGS = sorted(
@@ -87,6 +88,18 @@ _ARGUMENTS: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
     "audit": _LISTS,
     "approvals": st.just({}),
     "whoami": st.just({}),
+    "policy explain": st.fixed_dictionaries(
+        {"text": st.sampled_from(["tenant create acme", 'tenant create acme --reason "x y"', "jobs"])},
+        optional={
+            "person": st.sampled_from(["U0123456789", "os:root"]),
+            "roles": st.lists(st.sampled_from(["operator", "sre"]), min_size=1, max_size=3).map(tuple),
+            "channel": st.just("C0123"),
+            "at": st.datetimes(timezones=st.just(UTC)).map(lambda at: at.isoformat(timespec="minutes")),
+            "destroys": st.integers(0, 10_000),
+            "changes": st.integers(0, 10_000),
+        },
+    ),
+    "policy show": st.fixed_dictionaries({}, optional={"digest": st.just("3f8a2c")}),
     **{f"job {verb}": _JOBS for verb in ("show", "retry", "rollback", "leave", "cancel")},
 }
 
@@ -155,21 +168,29 @@ def test_each_command_has_its_arguments() -> None:
     assert set(_TENANT_FIELDS) | {"port_start"} == set(CATALOG["tenant create"].args.model_fields)
 
 
+_HOWS = st.builds(
+    How,
+    dry_run=st.booleans(),
+    break_glass=st.booleans(),
+    reason=st.sampled_from(["", "acme's queue is stuck", '--reason "x"', "a=b; rm -rf $HOME"]),
+)
+
+
 @pytest.mark.parametrize("name", CATALOG)
 @given(data=st.data())
 def test_a_rendered_command_parses_back(name: str, data: st.DataObject) -> None:
     """What the audit trail shows can be run again, and does the same."""
     spec = CATALOG[name]
-    dry_run = spec.takes_dry_run and data.draw(st.booleans())
-    built = build(spec, data.draw(_arguments(name)), dry_run=dry_run)
+    how = data.draw(_HOWS) if spec.takes_dry_run else How()
+    built = build(spec, data.draw(_arguments(name)), how=how)
     if isinstance(built, UsageError):  # a person's name may begin with what no name begins with
         assert name == "tenant create"
         assert [field for field, _ in built.fields] == ["admin_name"]
         return
-    for text in (built.text, render(spec, built.args, dry_run=dry_run), f"/clearml {built.text}"):
+    for text in (built.text, render(spec, built.args, how=how), f"/clearml {built.text}"):
         again = parse(text)
         assert isinstance(again, Invocation), again
-        assert (again.spec, again.args, again.dry_run) == (spec, built.args, dry_run)
+        assert (again.spec, again.args, again.how) == (spec, built.args, how)
         assert again.text == built.text
 
 

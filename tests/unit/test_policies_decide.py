@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from commands.catalog import CATALOG
 from commands.spec import Risk
 from policies.approvals import Actor
-from policies.decide import Allow, Decision, Deny, NeedsApproval, PolicyRequest, decide
+from policies.decide import (
+    Allow,
+    BlastRadius,
+    Decision,
+    Deny,
+    NeedsApproval,
+    PolicyRequest,
+    decide,
+    is_denied_anyhow,
+)
 from policies.loader import default_text, load
 from policies.policy import ROLES, Policy
 
@@ -123,7 +132,7 @@ def test_where_no_role_would_do_an_admin_is_to_look() -> None:
     found = _ask("tenant create", "admin", policy=policy)
     assert isinstance(found, Deny)
     assert found.reason == "no rule of the policy allows tenant create here, and you have admin"
-    assert found.next_action == "ask an admin to look at the policy"
+    assert found.next_action.startswith("ask an admin to look at the policy")
 
 
 def test_the_first_rule_that_matches_decides() -> None:
@@ -175,10 +184,138 @@ def test_an_approval_is_what_the_rule_asks() -> None:
     )
     found = _ask("tenant create", policy=policy)
     assert isinstance(found, NeedsApproval)
-    assert found.approval.model_dump() == {
+    assert found.approval.model_dump(exclude_defaults=True) == {
         "rule": "r",
         "approver_roles": frozenset({"admin"}),
         "count": 3,
         "expires_at": NOW + timedelta(minutes=30),
         "reason_required": True,
     }
+
+
+def _request(**fields: object) -> PolicyRequest:
+    known: dict[str, object] = {
+        "command": "tenant create",
+        "risk": Risk.CHANGE,
+        "subject": "acme",
+        "actor": Actor(id="U0ANA", name="ana", roles=frozenset({"operator"})),
+        "channel": "C1",
+        "now": NOW,
+    }
+    return PolicyRequest(**(known | fields))  # type: ignore[arg-type]  # the tests' fields differ
+
+
+RADIUS = _rules(
+    "- {name: wipes, destroys_over: 2, effect: deny, reason: too much}",
+    "- {name: big, gpus_over: 8, effect: approve, approvals: {count: 2}}",
+    "- {name: long, changes_over: 10, effect: approve, approvals: {count: 3}}",
+    "- {name: rest, effect: allow}",
+)
+
+
+@pytest.mark.parametrize(
+    ("radius", "rule"),
+    [
+        (BlastRadius(), "rest"),
+        (BlastRadius(destroys=2, changes=10, gpus=8), "rest"),
+        (BlastRadius(destroys=3), "wipes"),
+        (BlastRadius(gpus=8.5), "big"),
+        (BlastRadius(changes=11), "long"),
+        (BlastRadius(destroys=3, changes=11, gpus=9), "wipes"),
+    ],
+)
+def test_a_rule_looks_at_how_much_is_planned(radius: BlastRadius, rule: str) -> None:
+    """More than the limit, not the limit itself."""
+    assert decide(RADIUS, _request(blast=radius)).rule == rule
+
+
+def test_before_planning_only_what_is_denied_anyhow_is_denied() -> None:
+    """A rule that waits for the plan neither denies nor allows yet; and decide does not guess."""
+    unplanned = _request(blast=BlastRadius.before_planning(1))
+    assert is_denied_anyhow(RADIUS, unplanned) is None
+    with pytest.raises(ValueError, match="not planned yet"):
+        decide(RADIUS, unplanned)
+    opened = _rules("- {name: small, changes_over: 5, effect: allow}", "- {name: no, effect: deny, reason: never}")
+    assert is_denied_anyhow(opened, unplanned) is None
+    closed = _rules(
+        "- {name: much, destroys_over: 5, effect: deny, reason: a}", "- {name: no, effect: deny, reason: b}"
+    )
+    denied = is_denied_anyhow(closed, unplanned)
+    assert denied is not None
+    assert denied.rule == "no"
+
+
+@given(
+    destroys=st.integers(0, 4),
+    changes=st.integers(0, 12),
+    gpus=st.integers(0, 10),
+    roles=st.sets(st.sampled_from(ROLES)),
+)
+def test_what_is_denied_anyhow_is_denied_whatever_the_plan(
+    destroys: int, changes: int, gpus: int, roles: set[str]
+) -> None:
+    for policy in (RADIUS, DEFAULT):
+        actor = Actor(id="U0ANA", name="ana", roles=frozenset(roles))
+        early = is_denied_anyhow(policy, _request(actor=actor, blast=BlastRadius.before_planning(gpus)))
+        late = decide(policy, _request(actor=actor, blast=BlastRadius(destroys=destroys, changes=changes, gpus=gpus)))
+        assert early is None or isinstance(late, Deny)
+
+
+GLASS = _rules(
+    '- {name: freeze, subjects: ["prod-*"], effect: deny, reason: frozen, break_glass: [admin]}',
+    "- {name: two, commands: [tenant create], effect: approve, break_glass: [admin, operator],"
+    " approvals: {roles: [approver], also: [{roles: [admin]}]}}",
+    "- {name: free, effect: allow}",
+)
+
+
+def test_the_glass_is_broken_where_the_rule_lets_them_and_with_a_reason() -> None:
+    """Against an approval, or against a freeze; whoever could have approved is to be told."""
+    found = decide(GLASS, _request(break_glass=True, reason="outage"))
+    assert found == Allow(rule="two", told=frozenset({"approver", "admin"}))
+    assert isinstance(found, Allow)
+    assert found.broke_glass
+    admin = Actor(id="U0ADA", name="ada", roles=frozenset({"admin"}))
+    assert isinstance(decide(GLASS, _request(actor=admin, subject="prod-a", break_glass=True, reason="x")), Allow)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason", "next_action"),
+    [
+        ({"reason": "", "break_glass": True}, "needs a reason", "--reason"),
+        ({"reason": "  ", "break_glass": True}, "needs a reason", "--reason"),
+        ({"reason": "x", "break_glass": True, "subject": "prod-a"}, "admin may break the glass", "frozen"),
+        ({"reason": "x", "break_glass": True, "command": "jobs"}, "no glass to break", "without --break-glass"),
+    ],
+)
+def test_else_the_glass_stays_whole(fields: dict[str, object], reason: str, next_action: str) -> None:
+    found = decide(GLASS, _request(**fields))
+    assert isinstance(found, Deny)
+    assert reason in found.reason
+    assert next_action in found.next_action
+
+
+def test_who_may_break_the_glass_is_told_so_by_the_denial() -> None:
+    admin = Actor(id="U0ADA", name="ada", roles=frozenset({"admin"}))
+    found = decide(GLASS, _request(actor=admin, subject="prod-a"))
+    assert isinstance(found, Deny)
+    assert "--break-glass" in found.next_action
+    assert "--break-glass" not in getattr(decide(GLASS, _request(subject="prod-a")), "next_action", "")
+
+
+def test_a_rule_may_ask_the_requester_why() -> None:
+    policy = _rules("- {name: why, effect: allow, say_why: true}")
+    found = decide(policy, _request())
+    assert isinstance(found, Deny)
+    assert "--reason" in found.next_action
+    assert decide(policy, _request(reason="capacity")) == Allow(rule="why")
+
+
+def test_a_group_is_a_role() -> None:
+    """In conditions and in approvals; a name that is no group is a mistake with its line."""
+    policy = load(
+        "groups: {sre: [U0SRE, S0SRE, 'os:root']}\nrules:\n"
+        "- {name: r, roles: [sre], effect: approve, approvals: {roles: [sre], count: 2}}\n"
+    )
+    assert isinstance(decide(policy, _request(actor=Actor(id="U", name="u", roles=frozenset({"sre"})))), NeedsApproval)
+    assert isinstance(decide(policy, _request()), Deny)

@@ -2,14 +2,16 @@
 
 import time
 
+import jsonschema
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from commands.spec import Risk
-from policies.loader import MAX_TEXT, PolicyError, Problem, default_text, load
-from policies.policy import MOST_RULES, Approvals, Policy, Rule
+from policies.loader import MAX_TEXT, PolicyError, Problem, default_text, json_schema, load
+from policies.policy import MOST_RULES, Approvals, MorePeople, Policy, Rule
+from policies.windows import Window
 
 RULE = "rules:\n- name: a\n  effect: allow\n"
 APPROVE = "rules:\n- name: a\n  effect: approve\n  approvals:\n"
@@ -28,9 +30,9 @@ def test_the_default_policy_is_a_policy() -> None:
 def test_the_default_policys_comments_explain_every_field() -> None:
     """Operators copy it: what they can write stands in it."""
     comments = "\n".join(line for line in default_text().splitlines() if line.startswith("#"))
-    for model in (Rule, Approvals):
-        for name in model.model_fields:
-            assert name in comments, name
+    for model in (Rule, Approvals, MorePeople, Window):
+        for name, field in model.model_fields.items():
+            assert (field.alias or name) in comments, name
     for value in (*Risk, "viewer", "operator", "approver", "admin", "allow", "deny", "approve"):
         assert value in comments
 
@@ -78,7 +80,7 @@ def test_text_is_read_as_written() -> None:
         (RULE + "  roles:\n", 4, "rules[0].roles", "must be a list"),
         (RULE + "  commands: []\n", 4, "rules[0].commands", "an empty list matches nothing"),
         (RULE + "  commands: [tenant crate]\n", 4, "rules[0].commands[0]", "did you mean 'tenant create'?"),
-        (RULE + '  commands: ["node *"]\n', 4, "rules[0].commands[0]", "known are tenant create, jobs"),
+        (RULE + '  commands: ["nobody *"]\n', 4, "rules[0].commands[0]", "known are tenant create, "),
         (RULE + "  channels: ['#ops']\n", 4, "rules[0].channels[0]", "is no channel id"),
         (RULE + "  subjects: ['']\n", 4, "rules[0].subjects[0]", "is too short"),
         (RULE + "  rolse: [admin]\n", 4, "rules[0].rolse", "is not known: did you mean roles?"),
@@ -96,7 +98,19 @@ def test_text_is_read_as_written() -> None:
         (APPROVE + "    expires_after_h: nan\n", 5, "rules[0].approvals.expires_after_h", "'nan' is no number"),
         (APPROVE + "    expires_after_h: 1000\n", 5, "rules[0].approvals.expires_after_h", "too large: 720"),
         (APPROVE + "    reason_required: maybe\n", 5, "rules[0].approvals.reason_required", "neither true nor false"),
-        (RULE + "extra: 1\n", 4, "extra", "is not known: known are version, rules"),
+        ("groups: {sre: [dana]}\n" + RULE, 1, "groups.sre[0]", "'dana' is nobody's id"),
+        ("groups: {sre: []}\n" + RULE, 1, "groups.sre", "an empty list"),
+        ("groups:\n  sre: [U0SRE]\n" + RULE + "  roles: [srr]\n", 6, "rules[0].roles[0]", "'admin' or 'sre'"),
+        (RULE + "  times: [{days: [friday]}]\n", 4, "rules[0].times[0].days[0]", "write 'mon'"),
+        (RULE + "  times:\n  - {form: 2026-01-01}\n", 5, "rules[0].times[0].form", "did you mean from?"),
+        (RULE + "  times: [{days: [mon], timezone: Mars}]\n", 4, "rules[0].times[0].timezone", "is no time zone"),
+        (RULE + "  gpus_over: -1\n", 4, "rules[0].gpus_over", "too small: 0 at least"),
+        (RULE + "  break_glass: [admin]\n", 2, "rules[0]", "break_glass belongs to effect: approve or deny"),
+        (APPROVE + "    also: [{roles: [boss]}]\n", 5, "rules[0].approvals.also[0].roles[0]", "'boss' is wrong"),
+        (APPROVE + "    also: [{roles: [admin], cuont: 2}]\n", 5, "rules[0].approvals.also[0].cuont", "mean count?"),
+        (APPROVE + "    remind_after_h: 24\n", 4, "rules[0].approvals", "must come before expires_after_h"),
+        (APPROVE + "    escalate_after_h: 2\n", 4, "rules[0].approvals", "go together"),
+        (RULE + "extra: 1\n", 4, "extra", "is not known: known are version, groups, rules"),
         (RULE + "---\nrules: []\n", 4, "", "not YAML: but found another document"),
         ("rules:\n- name: 'a\n", 3, "", "not YAML: found unexpected end of stream"),
         ("rules:\n- name: \x07\n", 2, "", "not YAML: the character #x0007 is not allowed"),
@@ -200,3 +214,27 @@ def test_what_is_written_out_is_read_back(rules: list[dict[str, object]]) -> Non
     named = [{"name": f"r{number}", **rule} for number, rule in enumerate(rules)]
     text = _without_aliases({"version": 1, "rules": named})
     assert load(text) == Policy.model_validate({"rules": named})
+
+
+def test_the_json_schema_takes_what_the_loader_takes() -> None:
+    """For editors: the default policy and one with every field pass it; a misspelt key does not."""
+    schema = json_schema()
+    whole = {
+        "version": 1,
+        "groups": {"sre": ["U0SRE"]},
+        "rules": [
+            {
+                "name": "a",
+                "times": [{"days": ["mon"], "hours": "09:00-17:00", "timezone": "UTC"}, {"from": "2026-01-01"}],
+                "gpus_over": 8,
+                "effect": "approve",
+                "break_glass": ["admin"],
+                "approvals": {"roles": ["sre"], "also": [{"roles": ["admin"], "count": 1}], "remind_after_h": 1},
+            }
+        ],
+    }
+    jsonschema.validate(yaml.safe_load(default_text()), schema)
+    jsonschema.validate(whole, schema)
+    assert load(_without_aliases(whole)).groups == {"sre": ("U0SRE",)}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(whole | {"rulse": []}, schema)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.approvals import Actor, Approval, Refusal, Standing, Vote, refusal_to_vote, standing
+from policies.approvals import Actor, Approval, Quorum, Refusal, Standing, Vote, filled, refusal_to_vote, standing
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
 APPROVAL = Approval(
@@ -160,3 +160,74 @@ def test_whatever_is_clicked_only_rightful_votes_approve(
 def test_a_refusal_reads_as_one_line() -> None:
     assert str(Refusal(reason="it is frozen", next_action="wait")) == "it is frozen: wait"
     assert str(Refusal(reason="it is frozen")) == "it is frozen"
+
+
+SECURITY = APPROVAL.model_copy(
+    update={
+        "approver_roles": frozenset({"approver"}),
+        "count": 1,
+        "also": (Quorum(roles=frozenset({"security"}), count=1),),
+    }
+)
+SEB = _actor("seb", "security")
+BOTH = _actor("bo", "security", "approver")
+
+
+@pytest.mark.parametrize(
+    ("people", "count"),
+    [
+        ([], 0),
+        ([BEN], 1),
+        ([BEN, _actor("dan", "approver")], 1),
+        ([BOTH], 1),
+        ([BOTH, BEN], 2),
+        ([BEN, BOTH], 2),
+        ([BOTH, SEB], 2),
+        ([SEB, BOTH], 2),
+        ([BEN, BEN, SEB], 2),
+        ([_actor("eve", "viewer")], 0),
+    ],
+)
+def test_somebody_in_two_groups_stands_for_the_one_that_nobody_else_can(people: list[Actor], count: int) -> None:
+    assert filled(SECURITY, people) == count
+    expected = Standing.APPROVED if count == 2 else Standing.PENDING
+    assert standing(SECURITY, [_vote(person) for person in people]) is expected
+
+
+def test_a_group_that_has_approved_is_not_asked_again() -> None:
+    """Two approvers do not stand for security; they may still deny."""
+    dan = _actor("dan", "approver")
+    refused = _refusal(dan, approval=SECURITY, votes=[_vote(BEN)])
+    assert refused is not None
+    assert refused.reason == "those with approver have approved already"
+    assert refused.next_action == "of 1 with approver, and 1 with security, others are missing"
+    assert _refusal(dan, approval=SECURITY, votes=[_vote(BEN)], approve=False) is None
+    assert _refusal(SEB, approval=SECURITY, votes=[_vote(BEN)]) is None
+
+
+@given(
+    st.lists(st.sets(st.sampled_from(["a", "b", "c"])), max_size=7),
+    st.lists(
+        st.tuples(st.sets(st.sampled_from(["a", "b", "c"]), min_size=1), st.integers(1, 2)), min_size=1, max_size=3
+    ),
+)
+def test_the_count_is_the_best_there_is(people: list[set[str]], asked: list[tuple[set[str], int]]) -> None:
+    """Against every way to give people to groups."""
+    quorums = [Quorum(roles=frozenset(roles), count=count) for roles, count in asked]
+    approval = APPROVAL.model_copy(
+        update={"approver_roles": quorums[0].roles, "count": quorums[0].count, "also": tuple(quorums[1:])}
+    )
+    seats = [quorum.roles for quorum in quorums for _ in range(quorum.count)]
+
+    def best(left: list[set[str]], free: tuple[frozenset[str], ...]) -> int:
+        if not left:
+            return 0
+        taken = (
+            1 + best(left[1:], (*free[:index], *free[index + 1 :]))
+            for index, roles in enumerate(free)
+            if roles & left[0]
+        )
+        return max([best(left[1:], free), *taken])
+
+    actors = [_actor(f"p{number}", *roles) for number, roles in enumerate(people)]
+    assert filled(approval, actors) == best(people, tuple(seats))

@@ -1,0 +1,148 @@
+"""`clearml-chatops policy …`: check a policy file, hold it against a table, ask it why."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from bot import cli_jobs
+from commands.catalog import CATALOG
+
+if TYPE_CHECKING:
+    from policies.expectations import Result, Table
+    from policies.loader import PolicyVersion
+
+FAILED, WRONG = 1, 2
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+app = typer.Typer(no_args_is_help=True, help="The policy: who may do what, and whose approval it needs.")
+for _verb in ("explain", "show"):
+    _name = f"policy {_verb}"
+    app.command(_verb, context_settings=cli_jobs.ANY, help=CATALOG[_name].summary + ".")(
+        cli_jobs.command("policy", _verb)
+    )
+
+
+@app.command()
+def check(file: Annotated[Path, typer.Argument(help="The policy file.")], json_output: Json = False) -> None:
+    """Say whether FILE is a policy; else what is wrong, at which line. Exit codes: 0 it is, 1 it is none."""
+    version = _read(file)
+    if json_output:
+        print(json.dumps({"file": str(file), "digest": version.digest, "rules": len(version.policy.rules)}))
+    else:
+        print(f"{file}: {len(version.policy.rules)} rules; digest {version.digest}")
+
+
+@app.command("test")
+def hold(
+    file: Annotated[Path, typer.Argument(help="The table of expectations (docs/policies.md).")],
+    policy: Annotated[
+        Path | None, typer.Option(help="The policy to test, in place of the one that FILE names.")
+    ] = None,
+    json_output: Json = False,
+) -> None:
+    """Hold a policy against a table of expectations. Exit codes: 0 all held, 1 one did not, 2 FILE is no table."""
+    from policies import expectations
+
+    table = _table(file)
+    found = expectations.run(_policy_of(table, file, policy).policy, table)
+    broken = [one for one in found if not one.held]
+    if json_output:
+        print(json.dumps([{"name": one.expectation.name, "problems": one.problems} for one in found], indent=1))
+    else:
+        _print(found)
+        print(f"{file}: {len(found) - len(broken)} of {len(found)} held")
+    raise typer.Exit(FAILED if broken else 0)
+
+
+@app.command()
+def schema() -> None:
+    """Print the policy file's JSON schema, for your editor."""
+    from policies.loader import json_schema
+
+    print(json.dumps(json_schema(), indent=1))
+
+
+@app.command()
+def status(json_output: Json = False) -> None:
+    """Say which policy counts, and whether the file can be taken. Exit codes: 0 it can, 1 it cannot, 3 not set up."""
+    from provisioning.errors import PermanentError
+    from provisioning.policy_source import read_version
+
+    settings = cli_jobs.read_settings()
+    problem, digest = "", ""
+    try:
+        digest = read_version(settings.policy_file).digest
+    except PermanentError as error:
+        problem = error.what
+    used, since = _in_use(settings.data_dir.expanduser() / "chatops.db")
+    file = str(settings.policy_file or "the default policy")
+    if json_output:
+        print(json.dumps({"file": file, "digest": digest, "problem": problem, "in_use": used, "since": since}))
+    else:
+        print(
+            f"file    {file}\ndigest  {digest or '-'}\nin use  {used or 'never yet'}"
+            + (f", since {since}" if since else "")
+        )
+        if problem:
+            Console(stderr=True).print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
+            print("next: mend the file; a running bot goes on with the policy that is in use")
+        elif used and used != digest:
+            print("next: a running bot takes the file within seconds; else it is not running, or reads another file")
+    raise typer.Exit(FAILED if problem else 0)
+
+
+def _in_use(path: Path) -> tuple[str, str]:
+    """Return the digest of the policy that a bot used last, and since when; both empty where none did."""
+    from provisioning.clock import SystemClock
+    from provisioning.redact import Redactor
+    from provisioning.store import Store
+
+    if not path.exists():
+        return "", ""
+    store = Store(path, clock=SystemClock(), redact=Redactor())
+    try:
+        used = store.policy_in_use()
+    finally:
+        store.close()
+    return (used.digest, f"{used.in_use_since:%Y-%m-%d %H:%M} UTC") if used else ("", "")
+
+
+def _read(file: Path | None) -> "PolicyVersion":
+    from provisioning.policy_source import read_version
+
+    with cli_jobs.fenced():
+        return read_version(file)
+
+
+def _table(file: Path) -> "Table":
+    from policies.expectations import ExpectationsError, load
+
+    try:
+        return load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ExpectationsError) as error:
+        Console(stderr=True).print(f"{file}: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(WRONG) from error
+
+
+def _policy_of(table: "Table", file: Path, given: Path | None) -> "PolicyVersion":
+    if given is not None:
+        return _read(given)
+    return _read(file.parent / table.policy if table.policy else None)
+
+
+def _print(found: "tuple[Result, ...]") -> None:
+    out = Console(highlight=False, soft_wrap=True)
+    for number, one in enumerate(found, 1):
+        if one.held:
+            out.print(f"ok    {number} {one.expectation.name}", markup=False)
+            continue
+        out.print(f"FAIL  {number} {one.expectation.name}", style="red", markup=False)
+        asked = f"{one.expectation.command}, with {', '.join(sorted(one.expectation.roles)) or 'no role'}"
+        out.print(f"        asked: {asked}, at {one.expectation.at:%a %Y-%m-%d %H:%M %Z}", markup=False)
+        for line in one.problems:
+            out.print(f"        {line}", markup=False)
+        for line in one.looked_at:
+            out.print(f"        - {line}", markup=False)

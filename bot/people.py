@@ -1,0 +1,33 @@
+"""Who holds which role: the setting ``roles``, the policy's groups, and the workspace, if there is one."""
+
+from collections.abc import Callable, Mapping
+
+from bot.slack.identity import Identity
+from policies.approvals import Actor
+from policies.policy import Policy
+
+COMMAND_LINE = "os:"
+
+
+class Everybody:
+    """``provisioning.people.People`` over settings, policy and Slack. Thread-safe."""
+
+    def __init__(
+        self, roles: Mapping[str, frozenset[str]], policy: Callable[[], Policy], identity: Identity | None
+    ) -> None:
+        self._roles = roles
+        self._policy = policy
+        self._identity = identity
+
+    def actor(self, actor_id: str) -> Actor:
+        """Return who that is, with the roles and groups held now. Raises: UnreachableError."""
+        holders = self.holders()
+        if self._identity is not None and not actor_id.startswith(COMMAND_LINE):
+            return self._identity.actor(actor_id, holders)
+        held = frozenset(role for role, ids in holders.items() if actor_id in ids)
+        return Actor(id=actor_id, name=actor_id.removeprefix(COMMAND_LINE), roles=held)
+
+    def holders(self) -> Mapping[str, frozenset[str]]:
+        """Return role or group → ids of Slack users and user groups, and ``os:NAME``."""
+        groups = {name: frozenset(members) for name, members in self._policy().groups.items()}
+        return {**groups, **self._roles}

@@ -1,0 +1,22 @@
+"""How much a plan does, as policies count it. Pure."""
+
+import math
+
+from pydantic import ValidationError
+
+from commands.catalog import CATALOG
+from policies.conditions import BlastRadius
+from provisioning.plan import Plan
+
+
+def radius_of(plan: Plan) -> BlastRadius:
+    """Return how many steps destroy, how many have something to do, and how many GPUs the request asks for.
+
+    A stored request that an older version wrote and that is none any more counts as more GPUs than any limit.
+    """
+    due = [step for step in plan.steps if not step.is_noop]
+    try:
+        gpus = CATALOG[plan.operation].args.model_validate(plan.request).gpus
+    except ValidationError:
+        gpus = math.inf
+    return BlastRadius(destroys=sum(step.destroys for step in due), changes=len(due), gpus=gpus)

@@ -1,0 +1,16 @@
+"""Who people are: what is known below Slack. The edge knows the workspace."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from policies.approvals import Actor
+
+
+class People(Protocol):
+    """Thread-safe."""
+
+    def actor(self, actor_id: str) -> Actor:
+        """Return who that is, with the roles and groups held now. Raises: UnreachableError."""
+
+    def holders(self) -> Mapping[str, frozenset[str]]:
+        """Return role or group → ids of Slack users and user groups, and ``os:NAME``."""

@@ -1,0 +1,66 @@
+"""Every policy that was ever used, by the digest that audit rows name."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlite_utils import Database
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredPolicy:
+    """A policy's text, when it was first seen, and when a bot last began to use it (None: only the command line)."""
+
+    digest: str
+    text: str
+    first_seen_at: datetime
+    in_use_since: datetime | None
+
+
+def create_table(db: Database) -> None:
+    """Create the table."""
+    db.table("policies").create(
+        {"digest": str, "text": str, "first_seen_at": str, "in_use_since": str},
+        pk="digest",
+        not_null={"text", "first_seen_at"},
+    )
+
+
+def put(db: Database, digest: str, text: str, *, now: datetime, in_use: bool) -> bool:
+    """Keep a version, in the caller's transaction. Returns whether it is new, or newly in use."""
+    stamp = now.isoformat(timespec="milliseconds")
+    is_new = db.execute(
+        "INSERT OR IGNORE INTO policies (digest, text, first_seen_at) VALUES (?, ?, ?)", [digest, text, stamp]
+    ).rowcount
+    if not in_use:
+        return bool(is_new)
+    newest = in_use_now(db)
+    if newest is not None and newest.digest == digest:
+        return False
+    db.execute("UPDATE policies SET in_use_since = ? WHERE digest = ?", [stamp, digest])
+    return True
+
+
+def read(db: Database, digest: str) -> StoredPolicy | None:
+    """Return the version whose digest begins so."""
+    marked = digest.replace("%", "").replace("_", "")
+    return _one(db, "WHERE digest LIKE ? || '%' ORDER BY first_seen_at DESC", [marked])
+
+
+def in_use_now(db: Database) -> StoredPolicy | None:
+    """Return the version that a bot began to use last."""
+    return _one(db, "WHERE in_use_since IS NOT NULL ORDER BY in_use_since DESC, rowid DESC", [])
+
+
+def _one(db: Database, where: str, values: list[str]) -> StoredPolicy | None:
+    row = db.execute(
+        f"SELECT digest, text, first_seen_at, in_use_since FROM policies {where} LIMIT 1",  # noqa: S608 - our own words
+        values,
+    ).fetchone()
+    if row is None:
+        return None
+    return StoredPolicy(
+        digest=row[0],
+        text=row[1],
+        first_seen_at=datetime.fromisoformat(row[2]),
+        in_use_since=datetime.fromisoformat(row[3]) if row[3] else None,
+    )
