@@ -197,8 +197,10 @@ class FakeCluster:
             for namespace, name in self.releases
         )
 
-    def network_policies(self) -> tuple[PolicyName, ...]:
-        return tuple(PolicyName(namespace=namespace, name=name) for namespace, name in self.policies)
+    def network_policies(self, namespace: str | None = None) -> tuple[PolicyName, ...]:
+        return tuple(
+            PolicyName(namespace=where, name=name) for where, name in self.policies if namespace in {None, where}
+        )
 
 
 class FakeKubectl:

@@ -197,13 +197,16 @@ class ClusterClient:
                 for item in _pages(client.AppsV1Api(self._api()).list_deployment_for_all_namespaces)
             )
 
-    def network_policies(self) -> tuple[PolicyName, ...]:
-        """Return every NetworkPolicy of the cluster, by name."""
-        with mapped("listing NetworkPolicies"):
-            return tuple(
-                PolicyName(namespace=item.metadata.namespace, name=item.metadata.name)
-                for item in _pages(client.NetworkingV1Api(self._api()).list_network_policy_for_all_namespaces)
+    def network_policies(self, namespace: str | None = None) -> tuple[PolicyName, ...]:
+        """Return every NetworkPolicy of *namespace*, or of the whole cluster, by name."""
+        api = client.NetworkingV1Api(self._api())
+        with mapped(f"listing NetworkPolicies of {namespace or 'all namespaces'}"):
+            items = (
+                _pages(api.list_network_policy_for_all_namespaces)
+                if namespace is None
+                else _pages(api.list_namespaced_network_policy, names.namespace(namespace))
             )
+            return tuple(PolicyName(namespace=item.metadata.namespace, name=item.metadata.name) for item in items)
 
     def _core(self) -> client.CoreV1Api:
         return client.CoreV1Api(self._api())

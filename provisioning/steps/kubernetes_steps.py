@@ -86,6 +86,9 @@ class NetworkPolicies:
         wanted = PoliciesInputs.model_validate(inputs)
         if self._cluster.namespace(wanted.namespace) is None:
             return Observation(presence=Presence.ABSENT)
+        shall = [str(manifest["metadata"]["name"]) for manifest in wanted.manifests]
+        if not {one.name for one in self._cluster.network_policies(wanted.namespace)} & set(shall):
+            return Observation(presence=Presence.ABSENT, detail=f"missing: {', '.join(shall)}")  # without a diff
         changes = objects(self._kubectl.diff(wanted.manifests, namespace=wanted.namespace))
         if not changes:
             return Observation(presence=Presence.PRESENT, detail=f"all {len(wanted.manifests)} are as planned")
