@@ -16,6 +16,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from bot import cli_capacity, cli_files
 from commands import grammar
 from commands.audit import AuditArgs
 from commands.catalog import CATALOG
@@ -76,7 +77,9 @@ def command(*first: str) -> Callable[[typer.Context], None]:
     """Return what runs the commands of the catalog that begin with the words *first*."""
 
     def run(context: typer.Context) -> None:
-        words = [*first, *context.args]
+        if (*first, *context.args[:1]) == ("capacity", "fits"):  # asks no cluster and needs no settings
+            typer.main.get_command(cli_capacity.app)(args=context.args, prog_name="clearml-chatops capacity")
+        words, files = cli_files.taken_from([*first, *context.args])
         as_json = "--json" in words
         match grammar.parse(shlex.join(word for word in words if word != "--json")):
             case HelpRequest(text=text):
@@ -86,7 +89,7 @@ def command(*first: str) -> Callable[[typer.Context], None]:
                 raise typer.Exit(USAGE)
             case Invocation() as invocation:
                 with fenced(), _core() as core:
-                    _run(core, invocation, as_json=as_json)
+                    _run(core, invocation, files, as_json=as_json)
 
     return run
 
@@ -120,7 +123,7 @@ def _actor(core: "Core") -> Actor:
     return core.people.actor(f"os:{getpass.getuser()}")
 
 
-def _run(core: "Core", invocation: Invocation, *, as_json: bool) -> None:
+def _run(core: "Core", invocation: Invocation, files: cli_files.Wanted, *, as_json: bool) -> None:
     actor = _actor(core)
     match invocation.args:
         case JobsArgs(tenant=tenant, limit=limit):
@@ -140,22 +143,24 @@ def _run(core: "Core", invocation: Invocation, *, as_json: bool) -> None:
                 f"{actor.id}: {', '.join(sorted(actor.roles)) or 'no role: see the setting CLEARML_CHATOPS_ROLES'}"
             )
         case _ if invocation.spec.name in core.queries:
-            _query(core, invocation, actor, as_json=as_json)
+            _query(core, invocation, actor, files, as_json=as_json)
         case _:
             _request(core, invocation, actor, as_json=as_json)
 
 
-def _query(core: "Core", invocation: Invocation, actor: Actor, *, as_json: bool) -> None:
+def _query(core: "Core", invocation: Invocation, actor: Actor, files: cli_files.Wanted, *, as_json: bool) -> None:
     from bot.cli_report import show
     from provisioning.queries.base import Asked
 
     _refuse(core.service.may(invocation, actor, None))
-    asked = Asked(actor=actor, now=core.clock.now(), channel=None)
+    asked = Asked(actor=actor, now=core.clock.now(), channel=None, pictures=files.png is not None)
     found = core.queries[invocation.spec.name].answer(invocation.args, asked)
     if isinstance(found, Refusal):
         _refuse(found)
     else:
         show(found, as_json=as_json)
+        for path in cli_files.write(found.attachments, files):
+            typer.echo(f"wrote {path}", err=True)
 
 
 def _request(core: "Core", invocation: Invocation, actor: Actor, *, as_json: bool) -> None:

@@ -34,6 +34,7 @@ class Faults:
             "stranger_company": clearml.add_company,
             "node_port": world.take_node_port,
             "drop_service": world.drop_service,
+            "gpu_pod": world.run_gpu_pod,
             "reboot": world.reboot,
             "gpu_in_use": lambda where: _change_gpus(world, where, in_use=True),
             "gpu_free": lambda where: _change_gpus(world, where, in_use=False),

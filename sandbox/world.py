@@ -288,6 +288,17 @@ class World:
         namespace, _, name = policy.partition("/")
         self._run_kubectl("delete", "networkpolicy", "-n", namespace, name)
 
+    def run_gpu_pod(self, what: str) -> None:
+        """Let somebody's pod want a slice: ``acme/train-1:3g.40gb``. Raises: ValueError."""
+        where, _, profile = what.partition(":")
+        namespace, _, name = where.partition("/")
+        if not (namespace and name and profile):
+            raise ValueError(f"gpu_pod: {what} is not as in acme/train-1:3g.40gb")
+        wanted = {"limits": {f"nvidia.com/mig-{profile.replace('+', '.')}": "1"}}
+        container = {"name": name, "image": "train:sandbox", "resources": wanted}
+        spec = json.dumps({"spec": {"containers": [container]}})
+        self._run_kubectl("run", name, "-n", namespace, "--image=train:sandbox", f"--overrides={spec}")
+
     def _run_kubectl(self, *words: str) -> None:
         where = [] if self.kubeconfig is None else ["--kubeconfig", str(self.kubeconfig)]
         where += [] if self._kube_context is None else ["--context", self._kube_context]

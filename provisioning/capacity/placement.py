@@ -121,6 +121,15 @@ def place(model: GpuModel, request: Mapping[str, int], layout: Layout = frozense
     return next(_placements(wanted, _mask(model, layout)), None)
 
 
+def units(model: GpuModel, instances: Iterable[Instance]) -> frozenset[int]:
+    """Return the memory units that *instances* take."""
+    return frozenset(
+        unit
+        for instance in instances
+        for unit in range(instance.start, instance.start + model.profile(instance.profile).size)
+    )
+
+
 def all_layouts(model: GpuModel, profiles: Iterable[str] | None = None) -> frozenset[Layout]:
     """Return every legal layout of *profiles*, by default of all, the empty layout included."""
     kinds = [profile for profile in model.profiles if profiles is None or profile.name in profiles]

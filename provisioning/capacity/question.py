@@ -3,17 +3,16 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import TypeAlias
 
 from policies.approvals import Refusal
-from provisioning.capacity import packing
+from provisioning.capacity import packing, placement
 from provisioning.capacity.inventory import Supply
-from provisioning.capacity.measures import counts_of
 from provisioning.capacity.packing import Chosen, Place
-from provisioning.capacity.placement import Layout
+from provisioning.capacity.placement import Instance, Layout
 from provisioning.capacity.profiles import GpuModel, models
 from provisioning.capacity.solve import Room
 
@@ -36,12 +35,17 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What came out. ``maybe_sooner``: where places are not known, a gentler way may do as well."""
+    """What came out.
+
+    ``removed`` are the idle instances that stand in the way, by node and GPU: they go first. ``maybe_sooner``:
+    as far as places, or which of equal instances are used, are not known, a gentler way may do as well.
+    """
 
     request: Mapping[str, int]
     verdict: Verdict
     ready: Mapping[str, int]  # of the request, what idle instances serve as they are
     chosen: tuple[Chosen, ...] = ()  # what is created where, in creation order on each GPU
+    removed: Mapping[tuple[str, int], tuple[Instance, ...]] = field(default_factory=dict)
     short: Mapping[str, int] | None = None  # what no way can give, where that is why
     unknown_nodes: tuple[str, ...] = ()
     maybe_sooner: bool = False
@@ -85,27 +89,25 @@ def answer(supplies: Iterable[Supply], rooms: Mapping[str, Room], request: Mappi
         (Verdict.AFTER_RECLAIM, request, Counter[str](), _used_only, False),
         (Verdict.AFTER_DEFRAG, request, Counter[str](), _used_only, True),
     )
+    hazy = any(map(_is_hazy, standing))
     try:
-        for verdict, wanted, served, layouts_of, moves in ways:
-            places = _places(standing, layouts_of, moves=moves)
-            if (chosen := packing.pack(places, wanted)) is not None:
-                sooner = bool(unknown) and verdict is not Verdict.CREATABLE
-                return Answer(
-                    request=request,
-                    verdict=verdict,
-                    ready=served,
-                    chosen=chosen,
-                    unknown_nodes=unknown,
-                    maybe_sooner=sooner,
-                )
-            if (sure := _sure(standing, rooms, wanted, verdict)) is not None:
-                return Answer(
-                    request=request, verdict=sure, ready=served, unknown_nodes=unknown, maybe_sooner=bool(unknown)
-                )
+        for verdict, wanted, served, layouts_of, moves in ways:  # the first way that surely works
+            sooner = verdict is not Verdict.CREATABLE and (bool(unknown) or (moves and hazy))
+            chosen = packing.pack(_places(standing, layouts_of, moves=moves), wanted)
+            if chosen is None and not _surely(standing, rooms, wanted, verdict):
+                continue
+            return Answer(
+                request=request,
+                verdict=verdict,
+                ready=served,
+                chosen=chosen or (),
+                removed={} if verdict is Verdict.CREATABLE else _in_the_way(standing, chosen or ()),
+                unknown_nodes=unknown,
+                maybe_sooner=sooner,
+            )
     except packing.TooLargeError as problem:
         return Refusal(reason=f"too large to decide: {problem}", next_action="ask for less at once")
     short = _short(standing, rooms, request)
-    hazy = [supply for supply in standing if _used_only(supply) is None]
     if short or not hazy:
         return Answer(request=request, verdict=Verdict.NO, ready=ready, short=short or None, unknown_nodes=unknown)
     return Answer(request=request, verdict=Verdict.PERHAPS, ready=ready, unknown_nodes=unknown)
@@ -123,20 +125,46 @@ def _as_it_stands(supply: Supply) -> dict[int, Layout] | None:
     """Return the layout of each GPU, None where it is not known."""
     if supply.layouts is None and not supply.is_empty:
         return None
-    return {gpu: (supply.layouts or {}).get(gpu, frozenset()) for gpu in range(supply.mig_gpus)}
+    return dict(supply.layouts) if supply.layouts is not None else _empty(supply)
 
 
 def _used_only(supply: Supply) -> dict[int, Layout] | None:
-    """Return where the used instances stand on each GPU, None where that is not known for sure."""
+    """Return where instances stand that must stay, None where that is not known.
+
+    Of equal instances of which some are used, all must: then there may be more room than this, never less.
+    """
     if not any(supply.used.values()):
-        return {gpu: frozenset() for gpu in range(supply.mig_gpus)}
+        return dict.fromkeys(supply.layouts or range(supply.mig_gpus), frozenset())
     layouts = _as_it_stands(supply)
     if layouts is None:
         return None
-    there = sum((counts_of(layout) for layout in layouts.values()), Counter[str]())
-    if any(0 < supply.used.get(name, 0) < count for name, count in there.items()):
-        return None  # which of several equal instances are used is not known
     return {gpu: frozenset(one for one in layout if supply.used.get(one.profile)) for gpu, layout in layouts.items()}
+
+
+def _in_the_way(supplies: Iterable[Supply], chosen: Iterable[Chosen]) -> dict[tuple[str, int], tuple[Instance, ...]]:
+    """Return the idle instances of each chosen GPU that the new ones overlap: all of them after a defrag."""
+    by_node = {supply.node: supply for supply in supplies}
+    found = {}
+    for one in chosen:
+        supply = by_node[one.node]
+        standing = (supply.layouts or {}).get(one.gpu, frozenset())
+        idle = standing - (_used_only(supply) or {}).get(one.gpu, frozenset())
+        taken = placement.units(one.model, one.witness.instances)
+        gone = tuple(sorted(each for each in idle if one.moved or placement.units(one.model, (each,)) & taken))
+        if gone:
+            found[one.node, one.gpu] = gone
+    return found
+
+
+def _is_hazy(supply: Supply) -> bool:
+    """True where it is not known for sure which places are used."""
+    some_of = any(0 < count < supply.exist.get(name, 0) for name, count in supply.used.items())
+    return _used_only(supply) is None or some_of
+
+
+def _empty(supply: Supply) -> dict[int, Layout]:
+    """Without instances, which of the node's GPUs are in MIG mode does not matter for what fits."""
+    return dict.fromkeys(range(supply.mig_gpus), frozenset())
 
 
 def _places(supplies: Iterable[Supply], layouts_of: Layouts, *, moves: bool) -> list[Place]:
@@ -152,14 +180,11 @@ def _places(supplies: Iterable[Supply], layouts_of: Layouts, *, moves: bool) -> 
     return [Place(by_name[name], layout, tuple(gpus), moves=moves) for (name, layout), gpus in alike.items()]
 
 
-def _sure(
-    supplies: Iterable[Supply], rooms: Mapping[str, Room], wanted: Mapping[str, int], verdict: Verdict
-) -> Verdict | None:
-    """Return the verdict where counts alone make it sure: one profile, of which enough fit wherever all stands."""
-    if len(wanted) != 1:
-        return None
-    ((name, count),) = wanted.items()
-    return verdict if _sum_of(supplies, rooms, name, verdict, end=0) >= count else None
+def _surely(supplies: Iterable[Supply], rooms: Mapping[str, Room], wanted: Mapping[str, int], verdict: Verdict) -> bool:
+    """True where counts alone make it sure: one profile is wanted, of which enough fit wherever all stands."""
+    return len(wanted) == 1 and all(
+        _sum_of(supplies, rooms, name, verdict, end=0) >= count for name, count in wanted.items()
+    )
 
 
 def _short(supplies: Iterable[Supply], rooms: Mapping[str, Room], request: Mapping[str, int]) -> dict[str, int]:

@@ -92,18 +92,14 @@ def draw(gpus: Sequence[GpuBar], *, title: str, note: str = "") -> bytes:
 
 def describe(gpus: Sequence[GpuBar]) -> str:
     """Return the map in words, for those who cannot see it: at most 1,000 characters."""
-    held: Counter[str] = Counter()
-    for gpu in gpus:
-        for one in gpu.slices:
-            held[one.holder or ""] += one.size
-    whole = sum(gpu.units for gpu in gpus)
-    if not whole:
+    if not gpus:
         return "A map of GPUs: there is none."
-    shares = [f"{name} {held[name] / whole:.0%}" for name in _by_share(gpus)[:12]]
-    idle = held[""]
-    shares += [f"idle {idle / whole:.0%}", f"free {1 - held.total() / whole:.0%}"]
-    said = f"A map of {len(gpus)} GPUs as bars of slices: {', '.join(shares)}."
-    return said[:1000]
+    held = _shares(gpus)
+    idle = held.pop("", 0.0)
+    shares = [f"{name} {held[name] / len(gpus):.0%}" for name in _by_share(gpus)[:12]]
+    free = len(gpus) - sum(held.values()) - idle
+    shares += [f"idle {idle / len(gpus):.0%}", f"free {free / len(gpus):.0%}"]
+    return f"A map of {len(gpus)} GPUs as bars of slices: {', '.join(shares)}."[:1000]
 
 
 def _bars(gpus: Sequence[GpuBar]) -> tuple[list[_Bar], str]:
@@ -226,12 +222,17 @@ def _words(words: str, width: float) -> str:
 
 def _by_share(gpus: Sequence[GpuBar]) -> list[str]:
     """Return the holders, whoever holds most first."""
-    held: Counter[str] = Counter()
+    held = _shares(gpus)
+    return sorted(held.keys() - {""}, key=lambda name: (-held[name], name))
+
+
+def _shares(gpus: Sequence[GpuBar]) -> dict[str, float]:
+    """Return what each holds in GPUs; "" is what is idle."""
+    held: dict[str, float] = {}
     for gpu in gpus:
         for one in gpu.slices:
-            if one.holder:
-                held[one.holder] += one.size
-    return sorted(held, key=lambda name: (-held[name], name))
+            held[one.holder or ""] = held.get(one.holder or "", 0.0) + one.size / gpu.units
+    return held
 
 
 def _legend(order: list[str], colors: dict[str, str], width: float) -> list[list[tuple[float, str, str]]]:

@@ -53,9 +53,9 @@ class NvidiaSmi:
             if pod.node is not None and pod.name.startswith(PLUGIN_POD) and pod.phase == "Running"
         }
 
-    def modes(self, node: str) -> tuple[GpuMode, ...]:
-        """Return the node's GPUs and their MIG modes, by index."""
-        answer = self._run(node, *QUERY, timeout_s=QUERY_S)
+    def modes(self, node: str, pod: str | None = None) -> tuple[GpuMode, ...]:
+        """Return the node's GPUs and their MIG modes, by index. *pod*: the node's, where `plugins` was asked."""
+        answer = self._run(node, *QUERY, timeout_s=QUERY_S, pod=pod)
         if answer.returncode != 0:
             raise PermanentError(
                 f"reading MIG modes of {node}: nvidia-smi ended with {answer.returncode}",
@@ -64,9 +64,9 @@ class NvidiaSmi:
             )
         return parse_modes(answer.stdout)
 
-    def instances(self, node: str) -> tuple[GpuInstance, ...]:
-        """Return every GPU instance of the node. None where no GPU is in MIG mode."""
-        answer = self._run(node, "mig", "-lgi", timeout_s=QUERY_S)
+    def instances(self, node: str, pod: str | None = None) -> tuple[GpuInstance, ...]:
+        """Return every GPU instance of the node. None where no GPU is in MIG mode. *pod*: as for `modes`."""
+        answer = self._run(node, "mig", "-lgi", timeout_s=QUERY_S, pod=pod)
         if answer.returncode != 0 and not any(said in answer.stdout for said in NO_INSTANCES):
             raise PermanentError(
                 f"listing GPU instances of {node}: nvidia-smi ended with {answer.returncode}",
@@ -84,8 +84,8 @@ class NvidiaSmi:
         said = [self._run(node, "mig", verb, "-i", str(gpu), timeout_s=CHANGE_S) for verb in ("-dci", "-dgi")]
         return "\n".join(_words(answer) for answer in said)
 
-    def _run(self, node: str, *argv: str, timeout_s: float) -> Completed:
-        pod = self.plugins().get(node)
+    def _run(self, node: str, *argv: str, timeout_s: float, pod: str | None = None) -> Completed:
+        pod = pod or self.plugins().get(node)
         if pod is None:
             raise TemporaryError(
                 f"running nvidia-smi on {node}: no device plugin's pod runs there in {self._namespace}",

@@ -17,6 +17,7 @@ class Asked:
     actor: "Actor"
     now: datetime  # aware, UTC
     channel: str | None  # None on the command line
+    pictures: bool = True  # whether anybody will look at them
 
 
 class Query(Protocol):

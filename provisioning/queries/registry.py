@@ -8,6 +8,7 @@ from provisioning.clients.interfaces import ClusterReads, HelmReads
 from provisioning.configuration import Provisioning
 from provisioning.fleet.reader import FleetReader
 from provisioning.queries.base import Query
+from provisioning.queries.capacity import CapacityQuery
 from provisioning.queries.node_mig_status import NodeMigStatusQuery
 from provisioning.queries.policy import ExplainPolicy, ShowPolicy
 from provisioning.queries.ports import Ports
@@ -51,6 +52,7 @@ def build_queries(sources: Sources) -> Mapping[str, Query]:
         store=sources.store,
     )
     queries: tuple[Query, ...] = (
+        CapacityQuery(sources.cluster, sources.store, sources.smi),
         Ports(sources),
         NodeMigStatusQuery(sources.cluster, sources.smi),
         Trends(sources),
