@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 from typer.testing import CliRunner
@@ -11,6 +12,8 @@ from typer.testing import CliRunner
 from bot.cli import app
 from bot.reference import configuration_page, pages
 from commands.grammar import HelpRequest, Invocation, UsageError, parse
+from sandbox.faults import Faults
+from sandbox.scenario.model import ACTIONS, EXPECTATIONS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -79,3 +82,10 @@ def assert_command(words: list[str]) -> None:
     told = CliRunner().invoke(app, [*path, "--help"]).stdout
     flags = [word.partition("=")[0] for word in words if word.startswith("--")]
     assert [flag for flag in flags if flag not in told] == [], told
+
+
+def test_every_expectation_and_fault_is_documented() -> None:
+    """Users write scenarios from docs/scenarios.md alone."""
+    text = (ROOT / "docs" / "scenarios.md").read_text(encoding="utf-8")
+    names = (*EXPECTATIONS, *ACTIONS, *Faults(MagicMock()).names)
+    assert [name for name in names if not re.search(rf"`{name}[`:]", text)] == []
