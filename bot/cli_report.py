@@ -17,6 +17,9 @@ def show(report: Report, *, as_json: bool, console: Console | None = None) -> No
     if as_json:
         out.file.write(json.dumps(report.data, ensure_ascii=False) + "\n")
         return
+    if report.document:
+        out.file.write(report.document)
+        return
     out.print(f"[bold]{escape(report.title)}[/bold]\n{escape(report.summary)}", highlight=False)
     for part in report.parts:
         match part:

@@ -1,11 +1,16 @@
 """What can be asked and done about tenants as they are, one or all of them. Pure."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from commands.arguments import TenantName
+from pydantic import Field
+
+from commands.arguments import Email, TenantName
 from commands.spec import CommandArgs, CommandSpec, Risk, flag, positional
 
 MOST_PAGES = 10_000
+MOST_TENANTS = 1000  # in one export
+
+TenantNames = Annotated[tuple[TenantName, ...], Field(max_length=MOST_TENANTS)]
 
 TenantStatus = Literal["ready", "silent", "suspended", "changing", "broken", "unknown", "unmanaged"]
 TenantOrder = Literal["name", "status", "gpus", "workers", "users"]
@@ -35,7 +40,7 @@ class TenantShow(CommandArgs):
 class TenantDrift(CommandArgs):
     """One tenant, or all of them."""
 
-    name: TenantName | None = positional("NAME", "only this tenant, field by field", default=None)
+    name: TenantName | None = positional("NAME", "only this tenant, field by field", choices="tenants", default=None)
 
     @property
     def subject(self) -> str:
@@ -45,11 +50,32 @@ class TenantDrift(CommandArgs):
 class TenantFix(CommandArgs):
     """A tenant that is to be made as it is recorded."""
 
-    name: TenantName = positional("NAME", "the tenant's name")
+    name: TenantName = positional("NAME", "the tenant's name", choices="tenants")
 
     @property
     def subject(self) -> str:
         return self.name
+
+
+class TenantImport(CommandArgs):
+    """A tenant that was made by hand, and one of its admins: ClearML shows a company to its users only."""
+
+    name: TenantName = positional("NAME", "the name of its company and namespace")
+    admin_email: Email = flag("ADDRESS", "the e-mail address of one of its admins")
+
+    @property
+    def subject(self) -> str:
+        return self.name
+
+
+class TenantExport(CommandArgs):
+    """Whose specs."""
+
+    names: TenantNames = positional("NAME", "tenants (default: all)", choices="tenants", default=())
+
+    @property
+    def subject(self) -> str:
+        return self.names[0] if len(self.names) == 1 else ""
 
 
 SPECS = (
@@ -81,5 +107,23 @@ SPECS = (
         risk=Risk.CHANGE,
         takes_dry_run=True,
         examples=("tenant fix acme", "tenant fix acme --dry-run"),
+    ),
+    CommandSpec(
+        name="tenant import",
+        args=TenantImport,
+        summary="Record a tenant that was made by hand, as its agent says that it is; nothing else of it changes",
+        risk=Risk.CHANGE,
+        takes_dry_run=True,
+        examples=(
+            "tenant import acme --admin-email ana@acme.example",
+            "tenant import acme --admin-email ana@acme.example --dry-run",
+        ),
+    ),
+    CommandSpec(
+        name="tenant export",
+        args=TenantExport,
+        summary="Write the specs of tenants as a YAML file, without secrets",
+        risk=Risk.READ,
+        examples=("tenant export", "tenant export acme beta"),
     ),
 )

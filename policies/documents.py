@@ -6,7 +6,7 @@ Every scalar is read as text and typed by the model alone: YAML's own guesses (`
 
 import types
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
@@ -31,9 +31,11 @@ class Problem:
     line: int  # from 1
     path: str  # rules[0].risks[1]; "" for the whole file
     what: str
+    document: int | None = None  # from 1, where the file may hold several
 
     def __str__(self) -> str:
-        return f"line {self.line}: {self.path + ': ' if self.path else ''}{self.what}"
+        where = f"document {self.document}, " if self.document else ""
+        return f"{where}line {self.line}: {self.path + ': ' if self.path else ''}{self.what}"
 
 
 class DocumentError(ValueError):
@@ -65,16 +67,68 @@ def read(
     """
     if len(text) > MAX_TEXT:
         raise error(_whole(f"{len(text)} characters: at most {MAX_TEXT} are read; say it shorter"))
-    root, document = _parse(text, error)
-    if root is None:
+    parsed = _parse(text, error)
+    if not parsed:
         raise error(_whole(f"it is empty: {begin_with}"))
-    if twice := tuple(_said_twice(root, ())):
-        raise error(*twice[:SHOWN_PROBLEMS])
+    if len(parsed) > 1:
+        raise error(Problem(line=_first_line(parsed[1].root), path="", what="a second document: keep one of them"))
+    found = _as_model(parsed[0], model, context)
+    if isinstance(found, list):
+        raise error(*found[:SHOWN_PROBLEMS])
+    return found
+
+
+def read_all(
+    text: str, model: type[M], error: type[DocumentError], *, begin_with: str, most: int, most_bytes: int
+) -> tuple[tuple[M, int], ...]:
+    """Return every document of *text*, as *model*, with the line that it begins at.
+
+    Args:
+        most: documents, at most.
+        most_bytes: of the text in UTF-8, at most.
+
+    Raises: *error*, with the first problems of all documents.
+    """
+    size = len(text.encode("utf-8", errors="surrogatepass"))
+    if size > most_bytes:
+        raise error(_whole(f"{size} bytes: at most {most_bytes} are read at once; split it"))
+    parsed = _parse(text, error)
+    if not parsed:
+        raise error(_whole(f"it is empty: {begin_with}"))
+    if len(parsed) > most:
+        raise error(_whole(f"{len(parsed)} documents: at most {most} are read at once; split it"))
+    found: list[tuple[M, int]] = []
+    problems: list[Problem] = []
+    for number, one in enumerate(parsed, 1):
+        read_one = _as_model(one, model, lambda _document: {})
+        if isinstance(read_one, list):
+            problems += [replace(problem, document=number) for problem in read_one]
+        else:
+            found.append((read_one, _first_line(one.root)))
+    if problems:
+        raise error(*problems[:SHOWN_PROBLEMS])
+    return tuple(found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Parsed:
+    """One document: its nodes, which know their lines, and what they say."""
+
+    root: yaml.Node
+    said: Any
+
+
+def _as_model(parsed: _Parsed, model: type[M], context: Callable[[Any], dict[str, Any]]) -> M | list[Problem]:
+    if twice := list(_said_twice(parsed.root, ())):
+        return twice
     try:
-        return model.model_validate(document, context=context(document))
+        return model.model_validate(parsed.said, context=context(parsed.said))
     except ValidationError as invalid:
-        problems = [_problem(mistake, root, model) for mistake in invalid.errors()[:SHOWN_PROBLEMS]]
-        raise error(*problems) from invalid
+        return [_problem(mistake, parsed.root, model) for mistake in invalid.errors()]
+
+
+def _first_line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
 
 
 class _Refused(Exception):  # noqa: N818 - becomes a DocumentError, never leaves this module
@@ -97,12 +151,12 @@ class _TextLoader(yaml.BaseLoader):
         return node
 
 
-def _parse(text: str, error: type[DocumentError]) -> tuple[yaml.Node | None, Any]:
+def _parse(text: str, error: type[DocumentError]) -> list[_Parsed]:
+    """Return the documents that are not empty. Raises: *error*."""
     try:
         loader = _TextLoader(text)
         try:
-            root = loader.get_single_node()
-            return root, loader.construct_document(root) if root is not None else None
+            return list(_documents(loader))
         finally:
             loader.dispose()
     except _Refused as refused:
@@ -116,6 +170,14 @@ def _parse(text: str, error: type[DocumentError]) -> tuple[yaml.Node | None, Any
         raise error(Problem(line=line, path="", what=what)) from problem
     except RecursionError:
         raise error(_whole(f"not YAML that a {error.kind} needs: it is nested too deep")) from None
+
+
+def _documents(loader: _TextLoader) -> Iterator[_Parsed]:
+    while loader.check_node():
+        root = loader.get_node()
+        if root is None or (isinstance(root, yaml.ScalarNode) and root.value == "" and root.style is None):
+            continue  # nothing but a `---`, or comments
+        yield _Parsed(root=root, said=loader.construct_document(root))
 
 
 def _said_twice(node: yaml.Node, path: _Path) -> Iterator[Problem]:

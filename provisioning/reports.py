@@ -74,6 +74,7 @@ class Report:
     parts: tuple[Part, ...]
     data: JsonValue
     attachments: tuple[Attachment, ...] = ()
+    document: str = ""  # what the command line prints in place of the parts, where the answer is a file
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[tuple[Cell, ...]], *, empty: str = "none") -> Table:

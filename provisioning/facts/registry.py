@@ -8,6 +8,7 @@ from provisioning.clients.interfaces import ClusterReads, HelmReads
 from provisioning.configuration import Provisioning
 from provisioning.facts.tenant_create import TenantCreateFacts
 from provisioning.facts.tenant_fix import TenantFixFacts
+from provisioning.facts.tenant_import import TenantImportFacts
 
 if TYPE_CHECKING:
     from provisioning.clients.clearml import ClearML
@@ -40,7 +41,10 @@ class FactsGatherer:
         tenant_create = TenantCreateFacts(
             configuration=configuration, clearml=clearml, cluster=cluster, helm=helm, store=store
         )
-        every: tuple[Facts, ...] = (tenant_create, TenantFixFacts(tenant_create, store))
+        tenant_import = TenantImportFacts(
+            configuration=configuration, clearml=clearml, cluster=cluster, helm=helm, store=store, create=tenant_create
+        )
+        every: tuple[Facts, ...] = (tenant_create, TenantFixFacts(tenant_create, store), tenant_import)
         self._facts: Mapping[str, Facts] = {facts.command: facts for facts in every}
 
     def gather(self, operation: str, args: CommandArgs) -> Any:

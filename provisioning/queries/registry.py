@@ -13,6 +13,7 @@ from provisioning.queries.node_mig_status import NodeMigStatusQuery
 from provisioning.queries.policy import ExplainPolicy, ShowPolicy
 from provisioning.queries.ports import Ports
 from provisioning.queries.tenant_drift import TenantDriftQuery
+from provisioning.queries.tenant_export import TenantExportQuery
 from provisioning.queries.tenant_list import TenantListQuery
 from provisioning.queries.tenant_show import TenantShowQuery
 from provisioning.queries.trends import Trends
@@ -58,6 +59,7 @@ def build_queries(sources: Sources) -> Mapping[str, Query]:
         Trends(sources),
         TenantListQuery(fleet),
         TenantShowQuery(fleet, sources.planner, sources.store),
+        TenantExportQuery(sources.store),
         TenantDriftQuery(sources.planner_of_one_moment, sources.store),
         ExplainPolicy(sources),
         ShowPolicy(sources),

@@ -7,6 +7,7 @@ from provisioning.clients.interfaces import ClusterWrites, HelmWrites, KubectlWr
 from provisioning.clock import Clock
 from provisioning.configuration import Provisioning
 from provisioning.named_secrets import NamedSecrets
+from provisioning.steps.adopted_release import AdoptedRelease
 from provisioning.steps.base import StepAction
 from provisioning.steps.clearml_steps import AdminUser, AgentCredentials, Company, Domains, Queues
 from provisioning.steps.helm_steps import HelmRelease
@@ -38,6 +39,7 @@ def build_actions(
         Queues(clearml),
         Namespace(cluster),
         NetworkPolicies(cluster, kubectl),
+        AdoptedRelease(helm),
         RecordSpec(store, clock),
         ForgetSpec(store),
         HelmRelease(helm, charts={"agent": configuration.agent.chart}, secrets=secrets),

@@ -111,7 +111,7 @@ def test_text_is_read_as_written() -> None:
         (APPROVE + "    remind_after_h: 24\n", 4, "rules[0].approvals", "must come before expires_after_h"),
         (APPROVE + "    escalate_after_h: 2\n", 4, "rules[0].approvals", "go together"),
         (RULE + "extra: 1\n", 4, "extra", "is not known: known are version, groups, rules"),
-        (RULE + "---\nrules: []\n", 4, "", "not YAML: but found another document"),
+        (RULE + "---\nrules: []\n", 5, "", "a second document: keep one of them"),
         ("rules:\n- name: 'a\n", 3, "", "not YAML: found unexpected end of stream"),
         ("rules:\n- name: \x07\n", 2, "", "not YAML: the character #x0007 is not allowed"),
         ("rules:\n? [a, b]\n: 1\n", 2, "", "not YAML: found unhashable key"),
