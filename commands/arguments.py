@@ -4,11 +4,12 @@ import re
 import unicodedata
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 MOST_VALUES = 20  # of an option that is repeated
+MOST_USERS = 200  # of one tenant that this bot makes
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _LOCAL = re.compile(r"(?=.{1,64}\Z)[A-Za-z0-9_%+'-]+(\.[A-Za-z0-9_%+'-]+)*")
@@ -73,6 +74,22 @@ def _share(value: Any) -> str:
     return _shortest(share)
 
 
+def _tenant_user(value: str) -> str:
+    """Return ``address:role`` in one spelling; without a role, an ordinary user."""
+    address, _, role = value.rpartition(":") if ":" in value else (value, "", "user")
+    if role.lower() not in get_args(UserRole):
+        raise ValueError(f"{role[:60]!r} is no role: write ADDRESS:ROLE, with one of {', '.join(get_args(UserRole))}")
+    return f"{_email(address.strip())}:{role.lower()}"
+
+
+def _one_role_each(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the users in one order. Raises: ValueError where an address stands twice."""
+    addresses = [value.rpartition(":")[0].casefold() for value in values]
+    if twice := [address for address in addresses if addresses.count(address) > 1]:
+        raise ValueError(f"{twice[0]} stands there twice")
+    return tuple(sorted(values))
+
+
 def _queues(value: Any) -> Any:
     if isinstance(value, list | tuple) and "none" in value:
         if any(share != "none" for share in value):
@@ -135,6 +152,9 @@ TenantName = Annotated[str, AfterValidator(_tenant_name)]
 Domain = Annotated[str, AfterValidator(_domain)]
 Domains = Annotated[tuple[Domain, ...], Field(max_length=MOST_VALUES), AfterValidator(_once)]
 Email = Annotated[str, AfterValidator(_email)]
+UserRole = Literal["admin", "superuser", "user", "annotator"]  # ClearML's own, within a company
+TenantUser = Annotated[str, AfterValidator(_tenant_user)]
+TenantUsers = Annotated[tuple[TenantUser, ...], Field(max_length=MOST_USERS), AfterValidator(_one_role_each)]
 PersonName = Annotated[str, AfterValidator(_person)]
 Share = Annotated[str, BeforeValidator(_share)]
 Queues = Annotated[tuple[Share, ...] | Literal["none"], BeforeValidator(_queues), AfterValidator(_once)]

@@ -180,7 +180,7 @@ def _unknown(words: Sequence[str]) -> UsageError:
     said = " ".join(word for word in words[:2] if not word.startswith("-"))[:_SHOWN] or words[0][:_SHOWN]
     lowered = said.lower()
     if names := family(words[0]):
-        near = get_close_matches(lowered, names, n=1, cutoff=0.8)
+        near = _near(words, names)
         if not near and len(names) == 1 and lowered == words[0].lower():
             near = list(names)
         if not near:
@@ -200,6 +200,16 @@ def _unknown(words: Sequence[str]) -> UsageError:
         usage=usage_of(CATALOG[near[0]]),
         suggestion=near[0],
     )
+
+
+def _near(words: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the nearest name of as many words as were said: ``tenant remove`` is not ``tenant user remove``."""
+    for length in (3, 2):
+        said = " ".join(words[:length]).lower()[:_SHOWN]
+        near = get_close_matches(said, [name for name in names if len(name.split()) == length], n=1, cutoff=0.8)
+        if near:
+            return near
+    return []
 
 
 def _read(spec: CommandSpec, words: Sequence[str]) -> tuple[dict[str, Any], How]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
@@ -91,7 +91,13 @@ def is_many(field: FieldInfo) -> bool:
 
 
 def is_switch(field: FieldInfo) -> bool:
-    return field.annotation is bool
+    """True where the field is said by a word alone: --ports or --no-ports, and nothing where it stays as it is."""
+    return field.annotation is bool or is_choice(field)
+
+
+def is_choice(field: FieldInfo) -> bool:
+    """True for a switch that may be left as it is."""
+    return set(get_args(field.annotation)) == {bool, type(None)}
 
 
 def metavar_of(field: FieldInfo) -> str:
@@ -109,6 +115,8 @@ def _extra(field: FieldInfo) -> dict[str, Any]:
 
 
 def _mentions(annotation: Any, kind: type) -> bool:
+    if get_origin(annotation) is Annotated:
+        return _mentions(get_args(annotation)[0], kind)
     if get_origin(annotation) in {Union, UnionType}:
         return any(_mentions(part, kind) for part in get_args(annotation))
     return annotation is kind or get_origin(annotation) is kind

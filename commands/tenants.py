@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from pydantic import model_validator
 
-from commands.arguments import Domains, Email, Gpus, PersonName, Queues, TenantName, is_email, name_from
+from commands.arguments import Domains, Email, Gpus, PersonName, Queues, TenantName, TenantUsers, is_email, name_from
 from commands.spec import CommandArgs, CommandSpec, Risk, flag, positional
 
 DEFAULT_QUEUES = ("1", "0.5", "0.25")
@@ -37,6 +37,11 @@ class TenantCreate(CommandArgs):
         "PORT", "startingPort of the range (default: the next free one)", default=None, ge=29_999, le=32_767
     )
     max_services: int = flag("N", "most sessions at once, one port each", default=10, ge=1, le=500)
+    users: TenantUsers = flag(
+        "ADDRESS:ROLE", "one more user of the tenant: admin, superuser, user or annotator", name="--user", default=()
+    )
+    max_users: int | None = flag("N", "most users (default: the server's)", default=None, ge=1, le=100_000)
+    max_apps: int | None = flag("N", "most running apps (default: the server's)", default=None, ge=0, le=100_000)
 
     @property
     def subject(self) -> str:
@@ -55,11 +60,17 @@ class TenantCreate(CommandArgs):
         if not is_email(address):  # one mistake is said once
             return values
         filled = dict(values)
-        if not filled.get("domains"):
+        if filled.get("domains") is None:  # none at all can be said: an empty list
             filled["domains"] = (str(address).strip().rpartition("@")[2],)
         if not filled.get("admin_name"):
             filled["admin_name"] = name_from(str(address))
         return filled
+
+    @model_validator(mode="after")
+    def _the_admin_is_no_other_user(self) -> Self:
+        if any(user.rpartition(":")[0].casefold() == self.admin_email.casefold() for user in self.users):
+            raise ValueError(f"{self.admin_email} is the tenant's admin already: leave --user out for it")
+        return self
 
     @model_validator(mode="after")
     def _ports_go_together(self) -> Self:
@@ -78,6 +89,7 @@ SPECS = (
         examples=(
             "tenant create acme --admin-email ana@acme.example --domain acme.example",
             "tenant create acme --admin-email ana@acme.example --ports --max-resources 8 --queues 1,0.5",
+            "tenant create acme --admin-email ana@acme.example --user bo@acme.example:user --max-users 20",
             "tenant create acme --admin-email ana@acme.example --dry-run",
         ),
     ),

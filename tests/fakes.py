@@ -273,7 +273,9 @@ class FakeHelm:
         self.chart_values = chart_values
         self.chart_version = "1.0.0"
         self.installs: list[dict[str, Any]] = []
+        self.history: dict[tuple[str, str], list[tuple[Release, dict[str, Any]]]] = {}
         self.recovered: list[str] = []
+        self.fail_next_install: Exception | None = None
 
     def show_chart(self, chart: Chart) -> dict[str, Any]:
         return {"name": "clearml-enterprise-agent", "version": self.chart_version}
@@ -305,6 +307,9 @@ class FakeHelm:
         before = self._cluster.releases.get((namespace, name))
         if before is not None and before.release.is_pending:
             raise TemporaryError("another operation (install/upgrade/rollback) is in progress")
+        if self.fail_next_install is not None:
+            problem, self.fail_next_install = self.fail_next_install, None
+            raise problem
         self._cluster.write(f"release {namespace}/{name}")
         release = Release(
             name=name,
@@ -317,6 +322,7 @@ class FakeHelm:
         )
         plain = _plain(values)
         self.installs.append(plain)
+        self.history.setdefault((namespace, name), []).append((release, plain))
         self._cluster.releases[namespace, name] = FakeRelease(release, plain)
         return release
 
@@ -330,7 +336,12 @@ class FakeHelm:
         found = self._cluster.releases[namespace, name]
         assert revision < found.release.revision
         self._cluster.write(f"roll back {namespace}/{name} to {revision}")
-        found.release = replace(found.release, revision=found.release.revision + 1, status="deployed")
+        newest = found.release.revision
+        for release, values in self.history.get((namespace, name), ()):
+            if release.revision == revision:
+                found = FakeRelease(release, values)
+        found.release = replace(found.release, revision=newest + 1, status="deployed")
+        self._cluster.releases[namespace, name] = found
 
     def recover(self, namespace: str, name: str, *, timeout_s: float = 120) -> str | None:
         found = self._cluster.releases.get((namespace, name))

@@ -11,13 +11,14 @@ from bot.slack import kit
 from bot.slack.kit import Block
 from commands.catalog import CATALOG
 from commands.grammar import AS_USUAL, How, UsageError
-from commands.spec import CommandSpec, choices_of, is_many, is_switch
+from commands.spec import CommandSpec, choices_of, is_choice, is_many, is_switch
 
 COMMAND_FORM = "command_form"
 DRY_RUN_BLOCK = "__dry_run"  # no argument is called so
 CHANNEL_BLOCK = "__channel"
 MOST_OPTIONS = 100  # of a menu in Slack; beyond that the name is typed
 OPTION_CHARS = 75
+YES, NO = "yes", "no"  # of a switch that may be left as it is
 
 Choices: TypeAlias = Mapping[str, Sequence[str]]  # kind → names that live data offers: tenants, nodes
 
@@ -62,7 +63,10 @@ def values(spec: CommandSpec, view: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, field in spec.args.model_fields.items():
         element = _state(view, name)
-        if is_switch(field):
+        if is_choice(field):
+            if said := _chosen(element):
+                found[name] = said[0] == YES
+        elif is_switch(field):
             found[name] = bool(element.get("selected_options"))
         elif chosen := _chosen(element):
             found[name] = chosen if is_many(field) else chosen[0]
@@ -106,6 +110,9 @@ def _split(text: str) -> tuple[str, ...] | str:
 def _field(name: str, field: FieldInfo, given: Any, offered: Sequence[str]) -> Block:
     label = name.replace("_", " ").capitalize()
     description = field.description or label
+    if is_choice(field):
+        said = None if given is None else YES if given else NO
+        return _menu(name, label, description, (YES, NO), said, many=False, optional=True)
     if is_switch(field):
         return _checkbox(name, label, description, given=bool(given))
     default = None if field.is_required() else field.default

@@ -1,6 +1,6 @@
 """Companies and their users. How users are found is decided in ``clearml``'s docstring."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from threading import Lock
 from typing import Any
 
@@ -21,6 +21,8 @@ from provisioning.clients.clearml_records import Company, EmailHolder, User
 from provisioning.clients.clearml_wire import Transport, acting_as, impersonating
 from provisioning.configuration import ClearMLServer
 from provisioning.errors import PermanentError
+
+LIMITS = ("allowed_users", "max_running_apps")  # of a company
 
 KnownUsers = Callable[[str], Iterable[str]]
 """Company id → ids of users of it that we made or found earlier."""
@@ -80,6 +82,22 @@ class Accounts(Calls):
     def _companies(self, doing: str, body: dict[str, Any]) -> tuple[Company, ...]:
         data = self._read(doing, "system.get_companies", body)
         return tuple(records.company(one) for one in records.records(data, "companies"))
+
+    def company_limits(self, company_id: str) -> dict[str, int]:
+        """Return the limits that the server tells of the company; {} where it tells none, as none is documented."""
+        data = self._read("reading a company", "system.company_info", {"company": company_id})
+        company = data.get("company")
+        told: dict[str, Any] = company if isinstance(company, dict) else data
+        return {name: told[name] for name in LIMITS if isinstance(told.get(name), int)}
+
+    def update_company_settings(self, company_id: str, limits: Mapping[str, int]) -> None:
+        """Set limits of the company: ``allowed_users``, ``max_running_apps``."""
+        self._change(
+            "setting a company's limits",
+            "system.update_company_settings",
+            {"company": company_id, **limits},
+            repeatable=True,
+        )
 
     # -- users ----------------------------------------------------------------------------------------------
 
@@ -164,6 +182,11 @@ class Accounts(Calls):
         except PermanentError:
             holder = None
         return "another user" if holder is None else f"user {holder.user.id} of company {holder.company.name}"
+
+    def edit_role(self, colleague_id: str, user_id: str, role: str) -> None:
+        """Give the user another role. *colleague_id* is a user of the same company: only there it may be done."""
+        body = {"user": user_id, "role": role}
+        self._change("changing a user's role", "auth.edit_user", body, headers=acting_as(colleague_id), repeatable=True)
 
     def delete_user(self, user_id: str) -> bool:
         """Delete the user. Returns False where it is gone already, or where this server cannot (open source).

@@ -7,12 +7,22 @@ from commands.spec import CommandArgs
 from provisioning.clients.interfaces import ClusterReads, HelmReads
 from provisioning.configuration import Provisioning
 from provisioning.facts.tenant_create import TenantCreateFacts
+from provisioning.facts.tenant_existing import ExistingTenantFacts
 from provisioning.facts.tenant_fix import TenantFixFacts
 from provisioning.facts.tenant_import import TenantImportFacts
 
 if TYPE_CHECKING:
     from provisioning.clients.clearml import ClearML
     from provisioning.store import Store
+
+ON_TENANTS = (
+    "tenant resize",
+    "tenant domains add",
+    "tenant domains remove",
+    "tenant user add",
+    "tenant user remove",
+    "tenant user role",
+)
 
 
 class Facts(Protocol):
@@ -44,7 +54,10 @@ class FactsGatherer:
         tenant_import = TenantImportFacts(
             configuration=configuration, clearml=clearml, cluster=cluster, helm=helm, store=store, create=tenant_create
         )
-        every: tuple[Facts, ...] = (tenant_create, TenantFixFacts(tenant_create, store), tenant_import)
+        existing = [
+            ExistingTenantFacts(command, world=tenant_create, clearml=clearml, store=store) for command in ON_TENANTS
+        ]
+        every: tuple[Facts, ...] = (tenant_create, TenantFixFacts(tenant_create, store), tenant_import, *existing)
         self._facts: Mapping[str, Facts] = {facts.command: facts for facts in every}
 
     def gather(self, operation: str, args: CommandArgs) -> Any:

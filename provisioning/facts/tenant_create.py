@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from commands.tenants import TenantCreate
 from provisioning.capacity.profiles import COUNT_LABEL, RESOURCE_PREFIX, identify
 from provisioning.clients.cluster_objects import Node
+from provisioning.clients.helm_releases import Release
 from provisioning.clients.interfaces import ClusterReads, HelmReads
 from provisioning.configuration import Provisioning
 from provisioning.jobs import Job, StepState
 from provisioning.known_users import KnownUsers
-from provisioning.operations.tenant_facts import MIG_NODE_LABEL, AgentChart, MigNodes, TenantFacts
+from provisioning.operations.tenant_facts import MIG_NODE_LABEL, AgentChart, AgentRelease, MigNodes, TenantFacts
 from provisioning.other_companies import OtherCompanies, look_at_others
 from provisioning.plan import Presence
 from provisioning.port_ranges import PortRange
@@ -48,17 +49,25 @@ class TenantCreateFacts:
 
     def gather(self, args: TenantCreate) -> TenantFacts:
         """Return the facts. Raises: ChatopsError."""
+        return self.look(args, email=args.admin_email)
+
+    def look(self, args: TenantCreate, *, email: str | None) -> TenantFacts:
+        """Return the facts. *email* is looked for in the other companies; None: those are not looked at.
+
+        Raises: ChatopsError.
+        """
         configuration, cluster = self._configuration, self._cluster
         with ThreadPoolExecutor(PARALLEL_QUESTIONS, thread_name_prefix="facts") as pool:
             # Whoever asks for a fact here does not wait for another of this pool.
             chart = pool.submit(self._chart)
             values = pool.submit(self._helm.show_values, configuration.agent.chart)
-            others = pool.submit(self._others, args)
+            others = pool.submit(self._others, args.name, email)
             namespace = pool.submit(cluster.namespace, args.name)
             redis = pool.submit(cluster.namespace, configuration.redis.namespace)
             nodes = pool.submit(cluster.nodes)
             claims = pool.submit(self._ports, args)
-            _first_error(chart, values, others, namespace, redis, nodes, claims)
+            release = pool.submit(self._helm.release, args.name, configuration.agent.release)
+            _first_error(chart, values, others, namespace, redis, nodes, claims, release)
         found: OtherCompanies = others.result()
         ports = claims.result()
         space, (chart_name, chart_version) = namespace.result(), chart.result()
@@ -76,15 +85,19 @@ class TenantCreateFacts:
             unread_companies=found.unread,
             redis_namespace_exists=redis.result() is not None,
             mig_nodes=mig_nodes(nodes.result()),
+            release=agent_release(release.result()),
             leased=own_lease(self._store.leases(), args.name),
+            held=held_lease(self._store.leases(), args.name),
             taken_ports=ports.ranges_of_others(args.name) if ports else (),
             unread_ports=ports.unread if ports else (),
             live_ports=ports.ports_of_others(args.name) if ports else (),
         )
 
-    def _others(self, args: TenantCreate) -> OtherCompanies:
-        known = KnownUsers(self._store).survey()
-        return look_at_others(self._clearml, known, name=args.name, email=args.admin_email)
+    def _others(self, tenant: str, email: str | None) -> OtherCompanies:
+        if email is None:
+            own = self._clearml.company_by_name(tenant)
+            return OtherCompanies(own_id=None if own is None else own.id)
+        return look_at_others(self._clearml, KnownUsers(self._store).survey(), name=tenant, email=email)
 
     def _chart(self) -> tuple[str, str]:
         shown = self._helm.show_chart(self._configuration.agent.chart)
@@ -107,6 +120,19 @@ def mig_nodes(nodes: Iterable[Node]) -> tuple[MigNodes, ...]:
         kind = kinds.get(str(gpu), MigNodes(gpu=gpu, gpus=0))
         kinds[str(gpu)] = MigNodes(gpu=gpu, gpus=kind.gpus + gpus, resources=kind.resources | resources)
     return tuple(kinds[key] for key in sorted(kinds))
+
+
+def agent_release(found: Release | None) -> AgentRelease | None:
+    if found is None:
+        return None
+    return AgentRelease(
+        revision=found.revision, status=found.status, chart=found.chart, chart_version=found.chart_version
+    )
+
+
+def held_lease(leases: "Iterable[PortLease]", tenant: str) -> PortRange | None:
+    """Return the tenant's envelope that a job has proved."""
+    return next((one.ports for one in leases if one.tenant == tenant and one.expires_at is None), None)
 
 
 def own_lease(leases: "Iterable[PortLease]", tenant: str) -> PortRange | None:

@@ -1,6 +1,7 @@
 """Why a tenant may not be created as asked, and what its approver should know. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from commands.tenants import TenantCreate
@@ -21,6 +22,7 @@ from provisioning.port_ranges import PortRange, conflicts, next_free
 
 PLACEHOLDER_IP = "0.0.0.0"  # noqa: S104 - what the guide prints; it is refused
 SHOWN_CONFLICTS = 3
+_ITS_OWN = "its own sessions at present, which only a range apart or of the same start can follow,"
 
 
 def first_refusal(args: TenantCreate, facts: TenantFacts) -> Refusal | None:
@@ -31,7 +33,7 @@ def first_refusal(args: TenantCreate, facts: TenantFacts) -> Refusal | None:
         or public_secret_refusal(secrets_of(platform))
         or email_refusal(args.admin_email)
         or domain_refusal(args.domains)
-        or _external_ip_refusal(args, facts)
+        or external_ip_refusal(args, facts)
         or _namespace_refusal(args, facts)
         or _company_refusal(args, facts)
         or _email_refusal(args, facts)
@@ -49,6 +51,15 @@ def choose_ports(args: TenantCreate, facts: TenantFacts) -> PortRange | Refusal 
 
     None where no ports are asked for.
     """
+    chosen = _choose_ports(args, facts)
+    held = facts.held
+    if held is None or not isinstance(chosen, PortRange) or chosen.start == held.start or not chosen.overlaps(held):
+        return chosen
+    # helm moves Services one by one: what one of them takes must not be what a later one still has.
+    return _choose_ports(args, replace(facts, leased=None, taken_ports=(*facts.taken_ports, (_ITS_OWN, held))))
+
+
+def _choose_ports(args: TenantCreate, facts: TenantFacts) -> PortRange | Refusal | None:
     if not args.ports:
         return None
     pool = facts.configuration.ports
@@ -80,11 +91,7 @@ def warnings(args: TenantCreate, facts: TenantFacts, ports: PortRange | None) ->
         f"All tenants share one Redis password and database {redis.db}: that is weak isolation, whoever"
         " learns it in one tenant reaches the others' agent data"
     )
-    if facts.unread_companies:  # not named: one more or less of them must not void an approval
-        yield (
-            "Companies on this server that this bot did not make cannot be read: make sure that none of them"
-            f" signs in people of {', '.join(args.domains)}"
-        )
+    yield from unread_warnings(facts, args.domains)
     if not facts.redis_namespace_exists:
         yield f"Namespace {redis.namespace} is not there: the NetworkPolicy that guards Redis is left out"
     yield (
@@ -92,16 +99,30 @@ def warnings(args: TenantCreate, facts: TenantFacts, ports: PortRange | None) ->
         f" of {text(args.max_resources)}"
     )
     if ports is not None:
-        for sentence in facts.unread_ports:
-            yield sentence[:1].upper() + sentence[1:]
-        if facts.configuration.ports.external_ip is None:
-            advertised = _external_ip(facts) or "no address"
-            yield f"No external IP is configured (ports.external_ip): the chart advertises {advertised}"
-        if ports.last > STATIC_BAND_END:
-            yield (
-                f"Ports {ports} are reserved here, not in Kubernetes: it may hand one of them to another Service"
-                " before the agent's are made"
-            )
+        yield from port_warnings(facts, ports)
+
+
+def unread_warnings(facts: TenantFacts, domains: Sequence[str]) -> Iterator[str]:
+    """Yield what nobody could check about *domains*."""
+    if facts.unread_companies and domains:  # not named: one more or less of them must not void an approval
+        yield (
+            "Companies on this server that this bot did not make cannot be read: make sure that none of them"
+            f" signs in people of {', '.join(domains)}"
+        )
+
+
+def port_warnings(facts: TenantFacts, ports: PortRange) -> Iterator[str]:
+    """Yield what an approver should know of the tenant's session ports."""
+    for sentence in facts.unread_ports:
+        yield sentence[:1].upper() + sentence[1:]
+    if facts.configuration.ports.external_ip is None:
+        advertised = _external_ip(facts) or "no address"
+        yield f"No external IP is configured (ports.external_ip): the chart advertises {advertised}"
+    if ports.last > STATIC_BAND_END:
+        yield (
+            f"Ports {ports} are reserved here, not in Kubernetes: it may hand one of them to another Service"
+            " before the agent's are made"
+        )
 
 
 def text(number: Decimal) -> str:
@@ -136,7 +157,8 @@ def _external_ip(facts: TenantFacts) -> str | None:
     return str(sessions["externalIP"]) if isinstance(sessions, Mapping) and sessions.get("externalIP") else None
 
 
-def _external_ip_refusal(args: TenantCreate, facts: TenantFacts) -> Refusal | None:
+def external_ip_refusal(args: TenantCreate, facts: TenantFacts) -> Refusal | None:
+    """Return why no sessions can be offered: nobody could reach them."""
     if args.ports and _external_ip(facts) == PLACEHOLDER_IP:
         return Refusal(
             reason=f"sessions would be advertised at {PLACEHOLDER_IP}, a placeholder that no user can reach",

@@ -1,4 +1,4 @@
-"""What `tenant create` decides by. Pure data, gathered by provisioning.facts."""
+"""What operations on tenants decide by. Pure data, gathered by provisioning.facts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from commands.tenants import TenantCreate
 from policies.network import TENANT_LABEL
 from provisioning.capacity.profiles import Gpu
 from provisioning.configuration import Provisioning
@@ -33,8 +34,18 @@ class AgentChart:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AgentRelease:
+    """The agent's helm release as it is."""
+
+    revision: int
+    status: str
+    chart: str
+    chart_version: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class TenantFacts:
-    """The world as far as one new tenant is concerned."""
+    """The world as far as one tenant is concerned, new or not."""
 
     configuration: Provisioning
     chart: AgentChart
@@ -48,7 +59,9 @@ class TenantFacts:
     unread_companies: tuple[str, ...] = ()  # whose users and domains only they can see
     redis_namespace_exists: bool = True
     mig_nodes: tuple[MigNodes, ...] = ()
-    leased: PortRange | None = None  # this tenant's own
+    release: AgentRelease | None = None  # of the tenant's agent
+    leased: PortRange | None = None  # this tenant's own: what a job of it has taken last
+    held: PortRange | None = None  # this tenant's own that has proved itself: its Services have these ports
     taken_ports: tuple[tuple[str, PortRange], ...] = ()  # who, envelope; empty where no ports are asked for
     unread_ports: tuple[str, ...] = ()  # what may declare ports and could not be read
     live_ports: tuple[tuple[str, int], ...] = ()  # what, port; likewise
@@ -61,3 +74,14 @@ class TenantFacts:
     def namespace_is_ours(self, tenant: str) -> bool:
         """True where the namespace is there and says that it is this tenant's."""
         return self.namespace_labels is not None and self.namespace_labels.get(TENANT_LABEL) == tenant
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExistingTenant:
+    """A recorded tenant, and the world as `tenant create` would see it."""
+
+    spec: TenantCreate
+    company_id: str
+    admin_user_id: str
+    world: TenantFacts
+    users: tuple[tuple[str, str], ...] = ()  # e-mail, role; read where a command is about users

@@ -192,10 +192,13 @@ class AgentCredentials:
 class DomainsInputs(_Inputs):
     user_id: str
     domains: tuple[str, ...]
+    gone: tuple[str, ...] = ()
 
 
 class Domains:
-    """``clearml.domains``: people of these e-mail domains may sign in. Outputs: ``added``.
+    """``clearml.domains``: people of these e-mail domains may sign in, of those no longer.
+
+    Outputs: ``added``, ``removed``.
 
     The API replaces the whole list: it is read, merged and written.
     """
@@ -208,31 +211,35 @@ class Domains:
     def observe(self, inputs: dict[str, Any]) -> Observation:
         wanted = DomainsInputs.model_validate(inputs)
         found = sorted(self._clearml.domains(wanted.user_id))
-        missing = set(wanted.domains) - set(found)
-        if not missing:
+        missing, surplus = set(wanted.domains) - set(found), set(wanted.gone) & set(found)
+        if not missing and not surplus:
             return Observation(presence=Presence.PRESENT, detail=f"whitelist: {', '.join(found)}")
         if not found:
             return Observation(presence=Presence.ABSENT)
         return Observation(
             presence=Presence.DIFFERS,
             detail=f"whitelist: {', '.join(found)}",
-            differences={"domains": (list(found), [*found, *sorted(missing)])},
+            differences={"domains": (list(found), sorted({*found, *missing} - surplus))},
         )
 
     def apply(self, inputs: dict[str, Any], run: StepRun) -> Outputs:
         wanted = DomainsInputs.model_validate(inputs)
         found = self._clearml.domains(wanted.user_id)
         added = [domain for domain in wanted.domains if domain not in found]
-        if added:
-            self._clearml.set_domains(wanted.user_id, (*found, *added))
-        return {"added": [*added]}
+        removed = [domain for domain in wanted.gone if domain in found]
+        if added or removed:
+            self._clearml.set_domains(wanted.user_id, [one for one in (*found, *added) if one not in removed])
+        return {"added": [*added], "removed": [*removed]}
 
     def undo(self, inputs: dict[str, Any], outputs: Outputs, run: StepRun) -> None:
         wanted = DomainsInputs.model_validate(inputs)
         added = outputs.get("added", list(wanted.domains))
         found = self._clearml.domains(wanted.user_id)
-        left = tuple(domain for domain in found if not isinstance(added, list) or domain not in added)
-        if left != tuple(found):
+        left = [domain for domain in found if not isinstance(added, list) or domain not in added]
+        # Without outputs, after a crash, all that was to go is put back: it was there when this was planned.
+        removed = outputs.get("removed", list(wanted.gone))
+        left += [str(one) for one in removed if one not in left] if isinstance(removed, list) else []
+        if left != list(found):
             self._clearml.set_domains(wanted.user_id, left)
 
 

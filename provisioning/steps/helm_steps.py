@@ -128,7 +128,9 @@ class HelmRelease:
     def _chart(self, wanted: ReleaseInputs) -> Chart:
         match wanted.chart:
             case str(name):
-                return self._charts[name]
+                # In the version that was planned: a tenant may be pinned to another. A folder or a file has but one.
+                chart = self._charts[name]
+                return chart if chart.version is None else chart.model_copy(update={"version": wanted.chart_version})
             case ChartInput(username=username, password=password) as source:
                 user = self._secrets.fill_in(username, strict=True)
                 return Chart(

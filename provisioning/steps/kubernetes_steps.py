@@ -70,11 +70,16 @@ class PoliciesInputs(BaseModel):
 
     namespace: str
     manifests: tuple[dict[str, Any], ...]
+    gone: tuple[dict[str, Any], ...] = ()  # manifests of those that are to be there no longer
     shared: bool = False  # used by other tenants too: undo leaves them
+    before: tuple[dict[str, Any], ...] = ()  # manifests that the namespace had: undo goes back to them
 
 
 class NetworkPolicies:
-    """``k8s.network_policies``: these NetworkPolicies are as written, by server-side apply. No outputs."""
+    """``k8s.network_policies``: these NetworkPolicies are as written, by server-side apply, and those are not there.
+
+    No outputs.
+    """
 
     kind = "k8s.network_policies"
 
@@ -90,6 +95,14 @@ class NetworkPolicies:
         if not {one.name for one in self._cluster.network_policies(wanted.namespace)} & set(shall):
             return Observation(presence=Presence.ABSENT, detail=f"missing: {', '.join(shall)}")  # without a diff
         changes = objects(self._kubectl.diff(wanted.manifests, namespace=wanted.namespace))
+        if surplus := self._surplus(wanted):
+            return Observation(
+                presence=Presence.DIFFERS,
+                detail="; ".join(
+                    [f"to be removed: {', '.join(surplus)}", *([f"differ: {', '.join(changes)}"] if changes else [])]
+                ),
+                differences={name: (removed, added) for name, (removed, added) in changes.items()},
+            )
         if not changes:
             return Observation(presence=Presence.PRESENT, detail=f"all {len(wanted.manifests)} are as planned")
         if all(not removed for removed, _ in changes.values()):
@@ -108,12 +121,26 @@ class NetworkPolicies:
                 f"applying NetworkPolicies to {wanted.namespace}: {', '.join(left)} did not stay as applied",
                 next_action="look for an admission controller that rewrites them, then Retry",
             )
+        if surplus := self._surplus(wanted):
+            gone = [one for one in wanted.gone if _name(one) in surplus]
+            self._kubectl.delete(gone, namespace=wanted.namespace, timeout_s=run.timeout_s)
         return {}
 
     def undo(self, inputs: dict[str, Any], outputs: Outputs, run: StepRun) -> None:
         wanted = PoliciesInputs.model_validate(inputs)
-        if not wanted.shared and self._cluster.namespace(wanted.namespace) is not None:
-            self._kubectl.delete(wanted.manifests, namespace=wanted.namespace, timeout_s=run.timeout_s)
+        if wanted.shared or self._cluster.namespace(wanted.namespace) is None:
+            return
+        if wanted.before:
+            self._kubectl.apply(wanted.before, namespace=wanted.namespace)
+        had = {_name(one) for one in wanted.before}
+        if mine := [one for one in wanted.manifests if _name(one) not in had]:
+            self._kubectl.delete(mine, namespace=wanted.namespace, timeout_s=run.timeout_s)
+
+    def _surplus(self, wanted: PoliciesInputs) -> list[str]:
+        if not wanted.gone:
+            return []
+        found = {one.name for one in self._cluster.network_policies() if one.namespace == wanted.namespace}
+        return [name for name in map(_name, wanted.gone) if name in found]
 
 
 def objects(diff: str) -> dict[str, tuple[str, str]]:
@@ -133,6 +160,10 @@ def objects(diff: str) -> dict[str, tuple[str, str]]:
         for name, (minus, plus) in found.items()
         if minus or plus
     }
+
+
+def _name(manifest: Mapping[str, Any]) -> str:
+    return str(manifest["metadata"]["name"])
 
 
 def _differences(found: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, tuple[JsonValue, JsonValue]]:

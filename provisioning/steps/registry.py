@@ -7,6 +7,7 @@ from provisioning.clients.interfaces import ClusterWrites, HelmWrites, KubectlWr
 from provisioning.clock import Clock
 from provisioning.configuration import Provisioning
 from provisioning.named_secrets import NamedSecrets
+from provisioning.steps.account_steps import CompanySettings, Users
 from provisioning.steps.adopted_release import AdoptedRelease
 from provisioning.steps.base import StepAction
 from provisioning.steps.clearml_steps import AdminUser, AgentCredentials, Company, Domains, Queues
@@ -37,6 +38,8 @@ def build_actions(
         AgentCredentials(clearml, cluster),
         Domains(clearml),
         Queues(clearml),
+        Users(clearml),
+        CompanySettings(clearml),
         Namespace(cluster),
         NetworkPolicies(cluster, kubectl),
         AdoptedRelease(helm),

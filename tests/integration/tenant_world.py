@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from commands.grammar import Invocation, parse
 from policies.approvals import Actor, Refusal
 from provisioning.clients.clearml import ClearML
@@ -16,7 +18,7 @@ from provisioning.facts import FactsGatherer
 from provisioning.fleet.snapshot import planner_of_one_moment
 from provisioning.jobs import Job, JobState
 from provisioning.known_users import KnownUsers
-from provisioning.plan import Plan
+from provisioning.plan import Outputs, Plan
 from provisioning.plan_ports import port_ranges_of
 from provisioning.planner import Planner
 from provisioning.policy_source import PolicySource
@@ -24,6 +26,7 @@ from provisioning.queries.base import Asked
 from provisioning.queries.registry import Sources, build_queries
 from provisioning.reports import Report
 from provisioning.runner import Runner
+from provisioning.steps.base import StepRun
 from provisioning.steps.registry import build_actions
 from provisioning.store import Change
 from sandbox.clearml.state import ClearMLState
@@ -78,7 +81,7 @@ class World:
             | self.settings
         )
         self.clearml = ClearML(self.configuration.clearml, known_users=KnownUsers(self.store))
-        actions = build_actions(
+        self.actions = actions = build_actions(
             configuration=self.configuration,
             clearml=self.clearml,
             cluster=self.cluster,
@@ -166,6 +169,27 @@ class World:
             return answer
 
         return self.store.update_job(job.id, change)
+
+    def as_change(self, job: Job) -> Change:
+        """Return the change that stores *job* as it is given."""
+        return Change(job=job)
+
+    def crash_after(self, step_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let the process die right after the step's work is done and before anybody has heard of it."""
+        action = self.actions[self.kind_of(step_id)]
+        apply = action.apply
+
+        def dies(inputs: dict[str, Any], run: StepRun) -> Outputs:
+            outputs = apply(inputs, run)
+            if run.step_id == step_id:
+                raise Crash
+            return outputs
+
+        monkeypatch.setattr(action, "apply", dies)
+
+    def kind_of(self, step_id: str) -> str:
+        """Return the kind of the newest job's step."""
+        return self.store.jobs(limit=1)[0].plan.step(step_id).kind
 
     def make(self, text: str) -> Job:
         done = self.run(self.job(self.plan(text)))

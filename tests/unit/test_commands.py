@@ -70,7 +70,8 @@ def test_only_commands_that_make_a_plan_take_a_dry_run() -> None:
 def test_usage_is_generated_from_the_fields() -> None:
     assert CREATE.usage == (
         "tenant create NAME --admin-email ADDRESS [--admin-name NAME] [--domain DOMAIN …] [--queues SHARES …]"
-        " [--max-resources GPUS] [--max-pods N] [--ports] [--port-start PORT] [--max-services N] [--dry-run]"
+        " [--max-resources GPUS] [--max-pods N] [--ports] [--port-start PORT] [--max-services N]"
+        " [--user ADDRESS:ROLE …] [--max-users N] [--max-apps N] [--dry-run]"
     )
     assert CATALOG["job retry"].usage == "job retry JOB"
     assert CATALOG["jobs"].usage == "jobs [TENANT] [--limit N]"

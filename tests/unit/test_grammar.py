@@ -56,6 +56,7 @@ def test_what_chat_clients_do_to_text_is_undone(text: str) -> None:
         ("show tenant acme", "did you mean /clearml tenant show?", "tenant show"),
         ("tenant", "after tenant comes create, ", "help tenant"),
         ("tenant creat acme", "did you mean /clearml tenant create?", "tenant create"),
+        ("tenant user ad acme bo@acme.example", "did you mean /clearml tenant user add?", "tenant user add"),
         ("job shwo 41", "did you mean /clearml job show?", "job show"),
         ("job rolback 41", "did you mean /clearml job rollback?", "job rollback"),
         ("aprovals", "did you mean /clearml approvals?", "approvals"),

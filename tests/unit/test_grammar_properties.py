@@ -59,6 +59,13 @@ _TENANT_FIELDS: Mapping[str, st.SearchStrategy[Any]] = {
     "max_pods": st.integers(1, 1000).map(str),
     "ports": st.booleans(),
     "max_services": st.integers(1, 500).map(str),
+    "users": st.lists(
+        st.tuples(st.from_regex(r"[a-z]{1,9}", fullmatch=True), st.sampled_from(["admin", "superuser", "annotator"])),
+        max_size=3,
+        unique_by=lambda user: user[0],
+    ).map(lambda users: [f"{local}@our-users.example:{role}" for local, role in users]),
+    "max_users": st.integers(1, 1000).map(str),
+    "max_apps": st.integers(0, 1000).map(str),
 }
 _NEEDED = {name: _TENANT_FIELDS[name] for name in ("name", "admin_email")}
 _TENANTS = st.fixed_dictionaries(
@@ -82,7 +89,32 @@ _FLEET: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
     "tenant export": st.fixed_dictionaries({}, optional={"names": st.lists(_LABELS, min_size=1, max_size=4)}),
     "tenant fix": st.fixed_dictionaries({"name": _LABELS}),
 }
+_ROLES = st.sampled_from(["admin", "superuser", "user", "annotator"])
+_SIZES = {
+    "max_resources": _GPUS,
+    "max_pods": st.integers(1, 1000).map(str),
+    "queues": _TENANT_FIELDS["queues"],
+    "max_apps": st.integers(0, 1000),
+}
+_CHANGES: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
+    "tenant resize": st.fixed_dictionaries({"name": _LABELS, "max_users": st.integers(1, 1000)}, optional=_SIZES)
+    | st.fixed_dictionaries({"name": _LABELS, "ports": st.booleans()}, optional=_SIZES)
+    | st.fixed_dictionaries(
+        {"name": _LABELS, "ports": st.just(True)},
+        optional={"port_start": st.integers(29_999, 32_767), "max_services": st.integers(1, 500)},
+    ),
+    "tenant domains add": st.fixed_dictionaries(
+        {"name": _LABELS, "domains": st.lists(_DOMAINS, min_size=1, max_size=4)}
+    ),
+    "tenant domains remove": st.fixed_dictionaries(
+        {"name": _LABELS, "domains": st.lists(_DOMAINS, min_size=1, max_size=4), "force": st.booleans()}
+    ),
+    "tenant user add": st.fixed_dictionaries({"name": _LABELS, "email": _EMAILS}, optional={"role": _ROLES}),
+    "tenant user remove": st.fixed_dictionaries({"name": _LABELS, "email": _EMAILS}),
+    "tenant user role": st.fixed_dictionaries({"name": _LABELS, "email": _EMAILS, "role": _ROLES}),
+}
 _ARGUMENTS: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
+    **_CHANGES,
     "tenant create": _TENANTS,
     **_FLEET,
     "ports": st.fixed_dictionaries({}, optional={"tenant": _LABELS, "max_services": st.integers(1, 500)}),

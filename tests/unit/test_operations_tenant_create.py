@@ -380,7 +380,10 @@ def test_a_company_that_is_not_ours_is_refused() -> None:
     assert answer.reason == "ClearML has a company acme already (c1), and not by this bot"
 
 
-@pytest.mark.parametrize("ours", [{"namespace_labels": OURS}, {"recorded": {"name": "acme"}}, {"made_by_job": 7}])
+@pytest.mark.parametrize(
+    "ours",
+    [{"namespace_labels": OURS}, {"recorded": {"name": "acme", "admin_email": "ana@acme.example"}}, {"made_by_job": 7}],
+)
 def test_a_company_that_is_ours_is_taken_up(ours: dict[str, Any]) -> None:
     """Any one trace of ours is enough: a namespace, a record, or a job that began."""
     draft(company_id="c1", **ours)

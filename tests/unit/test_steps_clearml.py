@@ -163,7 +163,7 @@ def test_domains_are_merged(clearml: ClearML, user_id: str) -> None:
     action, inputs = Domains(clearml), {"user_id": user_id, "domains": ["acme.example", "old.example"]}
     seen = action.observe(inputs)
     assert seen.presence is Presence.DIFFERS
-    assert seen.differences == {"domains": (["old.example"], ["old.example", "acme.example"])}
+    assert seen.differences == {"domains": (["old.example"], ["acme.example", "old.example"])}
     outputs = action.apply(inputs, RUN)
     assert clearml.domains(user_id) == ("old.example", "acme.example")
     assert presence(action, inputs) is Presence.PRESENT

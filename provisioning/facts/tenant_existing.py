@@ -1,0 +1,53 @@
+"""What commands on a recorded tenant decide by."""
+
+from typing import TYPE_CHECKING
+
+from commands.tenant_changes import TenantArgs, TenantDomains, TenantUser, TenantUserAdd
+from commands.tenants import TenantCreate
+from provisioning.facts.tenant_create import TenantCreateFacts
+from provisioning.operations.tenant_facts import ExistingTenant
+from provisioning.operations.tenant_merge import merged
+
+if TYPE_CHECKING:
+    from provisioning.clients.clearml import ClearML
+    from provisioning.store import Store
+
+
+class ExistingTenantFacts:
+    """Gathers what *command* on a recorded tenant decides by. Thread-safe."""
+
+    def __init__(self, command: str, *, world: TenantCreateFacts, clearml: "ClearML", store: "Store") -> None:
+        self.command = command
+        self._world = world
+        self._clearml = clearml
+        self._store = store
+
+    def gather(self, args: TenantArgs) -> ExistingTenant | None:
+        """Return the facts; None where no such tenant is recorded. Raises: ChatopsError."""
+        record = self._store.tenant(args.name)
+        if record is None:
+            return None
+        spec = TenantCreate.model_validate(record.request)
+        shall_be = merged(args, spec)
+        admin_user_id = str(record.outputs["admin_user"]["id"])
+        return ExistingTenant(
+            spec=spec,
+            company_id=str(record.outputs["company"]["id"]),
+            admin_user_id=admin_user_id,
+            world=self._world.look(shall_be if isinstance(shall_be, TenantCreate) else spec, email=_email(args, spec)),
+            users=self._users(admin_user_id) if isinstance(args, TenantUser) else (),
+        )
+
+    def _users(self, admin_user_id: str) -> tuple[tuple[str, str], ...]:
+        return tuple((user.email, user.role) for user in self._clearml.users(admin_user_id) if user.email)
+
+
+def _email(args: TenantArgs, spec: TenantCreate) -> str | None:
+    """Return the address to look for in other companies; None where they need not be looked at."""
+    match args:
+        case TenantUserAdd():
+            return args.email
+        case TenantDomains():
+            return spec.admin_email
+        case _:
+            return None
