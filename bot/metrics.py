@@ -9,6 +9,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from provisioning.clock import Clock
+from provisioning.history import step_key
 from provisioning.jobs import Job, JobState
 from provisioning.store import Store
 
@@ -59,8 +60,7 @@ class Metrics:
                 continue
             if self._is_new(job.id, (status.step_id, status.attempt, status.state.value)):
                 took = (status.finished_at - status.started_at).total_seconds()
-                # Steps of many nodes or tenants share the word before the colon: labels stay few.
-                step = status.step_id.partition(":")[0]
+                step = step_key(status.step_id)  # labels stay few
                 self._steps.labels(job.plan.operation, step, status.state.value).observe(max(0.0, took))
 
     def _is_new(self, job_id: str, end: tuple[str, int, str]) -> bool:

@@ -7,6 +7,7 @@ decision, an end) goes before what is on its way. Slack's limits are kept here a
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from slack_sdk import WebClient
@@ -15,6 +16,7 @@ from slack_sdk.errors import SlackApiError
 from bot.slack.pacing import Pace
 from bot.slack.render_job import Rendered, bare_message, job_message, moved_note, thread_note
 from provisioning.clock import Clock
+from provisioning.history import expected_durations
 from provisioning.jobs import Job, JobState, Place
 from provisioning.store import Change, Store
 
@@ -24,9 +26,12 @@ EVERY_S = 1.3  # between two updates of one message
 UPDATES = {"burst": 8, "per_minute": 42}  # chat.update is Tier 3: 50 a minute
 POSTS = {"burst": 2, "per_minute": 55}  # chat.postMessage: one a second in a channel
 FIRST_RETRY_S, LAST_RETRY_S = 2.0, 120.0
+TICK_S = 15.0  # so often the elapsed time of a step that runs is told anew
+HISTORY_S, HISTORY_JOBS = 60.0, 50
 MENDED_JOBS = 200  # how far back a restart looks for messages that are behind
 NOTE_TTL_S = 3600.0
 MOVING = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.ROLLING_BACK})
+TICKING = frozenset({JobState.RUNNING, JobState.ROLLING_BACK})
 NO_PLACE = frozenset({"channel_not_found", "is_archived", "not_in_channel", "restricted_action"})
 GONE = NO_PLACE | {"message_not_found", "cant_update_message", "edit_window_closed"}
 TOO_MUCH = frozenset({"invalid_blocks", "msg_too_long", "msg_blocks_too_long", "invalid_arguments"})
@@ -39,6 +44,7 @@ class _Due:
     at: float  # by the monotonic clock
     moving: bool  # nobody waits for this: more will come
     updates: bool  # it has a message
+    tick: bool = False  # nothing has changed but the time
 
 
 class LiveMessages:
@@ -57,6 +63,7 @@ class LiveMessages:
         self._failures: dict[str, int] = {}  # in a row
         self._updates = Pace(burst=UPDATES["burst"], per_minute=UPDATES["per_minute"])
         self._posts: dict[str, Pace] = {}  # by channel
+        self._history: dict[str, tuple[float, Mapping[str, float]]] = {}  # by operation
         self._held_until = 0.0  # Slack has asked to wait
         self._seen_version = -1
         self._wake = threading.Condition()
@@ -95,6 +102,8 @@ class LiveMessages:
     def _mark(self, job: Job, *, not_before: float) -> None:
         with self._wake:
             known = self._due.get(job.id)
+            if known is not None and known.tick:
+                known = None
             earliest = self._shown_at.get(job.id, -self._every_s) + self._every_s
             at = known.at if known is not None else max(earliest, not_before, time.monotonic())
             has_message = job.place is not None and job.place.ts is not None
@@ -131,9 +140,9 @@ class LiveMessages:
 
     def _show(self, job_id: str) -> None:
         job = self._store.job(job_id)
-        if job.place is None or job.shown_revision >= job.revision:
+        if job.place is None or (job.shown_revision >= job.revision and job.state not in TICKING):
             return
-        shown = job_message(job, self._clock.now())
+        shown = job_message(job, self._clock.now(), self._expected(job))
         try:
             place = self._put(job, job.place, shown)
         except SlackApiError as error:
@@ -229,8 +238,21 @@ class LiveMessages:
             self._shown_at[shown.id] = time.monotonic()
             if shown.state.is_final:
                 self._shown_at.pop(shown.id)
+            if shown.state in TICKING and not self._stopping:
+                at = time.monotonic() + TICK_S
+                self._due.setdefault(shown.id, _Due(at=at, moving=True, updates=True, tick=True))
         if after.revision > shown.revision:
             self.mark(after)
+
+    def _expected(self, job: Job) -> Mapping[str, float]:
+        """Return how long the steps of its operation took lately."""
+        operation, now = job.plan.operation, time.monotonic()
+        at, known = self._history.get(operation, (-HISTORY_S, {}))
+        if now - at >= HISTORY_S:
+            ended = self._store.jobs(states={JobState.SUCCEEDED}, limit=HISTORY_JOBS)
+            known = expected_durations(one for one in ended if one.plan.operation == operation)
+            self._history[operation] = (now, known)
+        return known
 
     def _again(self, job_id: str) -> None:
         """Try later, and ever later. At the end, not at all: the next start mends it."""

@@ -1,13 +1,16 @@
 """A job's one live message, from the approval card to the end. Pure: job → blocks and fallback text."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 from bot.slack import kit
 from bot.slack.kit import Block
 from bot.slack.mrkdwn import block, code, cut, cut_markup, date, duration, escape, user
 from policies.approvals import Approval
+from provisioning.history import step_key
 from provisioning.jobs import Failure, Job, JobState, StepState, StepStatus
 from provisioning.plan import Plan, Presence, Step
 from provisioning.reports import Attachment
@@ -20,6 +23,8 @@ DENY_FORM, APPROVE_FORM = "job_deny_form", "job_approve_form"
 STEP_SECTIONS = 20
 WARNING_SECTIONS = 4
 MOST_VOTES = 7
+LONG_S = 5.0  # what takes less needs no forecast
+NOTHING_EXPECTED: Mapping[str, float] = MappingProxyType({})
 SHOWN_DIFFERENCES = 3  # of a step, on the card; the details have more
 
 _INDENT = "\u2003\u2003"  # em spaces: Slack drops ordinary ones
@@ -61,8 +66,8 @@ class Rendered:
     attachments: tuple[Attachment, ...] = ()
 
 
-def job_message(job: Job, now: datetime) -> Rendered:
-    """Return the live message of *job* as it stands."""
+def job_message(job: Job, now: datetime, expected: Mapping[str, float] = NOTHING_EXPECTED) -> Rendered:
+    """Return the live message of *job* as it stands. *expected*: step key → seconds, from jobs before it."""
     icon, words = STATES[job.state]
     title, _, aim = job.plan.summary.partition(": ")
     if job.cancelled_by is not None and not job.state.is_final:
@@ -80,7 +85,7 @@ def job_message(job: Job, now: datetime) -> Rendered:
     if job.state is JobState.AWAITING_APPROVAL:
         blocks += plan_blocks(job.plan)
     else:
-        blocks += kit.sections([_progress_line(job, status, now) for status in job.steps], most=STEP_SECTIONS)
+        blocks += kit.sections([_progress_line(job, status, now, expected) for status in job.steps], most=STEP_SECTIONS)
     if job.failure is not None:
         blocks += failure_blocks(job.failure)
     blocks += _people(job)
@@ -185,11 +190,14 @@ def _plan_line(step: Step) -> str:
     return "\n".join(lines)
 
 
-def _progress_line(job: Job, status: StepStatus, now: datetime) -> str:
+def _progress_line(job: Job, status: StepStatus, now: datetime, expected: Mapping[str, float]) -> str:
     step = job.plan.step(status.step_id)
     line = f"{_RUNS[status.state]} {escape(cut(step.title, 300))}"
     if status.started_at is not None and status.state is not StepState.SKIPPED:
         line += f" · {duration(((status.finished_at or now) - status.started_at).total_seconds())}"
+    usual_s = expected.get(step_key(status.step_id), 0.0)
+    if usual_s >= LONG_S and status.state in {StepState.RUNNING, StepState.PENDING}:
+        line += f" of about {duration(usual_s)}" if status.started_at is not None else f" · about {duration(usual_s)}"
     if status.state is StepState.SKIPPED:
         line += " · already there"
     if status.note and status.state is StepState.RUNNING:
