@@ -18,6 +18,7 @@ from bot.slack.client import web_client
 from bot.slack.listeners import Listeners
 from bot.slack.offers import Offers
 from bot.slack.progress import LiveMessages
+from bot.slack.reminders import Reminders
 from provisioning.capacity.profiles import COUNT_LABEL
 from provisioning.errors import PermanentError
 
@@ -52,6 +53,12 @@ class Bot:
             listener_executor=ThreadPoolExecutor(slack.workers, thread_name_prefix="listener"),
         )
         self._live = LiveMessages(self._core.store, web_client(slack, waits=False), self._core.clock)
+        self._reminders = Reminders(
+            store=self._core.store,
+            people=self._core.people,
+            client=web_client(slack, waits=False),
+            clock=self._core.clock,
+        )
         Listeners(
             service=self._core.service,
             store=self._core.store,
@@ -87,6 +94,7 @@ class Bot:
         self._scheduler.add_job(self._core.service.sweep, "interval", seconds=SWEEP_S, id="sweep")
         self._scheduler.add_job(self._core.checkpoints.tick, "interval", seconds=SWEEP_S, id="checkpoints")
         self._scheduler.add_job(self._core.policy.refresh, "interval", seconds=POLICY_S, id="policy")
+        self._scheduler.add_job(self._reminders.tick, "interval", seconds=POLICY_S, id="reminders")
         self._scheduler.add_job(self._live.mend, "interval", seconds=SWEEP_S, id="mend")
         self._scheduler.add_job(self._core.sampler.tick, "interval", seconds=SWEEP_S, id="sample")
         if self._socket is not None:

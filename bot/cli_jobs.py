@@ -21,7 +21,7 @@ from commands import grammar
 from commands.audit import AuditArgs
 from commands.catalog import CATALOG
 from commands.grammar import HelpRequest, Invocation, UsageError
-from commands.jobs import JobArgs, JobsArgs
+from commands.jobs import JobArgs, JobReview, JobsArgs
 from policies.approvals import Actor, Refusal
 from provisioning.errors import ChatopsError
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bot.core import Core
     from bot.settings import Settings
     from provisioning.jobs import Job
+    from provisioning.pending import Pending
     from provisioning.plan import Plan
 
 REFUSED, USAGE, NOT_SET_UP = 1, 2, 3
@@ -97,10 +98,7 @@ def command(*first: str) -> Callable[[typer.Context], None]:
 def _vote(*, approve: bool) -> Callable[..., None]:
     def run(number: int, reason: str = "") -> None:
         with fenced(), _core() as core:
-            job = core.store.job_by_number(number)
-            if job is None:
-                _complain(f"there is no job {number}", "see clearml-chatops jobs")
-                raise typer.Exit(REFUSED)
+            job = _job_of(core, number)
             answer = core.service.vote(job.id, _actor(core), approve=approve, seen_digest=job.digest, reason=reason)
             _answer(answer)
 
@@ -129,15 +127,15 @@ def _run(core: "Core", invocation: Invocation, files: cli_files.Wanted, *, as_js
         case JobsArgs(tenant=tenant, limit=limit):
             _refuse(core.service.may(invocation, actor, None))
             _print_jobs(core.store.jobs(subject=tenant, limit=limit), as_json=as_json)
+        case JobReview(number=number, note=note):
+            _answer(core.service.review(_job_of(core, number).id, actor, note))
         case JobArgs(number=number):
             _job_command(core, invocation, actor, number, as_json=as_json)
         case AuditArgs():
             raise AssertionError("audit is a command group of its own")
         case _ if invocation.spec.name == "approvals":
-            from provisioning.jobs import JobState
-
             _refuse(core.service.may(invocation, actor, None))
-            _print_jobs(core.store.jobs(states={JobState.AWAITING_APPROVAL}), as_json=as_json)
+            _print_pending(core.service.pending(actor), as_json=as_json)
         case _ if invocation.spec.name == "whoami":
             typer.echo(
                 f"{actor.id}: {', '.join(sorted(actor.roles)) or 'no role: see the setting CLEARML_CHATOPS_ROLES'}"
@@ -183,10 +181,7 @@ def _request(core: "Core", invocation: Invocation, actor: Actor, *, as_json: boo
 
 
 def _job_command(core: "Core", invocation: Invocation, actor: Actor, number: int, *, as_json: bool) -> None:
-    job = core.store.job_by_number(number)
-    if job is None:
-        _complain(f"there is no job {number}", "see clearml-chatops jobs")
-        raise typer.Exit(REFUSED)
+    job = _job_of(core, number)
     match invocation.spec.name:
         case "job show":
             _refuse(core.service.may(invocation, actor, None))
@@ -243,11 +238,38 @@ def _print_job(job: "Job", *, as_json: bool) -> None:
     if as_json:
         typer.echo(job.model_dump_json())
         return
-    typer.echo(f"Job {job.number}: {job.plan.summary}: {job.state.value}, asked by {job.requester.name}: {job.command}")
+    asked_by = f"asked by {job.requester.name}: {job.command}"
+    typer.echo(f"Job {job.number}: {job.plan.summary}: {job.state.value}, {asked_by}{_badge(job)}")
     for status in job.steps:
         typer.echo(f"{status.state.value:>8}  {job.plan.step(status.step_id).title}")
     if job.failure is not None:
         _complain(job.failure.what, job.failure.next_action, job.failure.details)
+
+
+def _job_of(core: "Core", number: int) -> "Job":
+    job = core.store.job_by_number(number)
+    if job is None:
+        _complain(f"there is no job {number}", "see clearml-chatops jobs")
+        raise typer.Exit(REFUSED)
+    return job
+
+
+def _print_pending(found: "Pending", *, as_json: bool) -> None:
+    if as_json:
+        kinds = {"yours": found.yours, "to_review": found.to_review, "others": found.others, "own": found.own_glass}
+        typer.echo(json.dumps({kind: [job.model_dump(mode="json") for job in jobs] for kind, jobs in kinds.items()}))
+        return
+    if found.is_empty:
+        typer.echo("none")
+    for title, jobs in (
+        ("Waiting for you", found.yours),
+        ("To be reviewed", found.to_review),
+        ("Waiting for others", found.others),
+        ("Your broken glass, to be reviewed by others", found.own_glass),
+    ):
+        if jobs:
+            typer.echo(title)
+            _print_jobs(jobs, as_json=False)
 
 
 def _print_jobs(jobs: "tuple[Job, ...]", *, as_json: bool) -> None:
@@ -259,7 +281,13 @@ def _print_jobs(jobs: "tuple[Job, ...]", *, as_json: bool) -> None:
         typer.echo("none")
     for job in jobs:
         when, who = f"{job.created_at:%Y-%m-%d %H:%M}", f"{job.requester.name:<16}"
-        typer.echo(f"{job.number:>5}  {job.state.value:<17} {when}  {who} {job.plan.summary}")
+        typer.echo(f"{job.number:>5}  {job.state.value:<17} {when}  {who} {job.plan.summary}{_badge(job)}")
+
+
+def _badge(job: "Job") -> str:
+    if job.break_glass is None:
+        return ""
+    return "  [glass broken, " + ("reviewed]" if job.break_glass.is_reviewed else "not reviewed yet]")
 
 
 def _answer(answer: "Job | Refusal") -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from bot.slack.identity import Identity
 from policies.approvals import Actor
+from policies.explain import holders_of
 from policies.policy import Policy
 
 COMMAND_LINE = "os:"
@@ -31,3 +32,15 @@ class Everybody:
         """Return role or group → ids of Slack users and user groups, and ``os:NAME``."""
         groups = {name: frozenset(members) for name, members in self._policy().groups.items()}
         return {**groups, **self._roles}
+
+    def people_with(self, roles: frozenset[str]) -> frozenset[str]:
+        """Return the ids of the Slack users who hold one of *roles*, user groups opened. Raises: UnreachableError."""
+        if self._identity is None:
+            return frozenset()
+        found: set[str] = set()
+        for holder in holders_of(roles, self.holders()):
+            if holder.startswith("S"):
+                found |= self._identity.members(holder)
+            elif not holder.startswith(COMMAND_LINE):
+                found.add(holder)
+        return frozenset(found)

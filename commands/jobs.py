@@ -10,6 +10,14 @@ class JobArgs(CommandArgs):
     number: JobNumber = positional("JOB", "the job's number, as in 41")
 
 
+class JobReview(JobArgs):
+    """Broken glass, looked at afterwards."""
+
+    note: str = flag(
+        "TEXT", "what you found: everybody reads it, and the audit trail keeps it", min_length=3, max_length=500
+    )
+
+
 class JobsArgs(CommandArgs):
     """Which jobs to list."""
 
@@ -58,5 +66,17 @@ SPECS = (
         risk=Risk.CHANGE,
         examples=("job cancel 41",),
     ),
-    CommandSpec(name="approvals", args=NoArgs, summary="List the jobs that wait for approval", risk=Risk.READ),
+    CommandSpec(
+        name="job review",
+        args=JobReview,
+        summary="Say that you have reviewed a job that went ahead without approval",
+        risk=Risk.CHANGE,
+        examples=('job review 41 --note "the outage was real, and the change is fine"',),
+    ),
+    CommandSpec(
+        name="approvals",
+        args=NoArgs,
+        summary="List what waits for you: approvals, and broken glass to review; then what waits for others",
+        risk=Risk.READ,
+    ),
 )

@@ -146,6 +146,28 @@ def leave(job: Job, actor: Actor, now: datetime) -> Change | Refusal:
     return Change(job=with_fields(job, now, state=JobState.CANCELLED), event=person_event(job, actor, "job.left"))
 
 
+def review(job: Job, actor: Actor, note: str, now: datetime) -> Change | Refusal:
+    """Somebody else has looked at what went ahead without approval. The mark stays."""
+    glass = job.break_glass
+    if glass is None:
+        return Refusal(
+            reason=f"job {job.number} took the ordinary way: there is nothing to review",
+            next_action="/clearml approvals lists what is to be reviewed",
+        )
+    if actor.id == job.requester.id:
+        return Refusal(reason="you have broken the glass yourself", next_action="somebody else must review it")
+    if glass.reviewed_by is not None:
+        return Refusal(
+            reason=f"job {job.number} was reviewed by @{glass.reviewed_by.name} already",
+            next_action="/clearml approvals lists what is to be reviewed",
+        )
+    reviewed = glass.model_copy(update={"reviewed_by": actor, "reviewed_at": now, "note": note})
+    return Change(
+        job=with_fields(job, now, break_glass=reviewed),
+        event=person_event(job, actor, "glass.reviewed", rule=glass.rule, detail={"note": note}),
+    )
+
+
 def expire(job: Job, now: datetime) -> Change | None:
     """Nobody decided in time."""
     if job.state is not JobState.AWAITING_APPROVAL or job.approval is None or now < job.approval.expires_at:

@@ -14,3 +14,6 @@ class People(Protocol):
 
     def holders(self) -> Mapping[str, frozenset[str]]:
         """Return role or group → ids of Slack users and user groups, and ``os:NAME``."""
+
+    def people_with(self, roles: frozenset[str]) -> frozenset[str]:
+        """Return the ids of the Slack users who hold one of *roles*, user groups opened. Raises: UnreachableError."""

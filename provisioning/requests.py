@@ -245,8 +245,9 @@ class Requests:
             else None,
             lease_ttl_s=self._lease_ttl_s,
             check=lambda: self._check_free(plan.subject, instead_of),
+            extra=[_broken(decision.rule, actor, reason)] if broke_glass else [],
             event=Event(
-                action="job.glass_broken" if broke_glass else "job.requested",
+                action="job.requested",
                 actor=actor.id,
                 actor_name=actor.name,
                 rule=decision.rule,
@@ -312,3 +313,8 @@ class Requests:
                 detail={"command": invocation.text, **(detail or {})},
             )
         )
+
+
+def _broken(rule: str, actor: Actor, reason: str) -> Event:
+    detail = {"reason": reason}
+    return Event(action="glass.broken", actor=actor.id, actor_name=actor.name, rule=rule, detail=detail)

@@ -11,6 +11,7 @@ from provisioning.clock import Clock
 from provisioning.engine import Engine, Fate
 from provisioning.job_changes import is_untouched
 from provisioning.jobs import Failure, Job, JobState
+from provisioning.pending import Pending, pending_for
 from provisioning.planner import Planner
 from provisioning.requests import Answer, DryRun, NothingToDo, Requested, Requests
 from provisioning.reveals import Reveals
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "DryRun", "JobService", "NothingToDo", "Requested"]
 
 UNDER_WAY = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.ROLLING_BACK})
+MOST_PENDING = 200  # of each kind, the newest
 ALL = 100_000  # jobs: more than a store ever holds open
 
 Decision: TypeAlias = Callable[[Job, Actor, datetime], Change | Refusal]
@@ -126,6 +128,17 @@ class JobService:
     def leave(self, job_id: str, actor: Actor) -> Job | Refusal:
         """Close a failed job and keep what it did."""
         return self._command("job leave", job_id, actor, job_decisions.leave)
+
+    def review(self, job_id: str, actor: Actor, note: str) -> Job | Refusal:
+        """Note that somebody else has looked at a job that went ahead without approval."""
+        return self._command(
+            "job review", job_id, actor, lambda job, who, now: job_decisions.review(job, who, note, now)
+        )
+
+    def pending(self, actor: Actor) -> Pending:
+        """Return what waits, what *actor* can act on first."""
+        waiting = self._store.jobs(states={JobState.AWAITING_APPROVAL}, limit=MOST_PENDING)
+        return pending_for(actor, waiting, self._store.unreviewed(limit=MOST_PENDING))
 
     def cancel(self, job_id: str, actor: Actor) -> Job | Refusal:
         """Stop a job: at once where it has not begun; where it runs, at the next safe point. Then it has failed,

@@ -412,3 +412,7 @@ class FakePeople:
 
     def holders(self) -> Mapping[str, frozenset[str]]:
         return self.roles
+
+    def people_with(self, roles: frozenset[str]) -> frozenset[str]:
+        held = (ids for role, ids in self.roles.items() if role in roles)
+        return frozenset(one for ids in held for one in ids if not one.startswith("os:"))

@@ -9,11 +9,10 @@ from commands import grammar
 from commands.audit import AuditArgs
 from commands.catalog import CATALOG
 from commands.grammar import Invocation
-from commands.jobs import JobArgs, JobsArgs
+from commands.jobs import JobArgs, JobReview, JobsArgs
 from commands.spec import Risk
 from policies.approvals import Actor, Refusal
 from provisioning.audit_search import wanted_by
-from provisioning.jobs import JobState
 from provisioning.queries.base import Asked, Query
 from provisioning.service import DryRun, JobService, NothingToDo, Requested
 from provisioning.store import Store
@@ -33,7 +32,7 @@ class Answers:
             refused = self._service.may(invocation, actor, channel)
             return self._read(invocation, actor, channel) if refused is None else render_lists.refusal(refused)
         if isinstance(invocation.args, JobArgs):
-            return self._job_command(invocation.spec.name, invocation.args.number, actor)
+            return self._job_command(invocation.spec.name, invocation.args, actor)
         return self._request(invocation, actor, channel)
 
     def _read(self, invocation: Invocation, actor: Actor, channel: str) -> Rendered:
@@ -48,8 +47,7 @@ class Answers:
                 job = self._store.job_by_number(number)
                 return render_job.job_message(job, self._service.now()) if job else _no_such_job(number)
             case _ if invocation.spec.name == "approvals":
-                waiting = self._store.jobs(states={JobState.AWAITING_APPROVAL})
-                return render_lists.jobs(waiting, title="Waiting for approval", empty="Nothing waits for approval.")
+                return render_lists.pending(self._service.pending(actor))
             case _ if invocation.spec.name == "whoami":
                 return render_lists.whoami(actor)
             case _:
@@ -57,10 +55,16 @@ class Answers:
                 found = self._queries[invocation.spec.name].answer(invocation.args, asked)
                 return render_lists.refusal(found) if isinstance(found, Refusal) else render_report.message(found)
 
-    def _job_command(self, command: str, number: int, actor: Actor) -> Rendered:
+    def _job_command(self, command: str, args: JobArgs, actor: Actor) -> Rendered:
+        number = args.number
         job = self._store.job_by_number(number)
         if job is None:
             return _no_such_job(number)
+        if isinstance(args, JobReview):
+            reviewed = self._service.review(job.id, actor, args.note)
+            if isinstance(reviewed, Refusal):
+                return render_lists.refusal(reviewed)
+            return render_lists.notice(f"Job {number} is reviewed: everybody reads your note at its message.")
         action = {
             "job retry": self._service.retry,
             "job rollback": self._service.roll_back,

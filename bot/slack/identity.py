@@ -52,9 +52,10 @@ class Identity:
         if user_id in holders:
             return True
         groups = (holder for holder in sorted(holders) if holder.startswith("S"))
-        return any(user_id in self._members(group) for group in groups)
+        return any(user_id in self.members(group) for group in groups)
 
-    def _members(self, group: str) -> frozenset[str]:
+    def members(self, group: str) -> frozenset[str]:
+        """Return the ids of a user group's active members. Raises: UnreachableError."""
         return self._groups.get(group, lambda: self._client.usergroups_users_list(usergroup=group)["users"])
 
 

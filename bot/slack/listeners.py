@@ -190,7 +190,8 @@ class Listeners:
         if event.get("tab", "home") != "home":
             return
         user = str(event["user"])
-        view = home(self._people.actor(user), self._store.jobs(limit=HOME_JOBS))
+        actor = self._people.actor(user)
+        view = home(actor, self._store.jobs(limit=HOME_JOBS), self._service.pending(actor))
         self._client.views_publish(user_id=user, view=view)
 
     # -- shared ---------------------------------------------------------------------------------------------

@@ -53,6 +53,11 @@ def user(user_id: str, name: str = "") -> str:
     return f"<@{user_id}>" if user_id.isalnum() and user_id[:1] in "UW" else escape(name or user_id)
 
 
+def mention(some_id: str) -> str:
+    """Return what notifies a person or a user group, by an id that the policy's loader has checked."""
+    return f"<!subteam^{some_id}>" if some_id.startswith("S") and some_id.isalnum() else user(some_id)
+
+
 def date(moment: datetime, form: str = "{date_short_pretty} {time}") -> str:
     """Return *moment* in the reader's time zone; UTC where the client cannot."""
     return f"<!date^{int(moment.timestamp())}^{form}|{moment:%Y-%m-%d %H:%M} UTC>"

@@ -5,22 +5,23 @@ from collections.abc import Sequence
 from bot.slack import kit
 from bot.slack.kit import Block
 from bot.slack.mrkdwn import date, escape
-from bot.slack.render_job import STATES
+from bot.slack.render_job import STATES, badge
 from policies.approvals import Actor
 from provisioning.jobs import Job, JobState
+from provisioning.pending import Pending
 
 ROWS = 20
 
 
-def home(actor: Actor, jobs: Sequence[Job]) -> Block:
-    """Return the Home view of *actor* over the newest *jobs*."""
-    waiting = [job for job in jobs if job.state is JobState.AWAITING_APPROVAL and _may_decide(actor, job)]
+def home(actor: Actor, jobs: Sequence[Job], pending: Pending) -> Block:
+    """Return the Home view of *actor*: what is *pending* for them, then the newest *jobs*."""
     running = [job for job in jobs if job.state in {JobState.QUEUED, JobState.RUNNING, JobState.ROLLING_BACK}]
     mine = [job for job in jobs if job.requester.id == actor.id]
     roles = ", ".join(sorted(actor.roles)) or "no role: ask an admin for one"
     blocks = [kit.context(f"You have: *{escape(roles)}*")]
     for title, found, empty in (
-        ("Waiting for you", waiting, "Nothing waits for your approval."),
+        ("Waiting for you", pending.yours, "Nothing waits for your approval."),
+        ("To be reviewed", pending.to_review, "No broken glass is to be reviewed."),
         ("Running", running, "No job runs."),
         ("My requests", mine, "You have asked for nothing yet. Try `/clearml help`."),
     ):
@@ -29,11 +30,7 @@ def home(actor: Actor, jobs: Sequence[Job]) -> Block:
     return {"type": "home", "blocks": blocks}
 
 
-def _may_decide(actor: Actor, job: Job) -> bool:
-    return job.approval is not None and bool(job.approval.may_vote & actor.roles) and job.requester.id != actor.id
-
-
 def _line(job: Job) -> str:
     icon, words = STATES[job.state]
     where = f" in <#{job.place.channel}>" if job.place else ""
-    return f"{icon} *Job {job.number}* {escape(job.plan.summary)} · {words}{where} · {date(job.created_at)}"
+    return f"{icon} *Job {job.number}* {escape(job.plan.summary)} · {words}{where} · {date(job.created_at)}{badge(job)}"

@@ -11,7 +11,7 @@ from bot.slack.kit import Block
 from bot.slack.mrkdwn import block, code, cut, cut_markup, date, duration, escape, user
 from policies.approvals import Approval
 from provisioning.history import step_key
-from provisioning.jobs import Failure, Job, JobState, StepState, StepStatus
+from provisioning.jobs import BreakGlass, Failure, Job, JobState, StepState, StepStatus
 from provisioning.plan import Plan, Presence, Step
 from provisioning.reports import Attachment
 
@@ -66,6 +66,13 @@ class Rendered:
     attachments: tuple[Attachment, ...] = ()
 
 
+def badge(job: Job) -> str:
+    """Return the mark of a job that went ahead without approval, for wherever it is shown; else nothing."""
+    if job.break_glass is None:
+        return ""
+    return " · 🚨 *glass broken*, " + ("reviewed" if job.break_glass.is_reviewed else "not reviewed yet")
+
+
 def job_message(job: Job, now: datetime, expected: Mapping[str, float] = NOTHING_EXPECTED) -> Rendered:
     """Return the live message of *job* as it stands. *expected*: step key → seconds, from jobs before it."""
     icon, words = STATES[job.state]
@@ -77,7 +84,7 @@ def job_message(job: Job, now: datetime, expected: Mapping[str, float] = NOTHING
         *([kit.section(escape(aim))] if aim else []),
         kit.context(
             f"*Job {job.number}* {words} · asked by {user(job.requester.id, job.requester.name)}"
-            f" · {code('/clearml ' + job.command)}"
+            f" · {code('/clearml ' + job.command)}{badge(job)}"
         ),
     ]
     if job.reason:
@@ -91,6 +98,7 @@ def job_message(job: Job, now: datetime, expected: Mapping[str, float] = NOTHING
     blocks += _people(job)
     if buttons := _buttons(job):
         blocks.append(kit.actions(buttons, "job_buttons"))
+    words += badge(job).replace("*", "")
     return Rendered(cut_markup(f"Job {job.number}: {escape(job.plan.summary)} {words}", kit.TEXT_CHARS), blocks)
 
 
@@ -107,7 +115,7 @@ def plan_blocks(plan: Plan) -> list[Block]:
 def bare_message(job: Job) -> Rendered:
     """Return the shortest message with the same buttons, for when Slack refuses the whole one."""
     icon, words = STATES[job.state]
-    text = f"{icon} *Job {job.number}* {words}. See `/clearml job show {job.number}`."
+    text = f"{icon} *Job {job.number}* {words}{badge(job)}. See `/clearml job show {job.number}`."
     return Rendered(text, [kit.section(text), kit.actions(_buttons(job), "job_buttons")])
 
 
@@ -213,10 +221,20 @@ def _people(job: Job) -> list[Block]:
     ]
     if job.approval is not None and job.state is JobState.AWAITING_APPROVAL:
         lines.insert(0, _asks(job.approval, given=len(job.votes)))
+    if job.break_glass is not None:
+        lines.append(_glass(job.break_glass))
     if job.superseded_by:
         lines.append(f"asked again as {escape(job.superseded_by.replace('-', ' '))}")
     lines.append(f"plan {code(job.digest[:12])} · {date(job.updated_at)}")
     return [kit.context(*lines)]
+
+
+def _glass(glass: BreakGlass) -> str:
+    line = f"🚨 ran without approval by the rule {code(glass.rule)}"
+    if glass.reviewed_by is not None:
+        reviewer = user(glass.reviewed_by.id, glass.reviewed_by.name)
+        return f"{line}; reviewed by {reviewer}: {escape(cut(glass.note, 500))}"
+    return f"{line}; somebody else reviews it: `/clearml job review`"
 
 
 def _asks(approval: Approval, *, given: int) -> str:

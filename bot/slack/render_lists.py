@@ -5,14 +5,16 @@ from datetime import datetime
 from typing import Any
 
 from bot.slack import kit
+from bot.slack.kit import Block
 from bot.slack.mrkdwn import block, code, cut, cut_markup, date, escape, user
-from bot.slack.render_job import STATES, Rendered
+from bot.slack.render_job import STATES, Rendered, badge
 from commands.catalog import CATALOG
 from commands.grammar import COMMAND, HelpRequest, UsageError
 from commands.help import families
 from policies.approvals import Actor, Refusal
 from provisioning.errors import ChatopsError
-from provisioning.jobs import Job
+from provisioning.jobs import Job, JobState
+from provisioning.pending import Pending
 
 LIST_SECTIONS = 12
 
@@ -72,17 +74,45 @@ def jobs(found: Sequence[Job], *, title: str, empty: str) -> Rendered:
     """Return a list of jobs, newest first."""
     if not found:
         return notice(empty)
-    lines = []
-    for job in found:
-        icon, words = STATES[job.state]
-        lines.append(
-            f"{icon} *Job {job.number}* {words} · {escape(cut(job.plan.summary, 150))}"
-            f" · {user(job.requester.id, job.requester.name)} · {date(job.created_at)}"
-        )
     return Rendered(
         cut_markup(f"{escape(title)}: {len(found)}", kit.TEXT_CHARS),
-        [kit.header(title), *kit.sections(lines, most=LIST_SECTIONS)],
+        [kit.header(title), *kit.sections([job_line(job) for job in found], most=LIST_SECTIONS)],
     )
+
+
+def job_line(job: Job) -> str:
+    """Return a job in one line."""
+    icon, words = STATES[job.state]
+    return (
+        f"{icon} *Job {job.number}* {words} · {escape(cut(job.plan.summary, 150))}"
+        f" · {user(job.requester.id, job.requester.name)} · {date(job.created_at)}{badge(job)}"
+    )
+
+
+def pending(found: Pending) -> Rendered:
+    """Return what waits: what the reader can act on first, each with its buttons' place."""
+    if found.is_empty:
+        return notice("Nothing waits for approval, and there is no broken glass to review.")
+    blocks: list[Block] = []
+    for title, listed, hint in (
+        ("Waiting for you", found.yours, "Approve or deny on the card: `/clearml job show JOB` shows it here."),
+        ("To be reviewed", found.to_review, 'Look, then `/clearml job review JOB --note "…"`.'),
+        ("Waiting for others", found.others, ""),
+        ("Your broken glass, to be reviewed by others", found.own_glass, ""),
+    ):
+        if listed:
+            blocks += [kit.header(title), *kit.sections([_with_place(job) for job in listed], most=LIST_SECTIONS // 3)]
+            blocks += [kit.context(hint)] if hint else []
+    text = f"{len(found.yours)} wait for you, {len(found.to_review)} to review, {len(found.others)} wait for others"
+    return Rendered(text, blocks)
+
+
+def _with_place(job: Job) -> str:
+    where = f" · <#{job.place.channel}>" if job.place and job.place.channel[:1] in "CG" else ""
+    asks = ""
+    if job.state is JobState.AWAITING_APPROVAL and job.approval is not None:
+        asks = f" · needs {escape(job.approval.asks)} until {date(job.approval.expires_at)}"
+    return job_line(job) + where + asks
 
 
 def audit(rows: Sequence[Mapping[str, Any]], *, subject: str | None) -> Rendered:

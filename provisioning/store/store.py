@@ -106,6 +106,7 @@ class Store:
         approval: Approval | None,
         place: Place | None,
         event: Event,
+        extra: Sequence[Event] = (),
         policy: str = "",
         reason: str = "",
         break_glass: BreakGlass | None = None,
@@ -142,7 +143,8 @@ class Store:
             )
             _take_leases(self._db, leases, tenant=plan.subject, job=job.id, now=now, ttl_s=lease_ttl_s)
             self._put(job)
-            self._append(_of_job(event, job))
+            for one in (event, *extra):
+                self._append(_of_job(one, job))
         self._tell(job)
         return job
 
@@ -204,6 +206,15 @@ class Store:
         with self._lock:
             found = list(self._db.table("jobs").rows_where(where, values, order_by="number DESC", limit=limit))
         return tuple(Job.model_validate_json(row["body"]) for row in found)
+
+    def unreviewed(self, *, limit: int = 50) -> tuple[Job, ...]:
+        """Return the newest *limit* jobs that went ahead without approval and that nobody has reviewed."""
+        with self._lock:
+            found = self._db.execute(
+                f"SELECT body FROM jobs WHERE {schema.UNREVIEWED} AND state <> ? ORDER BY number DESC LIMIT ?",  # noqa: S608
+                [JobState.SUPERSEDED.value, limit],
+            ).fetchall()
+        return tuple(Job.model_validate_json(row[0]) for row in found)
 
     def on_change(self, callback: Callable[[Job], None]) -> None:
         """Call *callback* with every job that changed, after the commit, in the committing thread. Must be quick."""

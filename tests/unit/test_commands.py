@@ -89,7 +89,7 @@ def test_help_of_all_and_of_a_family() -> None:
     jobs = parse("help job")
     assert isinstance(jobs, HelpRequest)
     assert [line.partition(":")[0] for line in jobs.text.splitlines()] == [
-        f"/clearml job {verb}" for verb in ("show", "retry", "rollback", "leave", "cancel")
+        f"/clearml job {verb}" for verb in ("show", "retry", "rollback", "leave", "cancel", "review")
     ]
 
 
