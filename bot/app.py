@@ -15,12 +15,16 @@ from bot.http_edge import HttpEdge
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.slack.client import web_client
+from bot.slack.digest_posts import SlackPoster
 from bot.slack.listeners import Listeners
 from bot.slack.offers import Offers
 from bot.slack.progress import LiveMessages
 from bot.slack.reminders import Reminders
 from provisioning.capacity.profiles import COUNT_LABEL
+from provisioning.digests.compose import DigestComposer
+from provisioning.digests.desk import Desk
 from provisioning.errors import PermanentError
+from provisioning.store.digests import Digests
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +76,14 @@ class Bot:
                 }
             ),
         ).register(self._app)
+        self._desk = Desk(
+            digests=Digests(self._core.store),
+            composer=DigestComposer(store=self._core.store, queries=self._core.queries),
+            poster=SlackPoster(client),
+            measure=self._core.sampler.measuring.measure,
+            clock=self._core.clock,
+        )
+        self._core.sampler.taken = self._desk.watch
         self._scheduler = _scheduler()
         self._socket: SocketModeHandler | None = None
         self._http: HttpEdge | None = None
@@ -96,7 +108,8 @@ class Bot:
         self._scheduler.add_job(self._core.policy.refresh, "interval", seconds=POLICY_S, id="policy")
         self._scheduler.add_job(self._reminders.tick, "interval", seconds=POLICY_S, id="reminders")
         self._scheduler.add_job(self._live.mend, "interval", seconds=SWEEP_S, id="mend")
-        self._scheduler.add_job(self._core.sampler.tick, "interval", seconds=SWEEP_S, id="sample")
+        self._desk.start()
+        self._scheduler.add_job(self._report, "interval", seconds=SWEEP_S, id="reports")
         if self._socket is not None:
             self._socket.connect()
             self._scheduler.add_job(self._watch_socket, "interval", seconds=WATCHDOG_S, id="watchdog")
@@ -137,6 +150,11 @@ class Bot:
             },
             metrics=self._metrics.text,
         )
+
+    def _report(self) -> None:
+        """Post digests, then sample: a slot that is due turns into the alert itself, before a sample says it alone."""
+        self._desk.tick()
+        self._core.sampler.tick()
 
     def _watch_socket(self) -> None:
         """Connect anew where the client has lost its socket without noticing."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
@@ -37,6 +37,10 @@ class CommandArgs(BaseModel):
     def gpus(self) -> float:
         """Return how many GPUs are asked for, for policies; 0 where the command asks for none."""
         return 0.0
+
+    def asked_in(self, channel: str | None) -> Self:  # noqa: ARG002 - few commands mind
+        """Return the arguments as they are meant where they are asked: in *channel* (id), None outside Slack."""
+        return self
 
 
 class NoArgs(CommandArgs):

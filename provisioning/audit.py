@@ -115,6 +115,12 @@ def append(db: Database, event: Event, *, now: datetime, detail: JsonValue) -> b
     return True
 
 
+def head(db: Database) -> tuple[int, str]:
+    """Return the newest row's ``seq`` and hash: kept outside the file, it shows whether the tail was cut."""
+    last = db.execute(f"SELECT seq, hash FROM {TABLE} ORDER BY seq DESC LIMIT 1").fetchone()  # noqa: S608 - our own name
+    return (int(last[0]), str(last[1])) if last else (0, GENESIS)
+
+
 def drop_sealed(db: Database, last: int) -> None:
     """Delete the rows up to *last*, which a sealed segment holds. Nothing else may: the trigger is back at once."""
     db.execute("DROP TRIGGER audit_no_delete")

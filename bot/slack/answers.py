@@ -1,6 +1,7 @@
 """What a command that was understood is answered with. Knows nothing of how Slack delivers."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import assert_never
 
 from bot.slack import render_job, render_lists, render_report
@@ -28,6 +29,7 @@ class Answers:
 
     def answer(self, invocation: Invocation, actor: Actor, channel: str) -> Rendered | None:
         """Return the reply to who asked; None where the job's own message says it all."""
+        invocation = replace(invocation, args=invocation.args.asked_in(channel))
         if invocation.spec.risk is Risk.READ:
             refused = self._service.may(invocation, actor, channel)
             return self._read(invocation, actor, channel) if refused is None else render_lists.refusal(refused)

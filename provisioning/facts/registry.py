@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from commands.spec import CommandArgs
 from provisioning.clients.interfaces import ClusterReads, HelmReads
 from provisioning.configuration import Provisioning
+from provisioning.facts.digests import DigestFactsSource
 from provisioning.facts.tenant_create import TenantCreateFacts
 from provisioning.facts.tenant_existing import ExistingTenantFacts
 from provisioning.facts.tenant_fix import TenantFixFacts
@@ -57,7 +58,14 @@ class FactsGatherer:
         existing = [
             ExistingTenantFacts(command, world=tenant_create, clearml=clearml, store=store) for command in ON_TENANTS
         ]
-        every: tuple[Facts, ...] = (tenant_create, TenantFixFacts(tenant_create, store), tenant_import, *existing)
+        digests = (DigestFactsSource(f"digest {verb}", store) for verb in ("add", "remove", "pause", "resume", "run"))
+        every: tuple[Facts, ...] = (
+            tenant_create,
+            TenantFixFacts(tenant_create, store),
+            tenant_import,
+            *existing,
+            *digests,
+        )
         self._facts: Mapping[str, Facts] = {facts.command: facts for facts in every}
 
     def gather(self, operation: str, args: CommandArgs) -> Any:

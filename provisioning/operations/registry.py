@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from provisioning.operations.base import Operation
+from provisioning.operations.digests import AddDigest, PauseDigest, RemoveDigest, ResumeDigest, RunDigest
 from provisioning.operations.tenant_create import CreateTenant
 from provisioning.operations.tenant_fix import FixTenant
 from provisioning.operations.tenant_import import ImportTenant
@@ -20,6 +21,11 @@ _ALL: tuple[Operation, ...] = (
     AddUser(),
     RemoveUser(),
     ChangeRole(),
+    AddDigest(),
+    RemoveDigest(),
+    PauseDigest(),
+    ResumeDigest(),
+    RunDigest(),
 )
 
 OPERATIONS: Mapping[str, Operation] = MappingProxyType({operation.command: operation for operation in _ALL})

@@ -9,6 +9,7 @@ from provisioning.configuration import Provisioning
 from provisioning.fleet.reader import FleetReader
 from provisioning.queries.base import Query
 from provisioning.queries.capacity import CapacityQuery
+from provisioning.queries.digest_list import DigestList
 from provisioning.queries.node_mig_status import NodeMigStatusQuery
 from provisioning.queries.policy import ExplainPolicy, ShowPolicy
 from provisioning.queries.ports import Ports
@@ -57,6 +58,7 @@ def build_queries(sources: Sources) -> Mapping[str, Query]:
         Ports(sources),
         NodeMigStatusQuery(sources.cluster, sources.smi),
         Trends(sources),
+        DigestList(sources),
         TenantListQuery(fleet),
         TenantShowQuery(fleet, sources.planner, sources.store),
         TenantExportQuery(sources.store),

@@ -11,6 +11,7 @@ from provisioning.steps.account_steps import CompanySettings, Users
 from provisioning.steps.adopted_release import AdoptedRelease
 from provisioning.steps.base import StepAction
 from provisioning.steps.clearml_steps import AdminUser, AgentCredentials, Company, Domains, Queues
+from provisioning.steps.digest_steps import KeepDigest, RunDigestNow
 from provisioning.steps.helm_steps import HelmRelease
 from provisioning.steps.kubernetes_steps import Namespace, NetworkPolicies
 from provisioning.steps.spec_steps import ForgetSpec, RecordSpec
@@ -45,6 +46,8 @@ def build_actions(
         AdoptedRelease(helm),
         RecordSpec(store, clock),
         ForgetSpec(store),
+        KeepDigest(store, clock),
+        RunDigestNow(store, clock),
         HelmRelease(helm, charts={"agent": configuration.agent.chart}, secrets=secrets),
     )
     return {action.kind: action for action in actions}

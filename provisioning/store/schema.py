@@ -4,7 +4,7 @@ from sqlite_utils import Database, Migrations
 
 from provisioning import audit, audit_search
 from provisioning.errors import PermanentError
-from provisioning.store import checkpoints, policy_versions, samples
+from provisioning.store import checkpoints, digests, policy_versions, samples
 
 MIGRATIONS = Migrations("clearml-chatops")
 
@@ -81,6 +81,11 @@ UNREVIEWED = (
 @MIGRATIONS(name="0009_unreviewed")
 def _unreviewed(db: Database) -> None:
     db.execute(f"CREATE INDEX jobs_unreviewed ON jobs (number) WHERE {UNREVIEWED}")
+
+
+@MIGRATIONS(name="0009_digests")
+def _digests(db: Database) -> None:
+    digests.create_tables(db)
 
 
 def migrate(db: Database) -> None:

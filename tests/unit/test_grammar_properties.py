@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from commands.catalog import CATALOG
 from commands.grammar import MAX_TEXT, HelpRequest, How, Invocation, UsageError, build, parse, render
+from commands.measures import MEASURES
 from commands.spec import flag_of
 
 _FLAGS = sorted(
@@ -113,6 +114,18 @@ _CHANGES: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
     "tenant user remove": st.fixed_dictionaries({"name": _LABELS, "email": _EMAILS}),
     "tenant user role": st.fixed_dictionaries({"name": _LABELS, "email": _EMAILS, "role": _ROLES}),
 }
+_DIGESTS = st.fixed_dictionaries(
+    {"name": _LABELS},
+    optional={
+        "channel": st.from_regex(r"C[A-Z0-9]{8}", fullmatch=True),
+        "include": st.lists(st.sampled_from(["capacity", "ports", "audit"]), min_size=1, unique=True),
+        "alert": st.sampled_from(["ports.free<50", "tenants >= 10.5", "jobs.failed above 0"]),
+    },
+).flatmap(
+    lambda fields: st.sampled_from(
+        [{"at": "weekdays 09:00 Europe/Berlin"}, {"at": "hourly"}, {"cron": "*/15 8-18 * * mon-fri Asia/Tokyo"}]
+    ).map(lambda when: fields | when)
+)
 _ARGUMENTS: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
     **_CHANGES,
     "tenant create": _TENANTS,
@@ -120,6 +133,12 @@ _ARGUMENTS: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
     "ports": st.fixed_dictionaries({}, optional={"tenant": _LABELS, "max_services": st.integers(1, 500)}),
     "jobs": _LISTS,
     "audit": _LISTS,
+    "trends": st.fixed_dictionaries(
+        {}, optional={"measures": st.lists(st.sampled_from(sorted(MEASURES)), unique=True), "days": st.integers(1, 400)}
+    ),
+    "digest add": _DIGESTS,
+    "digest list": st.just({}),
+    **{f"digest {verb}": st.fixed_dictionaries({"name": _LABELS}) for verb in ("remove", "pause", "resume", "run")},
     "approvals": st.just({}),
     "whoami": st.just({}),
     "policy explain": st.fixed_dictionaries(

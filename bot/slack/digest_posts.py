@@ -1,0 +1,52 @@
+"""Digests into channels: one message, its pictures in its thread."""
+
+import logging
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+
+from bot.slack import render_report, uploads
+from provisioning.errors import ChatopsError, PermanentError, TemporaryError
+from provisioning.reports import Report
+
+log = logging.getLogger(__name__)
+
+_NEVER = {
+    "not_in_channel": "invite the bot to the channel",
+    "channel_not_found": "invite the bot to the channel, or give the digest another one",
+    "is_archived": "give the digest another channel",
+    "restricted_action": "ask an admin of the workspace to let apps post there",
+}
+
+
+class SlackPoster:
+    """Sends reports to channels. Thread-safe."""
+
+    def __init__(self, client: WebClient) -> None:
+        self._client = client
+
+    def post(self, channel: str, report: Report) -> str:
+        """Return the message's ts. Raises: PermanentError where the channel cannot have it, TemporaryError."""
+        shown = render_report.message(report)
+        try:
+            answer = self._client.chat_postMessage(
+                channel=channel, text=shown.text, blocks=shown.blocks, unfurl_links=False
+            )
+        except SlackApiError as error:
+            said = str(error.response.get("error"))
+            if said in _NEVER:
+                raise PermanentError(f"posting in {channel}: {said}", next_action=_NEVER[said]) from error
+            raise TemporaryError(f"posting in {channel}: {said}", next_action="the bot tries again") from error
+        except OSError as error:
+            raise TemporaryError(
+                f"posting in {channel}: Slack cannot be reached ({type(error).__name__})",
+                next_action="the bot tries again",
+            ) from error
+        return str(answer["ts"])
+
+    def illustrate(self, channel: str, ts: str, report: Report) -> None:
+        """Put the report's pictures into the message's thread. Where that fails the message says all in words."""
+        try:
+            uploads.to_conversation(self._client, report.attachments, channel=channel, thread_ts=ts)
+        except (ChatopsError, OSError) as error:
+            log.warning("the pictures of a digest were not posted: %s", error)

@@ -1,0 +1,137 @@
+"""What changing a digest plans: one step that keeps another definition, or none, or owes a post. Pure."""
+
+from dataclasses import dataclass
+
+from commands.digests import DigestAdd, DigestArgs
+from policies.approvals import Refusal
+from provisioning.digests.digest import Digest
+from provisioning.operations.base import Draft
+from provisioning.plan import Step
+
+MOST = 50  # digests
+
+
+@dataclass(frozen=True, kw_only=True)
+class DigestFacts:
+    """The digest of that name, and how many there are."""
+
+    found: Digest | None
+    count: int
+
+
+class AddDigest:
+    """``digest add``: the digest is there, with this shape."""
+
+    command = "digest add"
+    args = DigestAdd
+
+    def draft(self, args: DigestAdd, facts: DigestFacts) -> Draft | Refusal:
+        if args.channel is None:
+            return Refusal(
+                reason="a digest needs a channel, and this was not asked in one",
+                next_action="name it with --channel and its id, as in C0123456789",
+            )
+        if facts.found is None and facts.count >= MOST:
+            return Refusal(
+                reason=f"there are {facts.count} digests already, and {MOST} are the most",
+                next_action="remove one with digest remove; see digest list",
+            )
+        schedule = args.schedule
+        wanted = Digest(
+            name=args.name,
+            cron=schedule.cron,
+            zone=schedule.zone,
+            channel=args.channel,
+            include=tuple(dict.fromkeys(args.include)),
+            alert=args.alert,
+            clear=args.ends,
+        )
+        watched = f"; alert at {wanted.alert}, over at {wanted.clear}" if wanted.alert else ""
+        return _draft(
+            wanted.name,
+            f"Post digest {wanted.name}: {args.at or wanted.cron} ({wanted.schedule}) in {wanted.channel}, with"
+            f" {', '.join(wanted.include)}{watched}",
+            _keep(f"Keep digest {wanted.name}", wanted.name, wanted, facts.found),
+        )
+
+
+class RemoveDigest:
+    """``digest remove``: the digest is gone."""
+
+    command = "digest remove"
+    args = DigestArgs
+
+    def draft(self, args: DigestArgs, facts: DigestFacts) -> Draft | Refusal:
+        if facts.found is None:
+            return _unknown(args.name)
+        step = _keep(f"Forget digest {args.name}", args.name, None, facts.found)
+        return _draft(args.name, f"End digest {args.name}: it is posted no more", step)
+
+
+class PauseDigest:
+    """``digest pause``: no slot of it is posted."""
+
+    command = "digest pause"
+    args = DigestArgs
+
+    def draft(self, args: DigestArgs, facts: DigestFacts) -> Draft | Refusal:
+        if facts.found is None:
+            return _unknown(args.name)
+        wanted = facts.found.model_copy(update={"paused": True})
+        step = _keep(f"Pause digest {args.name}", args.name, wanted, facts.found)
+        return _draft(args.name, f"Pause digest {args.name}: it is kept, and neither posts nor alerts", step)
+
+
+class ResumeDigest:
+    """``digest resume``: its next slot is posted."""
+
+    command = "digest resume"
+    args = DigestArgs
+
+    def draft(self, args: DigestArgs, facts: DigestFacts) -> Draft | Refusal:
+        if facts.found is None:
+            return _unknown(args.name)
+        wanted = facts.found.model_copy(update={"paused": False})
+        step = _keep(f"Resume digest {args.name}", args.name, wanted, facts.found)
+        return _draft(args.name, f"Resume digest {args.name}: slots that it missed stay missed", step)
+
+
+class RunDigest:
+    """``digest run``: it is posted now."""
+
+    command = "digest run"
+    args = DigestArgs
+
+    def draft(self, args: DigestArgs, facts: DigestFacts) -> Draft | Refusal:
+        if facts.found is None:
+            return _unknown(args.name)
+        step = Step(
+            id="post",
+            kind="digest.run",
+            title=f"Post digest {args.name} in {facts.found.channel}",
+            inputs={"name": args.name},
+            undo="a message that was posted stays",
+        )
+        return _draft(args.name, f"Post digest {args.name} now", step)
+
+
+def _draft(name: str, summary: str, step: Step) -> Draft:
+    return Draft(subject=DigestArgs(name=name).subject, summary=summary, steps=(step,))
+
+
+def _keep(title: str, name: str, wanted: Digest | None, found: Digest | None) -> Step:
+    return Step(
+        id="digest",
+        kind="digest.keep",
+        title=title,
+        inputs={"name": name, "wanted": _json(wanted), "before": _json(found)},
+        undo="what was kept before is kept again",
+    )
+
+
+def _json(digest: Digest | None) -> dict[str, object] | None:
+    return None if digest is None else digest.model_dump(mode="json")
+
+
+def _unknown(name: str) -> Refusal:
+    return Refusal(reason=f"there is no digest {name}", next_action="see digest list")
