@@ -14,6 +14,7 @@ class Faults:
         clearml, workspace = world.clearml, world.workspace
         self._plain: dict[str, Callable[[], Any]] = {
             "kill_bot": world.kill_bot,
+            "stop_bot": world.stop_bot,
             "start_bot": world.start_bot,
             "cordon_nodes": lambda: world.cordon_nodes(unschedulable=True),
             "uncordon_nodes": lambda: world.cordon_nodes(unschedulable=False),

@@ -44,6 +44,7 @@ Progress = Callable[[str], None]
 
 CHARTS = Path(__file__).parent / "charts"
 BOT_READY_S = 60.0
+BOT_DRAIN_S = 45.0
 
 
 class WorldError(Exception):
@@ -202,6 +203,11 @@ class World:
         except SandboxError:
             return False
         return True
+
+    def stop_bot(self) -> None:
+        """Ask the bot to end, as Kubernetes does, and wait until it has."""
+        if self._bot is not None:
+            self._bot.stop(grace_s=BOT_DRAIN_S)
 
     def kill_bot(self) -> None:
         """``kill -9`` the bot's process alone."""
