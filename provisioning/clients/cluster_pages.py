@@ -9,12 +9,17 @@ TIMEOUTS = (5.0, 60.0)  # to connect, to read, in seconds
 PAGE_SIZE = 500
 
 
-def pages(ask: Callable[..., Any], *arguments: str, page_size: int = PAGE_SIZE, **more: Any) -> Iterator[Any]:
+def pages(ask: Callable[..., Any], *arguments: str, page_size: int | None = None, **more: Any) -> Iterator[Any]:
     """Yield every item of a list call of the client (``list_node``), one page in memory at a time."""
     token: str | None = None
     while True:
         answer = ask(
-            *arguments, limit=page_size, _continue=token, _request_timeout=TIMEOUTS, _preload_content=False, **more
+            *arguments,
+            limit=page_size or PAGE_SIZE,
+            _continue=token,
+            _request_timeout=TIMEOUTS,
+            _preload_content=False,
+            **more,
         )
         page = json.loads(answer.data)
         yield from page.get("items") or ()
