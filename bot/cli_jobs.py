@@ -230,6 +230,8 @@ def _print_plan(plan: "Plan", headline: str, *, as_json: bool) -> None:
     for step in plan.steps:
         mark = {"absent": "+", "differs": "~", "present": "="}[step.found.presence.value]
         typer.echo(f"  {mark} {step.title}" + (f"  ({step.found.detail})" if step.found.detail else ""))
+    for line in plan.admission.lines if plan.admission else ():
+        typer.echo(f"  {' ' if plan.admission and plan.admission.fits else '!'} {line}")
     for warning in plan.warnings:
         typer.echo(f"  ! {warning}")
 

@@ -9,17 +9,22 @@ from commands.spec import Risk
 from policies.approvals import Actor
 from policies.policy import Rule
 
+_YES_NO = {True: "yes", False: "no"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class BlastRadius:
     """How much a plan does: its steps that destroy, its steps with something to do, the GPUs asked for.
 
-    None: not known before planning. Rules that ask for it then match perhaps.
+    ``overcommit`` is everyone's full quota over the GPUs there are, ``lacks_room`` whether what is asked for does
+    not surely fit now. None: not known before planning. Rules that ask for it then match perhaps.
     """
 
     destroys: int | None = 0
     changes: int | None = 0
     gpus: float = 0.0
+    overcommit: float | None = 0.0
+    lacks_room: bool | None = False
 
     @property
     def is_planned(self) -> bool:
@@ -27,7 +32,7 @@ class BlastRadius:
 
     @classmethod
     def before_planning(cls, gpus: float) -> "BlastRadius":
-        return cls(destroys=None, changes=None, gpus=gpus)
+        return cls(destroys=None, changes=None, gpus=gpus, overcommit=None, lacks_room=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +105,16 @@ def _checks(rule: Rule, request: PolicyRequest) -> Iterator[Check]:
         yield _over("changes_over", rule.changes_over, request.blast.changes)
     if rule.gpus_over is not None:
         yield _over("gpus_over", rule.gpus_over, request.blast.gpus)
+    if rule.overcommit_over is not None:
+        yield _over("overcommit_over", rule.overcommit_over, request.blast.overcommit)
+    if rule.lacks_room is not None:
+        lacks = request.blast.lacks_room
+        yield Check(
+            condition="lacks_room",
+            wanted=_YES_NO[rule.lacks_room],
+            found="not known before planning" if lacks is None else _YES_NO[lacks],
+            holds=None if lacks is None else lacks is rule.lacks_room,
+        )
 
 
 def _pattern(condition: str, patterns: Iterable[str], found: str) -> Check:
@@ -116,10 +131,10 @@ def _any_of(condition: str, wanted: Iterable[str], found: Iterable[str]) -> Chec
     )
 
 
-def _over(condition: str, limit: int, found: float | None) -> Check:
+def _over(condition: str, limit: float, found: float | None) -> Check:
     return Check(
         condition=condition,
-        wanted=f"more than {limit}",
+        wanted=f"more than {limit:g}",
         found="not known before planning" if found is None else f"{found:g}",
         holds=None if found is None else found > limit,
     )

@@ -84,6 +84,7 @@ _Channel = Annotated[str, AfterValidator(_channel)]
 _Person = Annotated[str, AfterValidator(_person)]
 _Pattern = Annotated[str, Field(min_length=1, max_length=100)]
 _Over = Annotated[int, Field(ge=0, le=10_000)]
+_Ratio = Annotated[float, Field(ge=0, le=1000)]
 _Hours = Annotated[float, Field(gt=0, le=24 * 30, allow_inf_nan=False)]
 Role = Annotated[str, AfterValidator(_role)]  # a role, or the name of a group
 
@@ -140,6 +141,8 @@ class Rule(BaseModel):
     destroys_over: _Over | None = None  # the plan has more steps that destroy than this
     changes_over: _Over | None = None  # the plan has more steps with something to do than this
     gpus_over: _Over | None = None  # more GPUs than this are asked for
+    overcommit_over: _Ratio | None = None  # everyone's full quota is more than this many times the GPUs there are
+    lacks_room: bool | None = None  # what is asked for does not surely fit on the GPUs now
     effect: Literal["allow", "deny", "approve"]
     reason: str = Field(default="", max_length=500)  # for deny: why, and what to do next
     approvals: Approvals | None = None  # for approve

@@ -19,4 +19,11 @@ def radius_of(plan: Plan) -> BlastRadius:
         gpus = CATALOG[plan.operation].args.model_validate(plan.request).gpus
     except ValidationError:
         gpus = math.inf
-    return BlastRadius(destroys=sum(step.destroys for step in due), changes=len(due), gpus=gpus)
+    promised = plan.admission
+    return BlastRadius(
+        destroys=sum(step.destroys for step in due),
+        changes=len(due),
+        gpus=gpus,
+        overcommit=0.0 if promised is None or promised.overcommit is None else promised.overcommit,
+        lacks_room=promised is not None and promised.fits is not True,
+    )

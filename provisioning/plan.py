@@ -60,11 +60,22 @@ class Step(BaseModel):
         return self.found.presence is Presence.PRESENT
 
 
+class Admission(BaseModel):
+    """Whether what a plan promises fits on the GPUs, as it was when it was planned. ``lines`` are for people."""
+
+    model_config = ConfigDict(frozen=True)
+
+    fits: bool | None  # now; None: it depends on places that are not known
+    overcommit: float | None  # everyone's full quota over the GPUs there are; None where there are none
+    lines: tuple[str, ...] = ()
+
+
 class Plan(BaseModel):
     """What an operation would do, in the order it would do it.
 
     ``request`` is the validated argument model of the command as JSON: with it the same operation can plan
-    again (operations.registry). ``warnings`` are for the approver.
+    again (operations.registry). ``warnings`` are for the approver; so is ``admission``, which the digest leaves
+    out: pods come and go, and no approval must be void for that.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -75,6 +86,7 @@ class Plan(BaseModel):
     request: dict[str, JsonValue]
     steps: tuple[Step, ...]
     warnings: tuple[str, ...] = ()
+    admission: Admission | None = None
 
     @model_validator(mode="after")
     def _steps_are_a_dag_in_order(self) -> "Plan":
@@ -94,8 +106,9 @@ class Plan(BaseModel):
 
     @property
     def digest(self) -> str:
-        """Return the SHA-256 of the canonical JSON, 64 hex digits."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        """Return the SHA-256 of the canonical JSON without what is of the moment, 64 hex digits."""
+        lasting = self.model_dump(mode="json", exclude={"admission"})
+        canonical = json.dumps(lasting, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def step(self, step_id: str) -> Step:

@@ -58,6 +58,7 @@ class Planner:
             request=args.model_dump(mode="json", exclude_unset=True),
             steps=tuple(step.model_copy(update={"found": found[step.id]}) for step in drafted.steps),
             warnings=drafted.warnings,
+            admission=drafted.admission,
         )
 
     def replan(self, plan: Plan) -> "Plan | Refusal":

@@ -107,6 +107,9 @@ def plan_blocks(plan: Plan) -> list[Block]:
     changes = sum(not step.is_noop for step in plan.steps)
     blocks = [kit.section(f"*The plan*: {changes} of {len(plan.steps)} steps have something to do")]
     blocks += kit.sections([_plan_line(step) for step in plan.steps], most=STEP_SECTIONS)
+    if plan.admission is not None and plan.admission.lines:
+        mark = "📊" if plan.admission.fits else "⚠️"
+        blocks += kit.sections([f"{mark} {escape(line)}" for line in plan.admission.lines], most=1)
     if plan.warnings:
         blocks += kit.sections([f"⚠️ {escape(warning)}" for warning in plan.warnings], most=WARNING_SECTIONS)
     return blocks

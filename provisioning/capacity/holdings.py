@@ -5,10 +5,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
+from commands.tenants import TenantCreate
 from provisioning.capacity.inventory import WHOLE, Supply
 from provisioning.capacity.profiles import GpuModel
 from provisioning.clients.cluster_objects import GpuUsage, WaitingPod
+
+if TYPE_CHECKING:
+    from provisioning.store.tenants import TenantRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +71,11 @@ def holdings(usage: GpuUsage, supplies: Iterable[Supply], limits: Mapping[str, D
         for name in {*found, *limits}
     ]
     return tuple(sorted(every, key=lambda one: (-one.gpus, -len(one.waiting), one.namespace)))
+
+
+def limits_of(tenants: "Iterable[TenantRecord]") -> dict[str, Decimal]:
+    """Return each recorded tenant's maxResources, in GPUs."""
+    return {one.name: TenantCreate.model_validate(one.request).max_resources for one in tenants}
 
 
 def overcommit(supplies: Iterable[Supply], limits: Mapping[str, Decimal]) -> Overcommit:

@@ -5,7 +5,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from commands.tenants import TenantCreate
+from provisioning.capacity.holdings import limits_of
+from provisioning.capacity.inventory import take_stock
 from provisioning.capacity.profiles import COUNT_LABEL, RESOURCE_PREFIX, identify
+from provisioning.capacity.view import View, look
 from provisioning.clients.cluster_objects import Node
 from provisioning.clients.helm_releases import Release
 from provisioning.clients.interfaces import ClusterReads, HelmReads
@@ -49,11 +52,12 @@ class TenantCreateFacts:
 
     def gather(self, args: TenantCreate) -> TenantFacts:
         """Return the facts. Raises: ChatopsError."""
-        return self.look(args, email=args.admin_email)
+        return self.look(args, email=args.admin_email, gpus=True)
 
-    def look(self, args: TenantCreate, *, email: str | None) -> TenantFacts:
+    def look(self, args: TenantCreate, *, email: str | None, gpus: bool = False) -> TenantFacts:
         """Return the facts. *email* is looked for in the other companies; None: those are not looked at.
 
+        *gpus* says whether to look at who uses them, which takes seconds in a large cluster.
         Raises: ChatopsError.
         """
         configuration, cluster = self._configuration, self._cluster
@@ -67,7 +71,8 @@ class TenantCreateFacts:
             nodes = pool.submit(cluster.nodes)
             claims = pool.submit(self._ports, args)
             release = pool.submit(self._helm.release, args.name, configuration.agent.release)
-            _first_error(chart, values, others, namespace, redis, nodes, claims, release)
+            seen = pool.submit(self._gpus) if gpus and args.queues != "none" else None
+            _first_error(chart, values, others, namespace, redis, nodes, claims, release, *([seen] if seen else []))
         found: OtherCompanies = others.result()
         ports = claims.result()
         space, (chart_name, chart_version) = namespace.result(), chart.result()
@@ -86,6 +91,8 @@ class TenantCreateFacts:
             redis_namespace_exists=redis.result() is not None,
             mig_nodes=mig_nodes(nodes.result()),
             release=agent_release(release.result()),
+            gpus=None if seen is None else seen.result(),
+            limits=limits_of(self._store.tenants()),
             leased=own_lease(self._store.leases(), args.name),
             held=held_lease(self._store.leases(), args.name),
             taken_ports=ports.ranges_of_others(args.name) if ports else (),
@@ -105,6 +112,10 @@ class TenantCreateFacts:
 
     def _ports(self, args: TenantCreate) -> PortClaims | None:
         return self._survey.look() if args.ports else None
+
+    def _gpus(self) -> View:
+        usage = self._cluster.gpu_usage()
+        return look(take_stock(self._cluster.gpu_nodes(), usage), usage, {})
 
 
 def mig_nodes(nodes: Iterable[Node]) -> tuple[MigNodes, ...]:

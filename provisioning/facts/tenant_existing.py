@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from commands.tenant_changes import TenantArgs, TenantDomains, TenantUser, TenantUserAdd
+from commands.tenant_changes import TenantArgs, TenantDomains, TenantResize, TenantUser, TenantUserAdd
 from commands.tenants import TenantCreate
 from provisioning.facts.tenant_create import TenantCreateFacts
 from provisioning.operations.tenant_facts import ExistingTenant
@@ -34,7 +34,11 @@ class ExistingTenantFacts:
             spec=spec,
             company_id=str(record.outputs["company"]["id"]),
             admin_user_id=admin_user_id,
-            world=self._world.look(shall_be if isinstance(shall_be, TenantCreate) else spec, email=_email(args, spec)),
+            world=self._world.look(
+                shall_be if isinstance(shall_be, TenantCreate) else spec,
+                email=_email(args, spec),
+                gpus=isinstance(args, TenantResize),
+            ),
             users=self._users(admin_user_id) if isinstance(args, TenantUser) else (),
         )
 

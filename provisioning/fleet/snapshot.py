@@ -24,6 +24,8 @@ CLEARML_ONCE = ("companies", "users", "domains", "queues", "credentials", "email
 CLUSTER_ONCE = (
     "all_namespaces",
     "nodes",
+    "gpu_nodes",
+    "gpu_usage",
     "services",
     "pods",
     "host_ports",

@@ -6,7 +6,7 @@ A draft is a plan whose steps have not looked at the world yet. The planner lets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from provisioning.plan import Step
+from provisioning.plan import Admission, Step
 
 if TYPE_CHECKING:
     from commands.spec import CommandArgs
@@ -21,6 +21,7 @@ class Draft:
     summary: str
     steps: tuple[Step, ...]
     warnings: tuple[str, ...] = ()
+    admission: Admission | None = None
 
 
 class Operation(Protocol):

@@ -19,6 +19,7 @@ from provisioning.operations.tenant_steps import (
     limits_step,
     policies_step,
     queues_step,
+    room,
     users_step,
 )
 from provisioning.plan import Step
@@ -45,6 +46,7 @@ class CreateTenant:
             summary=_summary(args, agent),
             steps=tuple(_steps(args, facts, agent)),
             warnings=(*agent.warnings, *warnings(args, facts, agent.ports)),
+            admission=room(args, facts, agent),
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from pydantic import JsonValue
@@ -9,6 +10,7 @@ from pydantic import JsonValue
 from commands.tenants import TenantCreate
 from policies.network import TENANT_LABEL
 from provisioning.capacity.profiles import Gpu
+from provisioning.capacity.view import View
 from provisioning.configuration import Provisioning
 from provisioning.port_ranges import PortRange
 
@@ -62,6 +64,8 @@ class TenantFacts:
     release: AgentRelease | None = None  # of the tenant's agent
     leased: PortRange | None = None  # this tenant's own: what a job of it has taken last
     held: PortRange | None = None  # this tenant's own that has proved itself: its Services have these ports
+    gpus: View | None = None  # what they hold and who uses them; None where that was not looked at
+    limits: Mapping[str, Decimal] = field(default_factory=dict)  # every recorded tenant's maxResources
     taken_ports: tuple[tuple[str, PortRange], ...] = ()  # who, envelope; empty where no ports are asked for
     unread_ports: tuple[str, ...] = ()  # what may declare ports and could not be read
     live_ports: tuple[tuple[str, int], ...] = ()  # what, port; likewise

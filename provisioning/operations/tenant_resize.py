@@ -23,6 +23,7 @@ from provisioning.operations.tenant_steps import (
     limits_step,
     policies_step,
     queues_step,
+    room,
 )
 from provisioning.plan import Step
 
@@ -57,6 +58,7 @@ class ResizeTenant:
             summary=f"Resize tenant {args.name}: {_said(args, agent)}",
             steps=_resize_steps(spec, facts, agent),
             warnings=(*agent.warnings, *_resize_warnings(facts, spec, agent)),
+            admission=room(spec, facts.world, agent),
         )
 
 

@@ -11,6 +11,7 @@ from commands.arguments import name_from
 from commands.tenants import TenantCreate
 from policies.approvals import Refusal
 from policies.network import tenant_policies
+from provisioning.capacity.admission import admission
 from provisioning.chart_values import unknown_keys
 from provisioning.operations.agent_values import (
     DEFAULT_QUEUE,
@@ -23,7 +24,7 @@ from provisioning.operations.tenant_checks import choose_ports
 from provisioning.operations.tenant_facts import TenantFacts
 from provisioning.operations.tenant_queues import choose_queues
 from provisioning.operations.tenant_spec import Reference
-from provisioning.plan import Step
+from provisioning.plan import Admission, Step
 from provisioning.port_ranges import PortRange
 
 ROLLBACK_MARGIN_S = 60
@@ -41,6 +42,14 @@ class Agent:
     @property
     def queue_names(self) -> tuple[str, ...]:
         return (DEFAULT_QUEUE, *(queue.name for queue in self.queues))
+
+
+def room(spec: TenantCreate, facts: TenantFacts, agent: Agent) -> Admission | None:
+    """Return whether what *spec* allows the tenant fits on the GPUs; None where it has no GPU queues."""
+    if facts.gpus is None or not agent.queues:
+        return None
+    shares = {queue.resource: queue.share for queue in agent.queues}
+    return admission(facts.gpus, facts.limits, spec.name, spec.max_resources, shares)
 
 
 def choose_agent(spec: TenantCreate, facts: TenantFacts) -> Agent | Refusal:

@@ -1,12 +1,12 @@
 """`capacity`: what the GPUs hold, who uses what, what still fits."""
 
 import json
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from commands.capacity import CapacityArgs
 from policies.approvals import Refusal
 from provisioning.capacity import data, picture, probe, question
+from provisioning.capacity.holdings import limits_of
 from provisioning.capacity.inventory import Inventory, take_stock
 from provisioning.capacity.report import report_of
 from provisioning.capacity.view import View, look
@@ -76,17 +76,11 @@ class CapacityQuery:
                 )
             findings = tuple(said for said in stock.findings if said.startswith(f"{args.node} "))
             stock = Inventory(supplies=only, findings=findings)
-        limits = limits_of(self._store)
+        limits = limits_of(self._store.tenants())
         if not args.probe:
             return look(stock, usage, limits)
         read = probe.read_places(stock, self._smi)
         return look(read.inventory, usage, limits, read=read.read, failures=read.failures)
-
-
-def limits_of(store: "Store") -> dict[str, Decimal]:
-    """Return each recorded tenant's maxResources, in GPUs."""
-    found = {one.name: one.request.get("max_resources") for one in store.tenants()}
-    return {name: Decimal(str(limit)) for name, limit in found.items() if limit is not None}
 
 
 def _with_export(report: Report, view: View, kind: str) -> Report:
