@@ -31,7 +31,8 @@ from provisioning.planner import Planner
 from provisioning.policy_source import PolicySource
 from provisioning.ports.survey import PortSurvey
 from provisioning.queries.base import Query
-from provisioning.queries.registry import Sources, build_queries
+from provisioning.queries.registry import build_queries
+from provisioning.queries.sources import Sources
 from provisioning.redact import Redactor
 from provisioning.runner import Runner
 from provisioning.service import JobService

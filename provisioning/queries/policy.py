@@ -14,7 +14,7 @@ from provisioning.queries.base import Asked
 from provisioning.reports import Cell, Facts, Lines, Part, Report, table
 
 if TYPE_CHECKING:
-    from provisioning.queries.registry import Sources
+    from provisioning.queries.sources import Sources
 
 MOST_UNREAD = 10
 _MATCHED = {True: "yes", False: "no", None: "perhaps"}

@@ -18,7 +18,7 @@ from provisioning.trends import forecast
 from provisioning.trends.forecast import Growth, Point, RunsOut, TooFew
 
 if TYPE_CHECKING:
-    from provisioning.queries.registry import Sources
+    from provisioning.queries.sources import Sources
 
 DEFAULT = tuple(name for name, measure in MEASURES.items() if measure.runs_out or name == "tenants")
 

@@ -23,7 +23,8 @@ from provisioning.plan_ports import port_ranges_of
 from provisioning.planner import Planner
 from provisioning.policy_source import PolicySource
 from provisioning.queries.base import Asked
-from provisioning.queries.registry import Sources, build_queries
+from provisioning.queries.registry import build_queries
+from provisioning.queries.sources import Sources
 from provisioning.reports import Report
 from provisioning.runner import Runner
 from provisioning.steps.base import StepRun
