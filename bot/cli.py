@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bot import cli_audit, cli_backup, cli_jobs, cli_policy
+from bot import cli_audit, cli_backup, cli_jobs, cli_platform, cli_policy
 
 EXIT_CODES = "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not set up."
 
@@ -27,6 +27,7 @@ app.add_typer(tools_app, name="tools")
 app.add_typer(config_app, name="config")
 app.add_typer(cli_audit.app, name="audit")
 app.add_typer(cli_policy.app, name="policy")
+app.add_typer(cli_platform.app, name="platform")
 cli_jobs.register(app)
 cli_backup.register(app)
 

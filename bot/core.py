@@ -13,6 +13,7 @@ from bot.slack.client import web_client
 from bot.slack.identity import Identity
 from policies.guardrails import public_secret_refusal
 from provisioning import tools
+from provisioning.clients.applications import Applications
 from provisioning.clients.clearml import ClearML
 from provisioning.clients.cluster import ClusterClient
 from provisioning.clients.helm import Helm
@@ -110,8 +111,10 @@ def build(settings: Settings) -> Core:
         cluster=cluster,
         helm=helm,
         kubectl=kubectl,
+        applications=Applications(children),
         store=store,
         clock=clock,
+        learn=redact.learn,
     )
     facts = FactsGatherer(configuration=configuration, clearml=clearml, cluster=cluster, helm=helm, store=store)
     planner = Planner(actions=actions, facts=facts)

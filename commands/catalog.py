@@ -3,13 +3,24 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from commands import audit, capacity, digests, fleet, jobs, nodes, policy, ports, tenant_changes, tenants, trends
+from commands import (
+    audit,
+    capacity,
+    digests,
+    fleet,
+    jobs,
+    nodes,
+    platform,
+    policy,
+    ports,
+    tenant_changes,
+    tenants,
+    trends,
+)
 from commands.spec import CommandSpec
 
+_FAMILIES = (tenants, tenant_changes, fleet, nodes, capacity, platform, ports, trends, digests, jobs, policy, audit)
+
 CATALOG: Mapping[str, CommandSpec] = MappingProxyType(
-    {
-        spec.name: spec
-        for family in (tenants, tenant_changes, fleet, nodes, capacity, ports, trends, digests, jobs, policy, audit)
-        for spec in family.SPECS
-    }
+    {spec.name: spec for family in _FAMILIES for spec in family.SPECS}
 )

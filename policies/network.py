@@ -1,4 +1,4 @@
-"""Who may talk to whom: the NetworkPolicies of a tenant and of the shared Redis. Pure.
+"""Who may talk to whom: the NetworkPolicies of tenants, the shared Redis, the server and billing. Pure.
 
 All are Ingress policies: what a tenant's pods call (DNS, the API, Redis) is not limited here. A policy is only as
 good as the cluster's network plugin enforces it.
@@ -14,6 +14,7 @@ SESSION_PORT = 10_022  # where an interactive session's sshd listens, in its pod
 # The agent numbers the pods of sessions by this label, and each session's Service selects one number by it.
 # Source: clearml_agent.glue.k8s.K8sIntegration.DEFAULT_LIMIT_POD_LABEL, the agent chart's service-sessions.yaml.
 SESSION_LABEL = "ai.allegro.agent.serial"
+_TENANTS = {"namespaceSelector": {"matchExpressions": [{"key": TENANT_LABEL, "operator": "Exists"}]}}
 
 
 def tenant_labels(tenant: str) -> dict[str, str]:
@@ -47,12 +48,35 @@ def redis_policy(redis_namespace: str, *, port: int, clients: Sequence[str] = ()
 
     Its own pods reach each other on every port: replicas and sentinels have more than one.
     """
-    tenants = {"namespaceSelector": {"matchExpressions": [{"key": TENANT_LABEL, "operator": "Exists"}]}}
     rules: list[dict[str, Any]] = [
-        {"from": [tenants, *map(_namespace, clients)], "ports": [_tcp(port)]},
+        {"from": [_TENANTS, *map(_namespace, clients)], "ports": [_tcp(port)]},
         {"from": [{"podSelector": {}}]},
     ]
     return _policy("allow-tenants-only", redis_namespace, {}, rules)
+
+
+def server_policies(namespace: str, *, app_name: str, ingress_namespace: str) -> tuple[dict[str, Any], ...]:
+    """Return the policies of the ClearML server: its databases are reached by its own pods alone; its API, web and
+    file server (``app.kubernetes.io/name`` *app_name*) by everybody.
+
+    Addresses alone do not match pods on every network plugin: the ingress controller, and the tenants whose routers
+    call the API directly, are named by their namespaces too.
+    """
+    everybody = [{"ipBlock": {"cidr": cidr}} for cidr in ("0.0.0.0/0", "::/0")]
+    front = {"matchLabels": {"app.kubernetes.io/name": app_name}}
+    return (
+        _policy("default-deny-ingress", namespace, {}, [{"from": [{"podSelector": {}}]}]),
+        _policy(
+            "allow-clearml-ingress", namespace, front, [{"from": [*everybody, _namespace(ingress_namespace), _TENANTS]}]
+        ),
+    )
+
+
+def billing_policy(namespace: str, *, server_namespace: str) -> dict[str, Any]:
+    """Return the policy of billing: reached by its own pods and by the server."""
+    return _policy(
+        "allow-clearml-ingress", namespace, {}, [{"from": [{"podSelector": {}}, _namespace(server_namespace)]}]
+    )
 
 
 def _namespace(name: str) -> dict[str, Any]:

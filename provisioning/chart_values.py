@@ -1,7 +1,7 @@
 """What helm is given: secrets by name, variables that ClearML reads as HOCON, keys that a chart does not know. Pure."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr
@@ -94,10 +94,26 @@ def overridden(ours: Mapping[str, Any], others: Mapping[str, Any], path: str = "
             yield here
 
 
+def filled_in(value: Any, find: Callable[[str], SecretStr]) -> Any:
+    """Return *value* with what *find* returns for each ``{"$secret": name}``, quoted where ``$quote`` says so."""
+    match value:
+        case {"$secret": str(name), **more} if set(more) <= {"$quote"}:
+            secret = find(name)
+            if more.get("$quote") != "hocon":
+                return secret
+            return SecretStr(hocon(secret.get_secret_value()))
+        case dict():
+            return {key: filled_in(item, find) for key, item in value.items()}
+        case list() | tuple():
+            return [filled_in(item, find) for item in value]
+        case _:
+            return value
+
+
 def secret_names(value: Any) -> Iterator[str]:
     """Yield the names of the secrets that *value* names, anywhere in it."""
     match value:
-        case {"$secret": str(name)}:
+        case {"$secret": str(name)}:  # whatever else stands beside it
             yield name
         case Mapping():
             for item in value.values():

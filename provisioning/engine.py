@@ -221,8 +221,9 @@ class Engine:
             return {"ok": False}
         run = self.runner.undo_step if begun["undo"] else self.runner.run_step
         for wave in begun["waves"]:
-            # Siblings of a failed step end; later waves do not begin.
-            if not all(done["ok"] for done in self._run_wave(run, job_id, wave, attempt)):
+            # Siblings of a failed step end; later waves do not begin, unless the plan goes on.
+            is_good = all(done["ok"] for done in self._run_wave(run, job_id, wave, attempt))
+            if not is_good and not begun.get("goes_on", False):
                 break
         return DBOS.run_step({"name": "finish"}, self._call, self.runner.finish, job_id, attempt)
 

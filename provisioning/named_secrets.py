@@ -1,11 +1,11 @@
 """Secrets by name, as plans hold them: found in the bot's settings or in the cluster, put in at the last moment."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from pydantic import SecretStr
 
+from provisioning.chart_values import filled_in
 from provisioning.errors import PermanentError
 
 
@@ -14,11 +14,22 @@ class ReadsSecrets(Protocol):
 
 
 class NamedSecrets:
-    """Names are settings (``redis.password``) or keys of Kubernetes Secrets (``namespace/Secret/key``). Thread-safe."""
+    """Names are settings (``redis.password``) or keys of Kubernetes Secrets (``namespace/Secret/key``). Thread-safe.
 
-    def __init__(self, cluster: ReadsSecrets, settings: Mapping[str, SecretStr]) -> None:
+    Args:
+        learn: is told every secret that was found in the cluster, so that it is redacted from then on.
+    """
+
+    def __init__(
+        self,
+        cluster: ReadsSecrets,
+        settings: Mapping[str, SecretStr],
+        *,
+        learn: Callable[[SecretStr], None] = lambda _secret: None,
+    ) -> None:
         self._cluster = cluster
         self._settings = settings
+        self._learn = learn
 
     def find(self, name: str) -> SecretStr | None:
         """Return the secret, or None where it is not there. Raises: ChatopsError."""
@@ -27,23 +38,17 @@ class NamedSecrets:
         namespace, _, rest = name.partition("/")
         secret, _, key = rest.partition("/")
         stored = self._cluster.secret(namespace, secret) if secret else None
-        return stored.get(key) if stored is not None else None
+        found = stored.get(key) if stored is not None else None
+        if found is not None:
+            self._learn(found)
+        return found
 
     def fill_in(self, value: Any, *, strict: bool) -> Any:
         """Return *value* with every ``{"$secret": name}`` put in as a SecretStr, quoted where ``$quote`` says so.
 
         One that is not there yet is empty unless *strict*. Raises: PermanentError where it is *strict*.
         """
-        match value:
-            case {"$secret": str(name), **more} if set(more) <= {"$quote"}:
-                found = self._find(name, strict=strict)
-                return quoted(found) if more.get("$quote") == "hocon" else found
-            case dict():
-                return {key: self.fill_in(item, strict=strict) for key, item in value.items()}
-            case list() | tuple():
-                return [self.fill_in(item, strict=strict) for item in value]
-            case _:
-                return value
+        return filled_in(value, lambda name: self._find(name, strict=strict))
 
     def _find(self, name: str, *, strict: bool) -> SecretStr:
         found = self.find(name)
@@ -54,8 +59,3 @@ class NamedSecrets:
                 f"reading the secret {name}: it is not there", next_action="Retry from the credentials' step"
             )
         return SecretStr("")
-
-
-def quoted(secret: SecretStr) -> SecretStr:
-    """Return the secret as a quoted text of HOCON."""
-    return SecretStr(json.dumps(secret.get_secret_value(), ensure_ascii=False))

@@ -87,6 +87,7 @@ class Plan(BaseModel):
     steps: tuple[Step, ...]
     warnings: tuple[str, ...] = ()
     admission: Admission | None = None
+    goes_on: bool = False  # where a step fails, those that do not need it still run
 
     @model_validator(mode="after")
     def _steps_are_a_dag_in_order(self) -> "Plan":

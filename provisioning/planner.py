@@ -59,6 +59,7 @@ class Planner:
             steps=tuple(step.model_copy(update={"found": found[step.id]}) for step in drafted.steps),
             warnings=drafted.warnings,
             admission=drafted.admission,
+            goes_on=drafted.goes_on,
         )
 
     def replan(self, plan: Plan) -> "Plan | Refusal":

@@ -7,7 +7,7 @@ the store for this attempt is never done again.
 import logging
 from collections.abc import Callable, Mapping
 from threading import Event as Flag
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from policies.approvals import Refusal
 from provisioning import job_changes
@@ -38,6 +38,7 @@ class Begun(TypedDict):
     ok: bool
     undo: bool
     waves: list[list[str]]
+    goes_on: NotRequired[bool]  # later waves begin although a step failed; each step looks at what it needs
 
 
 class Runner:
@@ -145,6 +146,7 @@ class Runner:
             "ok": True,
             "undo": job.state is JobState.ROLLING_BACK,
             "waves": [[step.id for step in wave] for wave in waves],
+            "goes_on": job.plan.goes_on and job.state is JobState.RUNNING,
         }
 
     def _fenced(self, run: Callable[[str, str, int], bool], job_id: str, step_id: str, attempt: int) -> Done:

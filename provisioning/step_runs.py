@@ -81,6 +81,8 @@ class StepRuns:
         if job.cancelled_by is not None:
             return False
         step = job.plan.step(step_id)
+        if any(job.status(need).state not in job_changes.COMPLETE for need in step.needs):
+            return False  # it stays pending: a plan that goes on passes over what a failed step would have given
         result = self._attempt(job, step, attempt).run(
             lambda timeout_s, stop: self._make_so(job, step, timeout_s, stop)
         )

@@ -33,6 +33,10 @@ class Faults:
         }
         self._named: dict[str, Callable[[str], Any]] = {
             "stranger_company": clearml.add_company,
+            "break_chart": world.platform.break_chart,
+            "mend_chart": world.platform.mend_chart,
+            "chart_version": world.platform.set_version,
+            "platform_spec": world.platform.set,
             "node_port": world.take_node_port,
             "drop_service": world.drop_service,
             "gpu_pod": world.run_gpu_pod,

@@ -32,6 +32,7 @@ from sandbox.controlplane.gpus import Gpus
 from sandbox.controlplane.nodes import DEFAULT_NODES, FakeNode
 from sandbox.drawer import Drawer
 from sandbox.faults import Faults
+from sandbox.platform import SandboxPlatform
 from sandbox.processes import Child, free_ports, orphans_of
 from sandbox.serving import LoopbackServer
 from sandbox.sight import Sight
@@ -88,6 +89,7 @@ class World:
         self._by_http = self._settings.get("SLACK__MODE") == "http"
         self._http_port = free_ports(1)[0]
         self._redis_password, self._image_password = secrets.token_urlsafe(18), secrets.token_urlsafe(18)
+        self.platform = SandboxPlatform(folder / "platform")
         self.page_url = ""
 
     @property
@@ -102,6 +104,7 @@ class World:
         shutil.rmtree(self.folder, ignore_errors=True)
         self._data_dir.mkdir(parents=True)
         self.folder.chmod(0o700)
+        self.platform.lay_out()
         helm, self._kubectl = tools.locate(Tools())
         self._start_cluster()
         children = ChildProcesses(self.folder / "children")
@@ -244,6 +247,8 @@ class World:
             "AGENT__CHART__REFERENCE": str(CHARTS / "clearml-enterprise-agent"),
             "AGENT__IMAGE_PASSWORD": self._image_password,
             "REDIS__PASSWORD": self._redis_password,
+            "PLATFORM__FILE": str(self.platform.spec),
+            "PLATFORM__SECRETS__BILLING_REGISTRY": self._image_password,
             "PORTS__EXTERNAL_IP": "203.0.113.10",
         }
         if self.kubeconfig is not None:

@@ -255,4 +255,19 @@ def _pod(item: Any) -> Pod:
         labels=dict(item.metadata.labels or {}),
         requests=requests,
         host_ports=tuple(sorted(host_ports)),
+        images=tuple(container.image for container in item.spec.containers if container.image),
+        is_ready=any(one.type == "Ready" and one.status == "True" for one in item.status.conditions or ()),
+        trouble=_trouble(item),
     )
+
+
+def _trouble(item: Any) -> str:
+    """Return the first reason that Kubernetes gives for a pod that does not run, "" where it gives none."""
+    for status in item.status.container_statuses or ():
+        waiting = status.state.waiting if status.state else None
+        if waiting is not None and waiting.reason:
+            return str(waiting.reason)
+    for condition in item.status.conditions or ():
+        if condition.type == "PodScheduled" and condition.status == "False" and condition.reason:
+            return str(condition.reason)
+    return ""

@@ -49,6 +49,9 @@ class Pod:
     labels: Mapping[str, str]
     requests: Mapping[str, int]
     host_ports: tuple[int, ...]
+    images: tuple[str, ...] = ()  # of its containers, as written
+    is_ready: bool = False
+    trouble: str = ""  # why it is not: Unschedulable, ImagePullBackOff, CrashLoopBackOff, …
 
 
 @dataclass(frozen=True, kw_only=True)

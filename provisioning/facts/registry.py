@@ -7,6 +7,7 @@ from commands.spec import CommandArgs
 from provisioning.clients.interfaces import ClusterReads, HelmReads
 from provisioning.configuration import Provisioning
 from provisioning.facts.digests import DigestFactsSource
+from provisioning.facts.platform import PlatformFactsGatherer
 from provisioning.facts.tenant_create import TenantCreateFacts
 from provisioning.facts.tenant_existing import ExistingTenantFacts
 from provisioning.facts.tenant_fix import TenantFixFacts
@@ -59,12 +60,24 @@ class FactsGatherer:
             ExistingTenantFacts(command, world=tenant_create, clearml=clearml, store=store) for command in ON_TENANTS
         ]
         digests = (DigestFactsSource(f"digest {verb}", store) for verb in ("add", "remove", "pause", "resume", "run"))
+        platform = (
+            PlatformFactsGatherer(
+                command,
+                configuration=configuration,
+                cluster=cluster,
+                helm=helm,
+                store=store,
+                looks_at_charts=command != "platform uninstall",
+            )
+            for command in ("platform install", "platform upgrade", "platform uninstall")
+        )
         every: tuple[Facts, ...] = (
             tenant_create,
             TenantFixFacts(tenant_create, store),
             tenant_import,
             *existing,
             *digests,
+            *platform,
         )
         self._facts: Mapping[str, Facts] = {facts.command: facts for facts in every}
 

@@ -22,6 +22,7 @@ class Draft:
     steps: tuple[Step, ...]
     warnings: tuple[str, ...] = ()
     admission: Admission | None = None
+    goes_on: bool = False  # see Plan.goes_on
 
 
 class Operation(Protocol):

@@ -5,6 +5,9 @@ from types import MappingProxyType
 
 from provisioning.operations.base import Operation
 from provisioning.operations.digests import AddDigest, PauseDigest, RemoveDigest, ResumeDigest, RunDigest
+from provisioning.operations.platform_install import InstallPlatform
+from provisioning.operations.platform_uninstall import UninstallPlatform
+from provisioning.operations.platform_upgrade import UpgradePlatform
 from provisioning.operations.tenant_create import CreateTenant
 from provisioning.operations.tenant_fix import FixTenant
 from provisioning.operations.tenant_import import ImportTenant
@@ -26,6 +29,9 @@ _ALL: tuple[Operation, ...] = (
     PauseDigest(),
     ResumeDigest(),
     RunDigest(),
+    InstallPlatform(),
+    UpgradePlatform(),
+    UninstallPlatform(),
 )
 
 OPERATIONS: Mapping[str, Operation] = MappingProxyType({operation.command: operation for operation in _ALL})

@@ -4,10 +4,11 @@ Secrets are named, not written: a setting of the bot, or a key of a Kubernetes S
 """
 
 import re
-from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from commands.platform import Component
 
 SECRETS_NAME = "clearml-platform-secrets"  # the Secret that --generate-secrets may write to
 
@@ -52,23 +53,6 @@ Url = Annotated[str, _like(_URL, "address: write https://… or oci://…, witho
 ValuePath = Annotated[str, _like(_PATH, "path of a value: write it as in kafka.auth.password")]
 VariableName = Annotated[str, _like(_VARIABLE, "server variable: it begins with CLEARML__")]
 TimeoutS = Annotated[int, Field(ge=5, le=7200)]
-
-
-class Component(StrEnum):
-    """What can be named after `platform install`."""
-
-    GPU_OPERATOR = "gpu-operator"
-    CDMO = "cdmo"
-    REDIS = "redis"
-    BILLING = "billing"
-    SERVER = "server"
-    POLICIES = "policies"
-    APPLICATIONS = "applications"
-
-    @property
-    def field(self) -> str:
-        """Return its key in the spec."""
-        return self.value.replace("-", "_")
 
 
 class _Spec(BaseModel):
@@ -193,6 +177,13 @@ class Billing(Part):
     """Given to this chart and to the server."""
     kafka_password_value: ValuePath
     """Where this chart takes it: see `helm show values`."""
+
+    @field_validator("kafka_password_value")
+    @classmethod
+    def _is_no_value_of_ours(cls, path: str) -> str:
+        if path.split(".", maxsplit=1)[0] == "imageCredentials":
+            raise ValueError(f"{path!r} holds the registry's password: name the one that takes Kafka's")
+        return path
 
 
 class Supervisor(_Spec):

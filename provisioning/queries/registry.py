@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping
 
+from provisioning.clients import endpoints
+from provisioning.facts.platform import PlatformFactsGatherer
 from provisioning.fleet.reader import FleetReader
 from provisioning.queries.base import Query
 from provisioning.queries.capacity import CapacityQuery
 from provisioning.queries.digest_list import DigestList
 from provisioning.queries.node_mig_status import NodeMigStatusQuery
+from provisioning.queries.platform_plan import PlatformPlanQuery
+from provisioning.queries.platform_status import PlatformStatusQuery
 from provisioning.queries.policy import ExplainPolicy, ShowPolicy
 from provisioning.queries.ports import Ports
 from provisioning.queries.sources import Sources
@@ -35,6 +39,19 @@ def build_queries(sources: Sources) -> Mapping[str, Query]:
         TenantListQuery(fleet),
         TenantShowQuery(fleet, sources.planner, sources.store),
         TenantExportQuery(sources.store),
+        PlatformPlanQuery(sources.planner),
+        PlatformStatusQuery(
+            PlatformFactsGatherer(
+                "platform status",
+                configuration=sources.configuration,
+                cluster=sources.cluster,
+                helm=sources.helm,
+                store=sources.store,
+            ),
+            cluster=sources.cluster,
+            clearml=sources.clearml,
+            look=endpoints.look,
+        ),
         TenantDriftQuery(sources.planner_of_one_moment, sources.store),
         ExplainPolicy(sources),
         ShowPolicy(sources),

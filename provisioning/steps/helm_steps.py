@@ -140,3 +140,44 @@ class HelmRelease:
                     username=user.get_secret_value() if user else None,
                     password=self._secrets.fill_in(password, strict=True),
                 )
+
+
+class UninstalledInputs(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    namespace: str
+    release: str
+    wait_s: int  # how long helm waits until the release's objects are gone
+
+
+class HelmUninstalled:
+    """``helm.uninstalled``: there is no such release. No outputs. Undo does nothing: a plan can install it again."""
+
+    kind = "helm.uninstalled"
+
+    def __init__(self, helm: HelmWrites) -> None:
+        self._helm = helm
+
+    def observe(self, inputs: dict[str, Any]) -> Observation:
+        wanted = UninstalledInputs.model_validate(inputs)
+        release = self._helm.release(wanted.namespace, wanted.release)
+        if release is None:
+            return Observation(presence=Presence.PRESENT, detail="not installed")
+        return Observation(
+            presence=Presence.DIFFERS,
+            detail=f"revision {release.revision} {release.status}, chart {release.chart} {release.chart_version}",
+        )
+
+    def apply(self, inputs: dict[str, Any], run: StepRun) -> Outputs:
+        wanted = UninstalledInputs.model_validate(inputs)
+        run.note(f"helm uninstalls {wanted.release} and waits until its objects are gone")
+        self._helm.uninstall(
+            wanted.namespace,
+            wanted.release,
+            timeout_s=min(wanted.wait_s, run.timeout_s),
+            cancelled=run.cancelled,
+        )
+        return {}
+
+    def undo(self, inputs: dict[str, Any], outputs: Outputs, run: StepRun) -> None:
+        run.note("it stays uninstalled")

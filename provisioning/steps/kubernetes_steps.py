@@ -143,6 +143,35 @@ class NetworkPolicies:
         return [name for name in map(_name, wanted.gone) if name in found]
 
 
+class NoNetworkPolicies:
+    """``k8s.no_network_policies``: none of these NetworkPolicies is there. No outputs. Undo does nothing."""
+
+    kind = "k8s.no_network_policies"
+
+    def __init__(self, cluster: ClusterWrites, kubectl: KubectlWrites) -> None:
+        self._cluster = cluster
+        self._kubectl = kubectl
+
+    def observe(self, inputs: dict[str, Any]) -> Observation:
+        wanted = PoliciesInputs.model_validate(inputs)
+        if self._cluster.namespace(wanted.namespace) is None:
+            return Observation(presence=Presence.PRESENT, detail="the namespace is not there")
+        changes = objects(self._kubectl.diff(wanted.manifests, namespace=wanted.namespace))
+        names = [str(one["metadata"]["name"]) for one in wanted.manifests]
+        there = [name for name in names if name not in changes or changes[name][0]]
+        if not there:
+            return Observation(presence=Presence.PRESENT, detail="none is there")
+        return Observation(presence=Presence.DIFFERS, detail=f"there: {', '.join(there)}")
+
+    def apply(self, inputs: dict[str, Any], run: StepRun) -> Outputs:
+        wanted = PoliciesInputs.model_validate(inputs)
+        self._kubectl.delete(wanted.manifests, namespace=wanted.namespace, timeout_s=run.timeout_s)
+        return {}
+
+    def undo(self, inputs: dict[str, Any], outputs: Outputs, run: StepRun) -> None:
+        run.note("they stay away: platform install policies sets them again")
+
+
 def objects(diff: str) -> dict[str, tuple[str, str]]:
     """Return what *diff* (``Kubectl.diff``) changes: object's name → (lines removed, lines added)."""
     found: dict[str, tuple[list[str], list[str]]] = {}

@@ -1,19 +1,24 @@
 """Every action that a plan may name, by its kind."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from pydantic import SecretStr
+
+from provisioning.clients.applications import Applications
 from provisioning.clients.interfaces import ClusterWrites, HelmWrites, KubectlWrites
 from provisioning.clock import Clock
 from provisioning.configuration import Provisioning
 from provisioning.named_secrets import NamedSecrets
 from provisioning.steps.account_steps import CompanySettings, Users
 from provisioning.steps.adopted_release import AdoptedRelease
+from provisioning.steps.application_steps import UploadedApplications
 from provisioning.steps.base import StepAction
 from provisioning.steps.clearml_steps import AdminUser, AgentCredentials, Company, Domains, Queues
 from provisioning.steps.digest_steps import KeepDigest, RunDigestNow
-from provisioning.steps.helm_steps import HelmRelease
-from provisioning.steps.kubernetes_steps import Namespace, NetworkPolicies
+from provisioning.steps.helm_steps import HelmRelease, HelmUninstalled
+from provisioning.steps.kubernetes_steps import Namespace, NetworkPolicies, NoNetworkPolicies
+from provisioning.steps.platform_steps import ApiAnswers, GeneratedSecrets
 from provisioning.steps.spec_steps import ForgetSpec, RecordSpec
 
 if TYPE_CHECKING:
@@ -30,9 +35,16 @@ def build_actions(
     kubectl: KubectlWrites,
     store: "Store",
     clock: Clock,
+    applications: Applications | None = None,
+    learn: Callable[[SecretStr], None] = lambda _secret: None,
 ) -> Mapping[str, StepAction]:
-    """Return kind → action. The clients are shared by all threads."""
-    secrets = NamedSecrets(cluster, configuration.secrets())
+    """Return kind → action. The clients are shared by all threads.
+
+    Args:
+        applications: None for what only looks at tenants.
+        learn: redacts what is read from the cluster.
+    """
+    secrets = NamedSecrets(cluster, configuration.secrets(), learn=learn)
     actions: tuple[StepAction, ...] = (
         Company(clearml),
         AdminUser(clearml),
@@ -49,5 +61,12 @@ def build_actions(
         KeepDigest(store, clock),
         RunDigestNow(store, clock),
         HelmRelease(helm, charts={"agent": configuration.agent.chart}, secrets=secrets),
+        HelmUninstalled(helm),
+        NoNetworkPolicies(cluster, kubectl),
+        GeneratedSecrets(cluster),
+        ApiAnswers(clearml),
     )
+    if applications is not None:
+        upload = UploadedApplications(applications, cluster, server=configuration.clearml, secrets=secrets)
+        actions = (*actions, upload)
     return {action.kind: action for action in actions}

@@ -11,8 +11,10 @@ import pytest
 
 from commands.grammar import Invocation, parse
 from policies.approvals import Actor, Refusal
+from provisioning.clients.applications import Applications
 from provisioning.clients.clearml import ClearML
 from provisioning.clients.nvidia_smi import NvidiaSmi
+from provisioning.clients.process import ChildProcesses
 from provisioning.configuration import Provisioning
 from provisioning.facts import FactsGatherer
 from provisioning.fleet.snapshot import planner_of_one_moment
@@ -88,6 +90,7 @@ class World:
             cluster=self.cluster,
             helm=self.helm,
             kubectl=FakeKubectl(self.cluster),
+            applications=Applications(ChildProcesses(self.configuration.data_dir / "children")),
             store=self.store,
             clock=self.clock,
         )

@@ -6,8 +6,9 @@ import jsonschema
 import pytest
 import yaml
 
+from commands.platform import Component
 from provisioning.platform.load import SpecError, example, load, schema
-from provisioning.platform.spec import Component, PlatformSpec
+from provisioning.platform.spec import PlatformSpec
 
 
 def test_the_commented_example_is_a_spec_with_everything() -> None:

@@ -1,0 +1,144 @@
+"""`platform status`: what is installed, whether it is well, where it differs, what is known to go wrong with it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from commands.platform import Component, PlatformArgs
+from policies.approvals import Refusal
+from provisioning.clients.cluster_objects import Pod
+from provisioning.clients.endpoints import Endpoint
+from provisioning.clients.interfaces import ClusterReads
+from provisioning.errors import ChatopsError
+from provisioning.facts.platform import PlatformFactsGatherer
+from provisioning.operations.platform_facts import PlatformFacts
+from provisioning.operations.platform_upgrade import change_of
+from provisioning.platform.incompatibilities import Installed, incompatibilities
+from provisioning.queries.base import Asked
+from provisioning.queries.platform_report import PlatformView, report
+from provisioning.reports import Report
+
+if TYPE_CHECKING:
+    from provisioning.clients.clearml import ClearML
+
+SOON_DAYS = 21  # a certificate that expires within this is a finding
+_INSTANCE = "app.kubernetes.io/instance"
+
+
+class PlatformStatusQuery:
+    """Looks at everything at once; what cannot be read is a finding, and does not hide the rest.
+
+    Args:
+        look: how an address is looked at (``provisioning.clients.endpoints.look``).
+    """
+
+    command = "platform status"
+
+    def __init__(
+        self,
+        facts: PlatformFactsGatherer,
+        *,
+        cluster: ClusterReads,
+        clearml: "ClearML",
+        look: Callable[[str], Endpoint],
+    ) -> None:
+        self._facts = facts
+        self._cluster = cluster
+        self._clearml = clearml
+        self._look = look
+
+    def answer(self, args: PlatformArgs, asked: Asked) -> Report | Refusal:
+        """Return the report. Raises: ChatopsError where the spec or the cluster cannot be read."""
+        with ThreadPoolExecutor(8, thread_name_prefix="status") as pool:
+            looked = pool.submit(self._facts.look, args.component)
+            version = pool.submit(self._server_version)
+            facts, troubles = looked.result()
+            wanted = tuple(one for one in facts.spec.releases() if args.component in {None, one})
+            pods = dict(zip(wanted, pool.map(lambda one: self._pods(facts, one), wanted), strict=True))
+            endpoints = tuple(pool.map(self._look, _addresses(facts))) if _has_server(args.component) else ()
+            server_version, server_trouble = version.result()
+        changes = {one: change_of(facts, one) for one in wanted if one in facts.releases and one in facts.charts}
+        findings = (
+            *(f"{one}: {error.what}" for one, error in troubles.items()),
+            *_health(facts, wanted, pods),
+            *([server_trouble] if server_trouble and _has_server(args.component) else []),
+            *_endpoint_findings(endpoints, asked.now),
+        )
+        known = tuple(
+            incompatibilities(
+                Installed(
+                    spec=facts.spec,
+                    releases=facts.releases,
+                    values=facts.given_values,
+                    agents=facts.agents,
+                    agent_image_tag=facts.configuration.agent.image_tag,
+                    server_version=server_version,
+                    files={
+                        one: file
+                        for one in facts.spec.releases()
+                        if (file := facts.spec.part(one).chart.file) is not None
+                    },
+                )
+            )
+        )
+        return report(
+            PlatformView(
+                facts=facts,
+                wanted=wanted,
+                pods=pods,
+                changes=changes,
+                endpoints=endpoints,
+                findings=findings,
+                known=known,
+                server_version=server_version,
+            )
+        )
+
+    def _pods(self, facts: PlatformFacts, component: Component) -> tuple[Pod, ...]:
+        part = facts.spec.part(component)
+        every = self._cluster.pods(part.namespace)
+        labelled = tuple(pod for pod in every if pod.labels.get(_INSTANCE) == part.release)
+        # An operator's own pods carry no release: where a namespace has one release, all of its pods are its.
+        shared = sum(facts.spec.part(one).namespace == part.namespace for one in facts.spec.releases()) > 1
+        return labelled if shared else every
+
+    def _server_version(self) -> tuple[str, str]:
+        try:
+            return self._clearml.server_info().version, ""
+        except ChatopsError as error:
+            return "", f"server: {error.what}"
+
+
+def _has_server(component: Component | None) -> bool:
+    return component in {None, Component.SERVER}
+
+
+def _addresses(facts: PlatformFacts) -> tuple[str, ...]:
+    clearml = facts.configuration.clearml
+    return tuple(dict.fromkeys((clearml.api_url, clearml.web_url, clearml.files_url)))
+
+
+def _health(
+    facts: PlatformFacts, wanted: Iterable[Component], pods: Mapping[Component, tuple[Pod, ...]]
+) -> Iterable[str]:
+    for component in wanted:
+        release = facts.releases.get(component)
+        if release is None:
+            yield f"{component}: not installed. platform install {component} installs it"
+            continue
+        if release.status != "deployed":
+            yield f"{component}: its release is {release.status}. platform install {component} mends it"
+        for pod in pods[component]:
+            if not pod.is_ready and pod.phase != "Succeeded":
+                why = f", {pod.trouble}" if pod.trouble else ""
+                yield f"{component}: pod {pod.namespace}/{pod.name} is not ready ({pod.phase}{why})"
+
+
+def _endpoint_findings(endpoints: Iterable[Endpoint], now: datetime) -> Iterable[str]:
+    for one in endpoints:
+        if one.trouble:
+            yield f"{one.url}: {one.trouble}"
+        if one.expires_at is not None and (days := (one.expires_at - now).days) < SOON_DAYS:
+            when = f"expires in {days} days" if days >= 0 else "has expired"
+            yield f"{one.url}: its certificate {when} ({one.expires_at:%Y-%m-%d}). Renew it"
