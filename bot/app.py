@@ -89,8 +89,14 @@ class Bot:
         self._http: HttpEdge | None = None
         if slack.mode == "socket" and slack.app_token is not None:
             self._socket = SocketModeHandler(self._app, slack.app_token.get_secret_value())
-        else:
-            self._http = HttpEdge(self._app, host=slack.http_host, port=slack.http_port)
+        elif slack.signing_secret is not None:
+            self._http = HttpEdge(
+                self._app,
+                signing_secret=slack.signing_secret.get_secret_value(),
+                seen=self._core.store.seen,
+                host=slack.http_host,
+                port=slack.http_port,
+            )
 
         self._health = self._health_server(settings)
 

@@ -157,12 +157,36 @@ def unknown_names(environment: Iterable[str]) -> tuple[str, ...]:
     )
 
 
+class _AliasError(Exception):
+    def __init__(self, line: int) -> None:
+        super().__init__(line)
+        self.line = line
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses aliases: a few lines of them can become gigabytes."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]  # types-pyyaml leaves it untyped
+        if isinstance(event, yaml.AliasEvent):
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise _AliasError(line)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        return node
+
+
 def _read(path: Path) -> dict[str, Any]:
     next_action = f"mend the file, or unset {PREFIX}CONFIG_FILE"
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader
     except (OSError, UnicodeDecodeError) as error:
         raise PermanentError(f"reading the settings {path}: {error}", next_action=next_action) from error
+    except _AliasError as alias:
+        said = f"reading the settings {path}: it has an alias (line {alias.line}): write the value out"
+        raise PermanentError(said, next_action=next_action) from None
+    except (yaml.reader.ReaderError, RecursionError):
+        said = f"reading the settings {path}: it is no YAML that settings need"
+        raise PermanentError(said, next_action=next_action) from None
     except yaml.MarkedYAMLError as error:
         where = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""  # never the text: it has secrets
         raise PermanentError(f"reading the settings {path}: it is no YAML{where}", next_action=next_action) from None

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
+from urllib.parse import urlsplit
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 
 Reply: TypeAlias = Callable[[Rendered], None]
 TIMEOUT_S = 10
+SLACK_HOSTS = frozenset({"slack.com", "slack-gov.com"})
 
 
 def to_person(client: WebClient, *, channel: str, user: str, response_url: str = "") -> Reply:
@@ -32,7 +34,7 @@ def to_person(client: WebClient, *, channel: str, user: str, response_url: str =
         uploads.to_person(client, shown.attachments, user=user, comment=shown.text)
 
     def say(shown: Rendered) -> None:
-        if response_url and _by_url(response_url, shown):
+        if is_slacks(response_url, client.base_url) and _by_url(response_url, shown):
             return
         if channel:
             try:
@@ -44,6 +46,18 @@ def to_person(client: WebClient, *, channel: str, user: str, response_url: str =
         client.chat_postMessage(channel=user, text=shown.text, blocks=shown.blocks)
 
     return reply
+
+
+def is_slacks(url: str, base_url: str) -> bool:
+    """Return whether *url* leads to the Slack that *base_url* is of: a payload must not send us elsewhere."""
+    try:
+        asked, ours = urlsplit(url), urlsplit(base_url)
+        same = (asked.scheme, asked.hostname, asked.port) == (ours.scheme, ours.hostname, ours.port)
+    except ValueError:
+        return False
+    host, home = asked.hostname or "", ours.hostname or ""
+    hooks = asked.scheme == "https" and asked.port in {None, 443} and home in SLACK_HOSTS and host == f"hooks.{home}"
+    return (same or hooks) and asked.username is None and asked.password is None
 
 
 @contextmanager

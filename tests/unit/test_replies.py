@@ -1,0 +1,46 @@
+"""A payload does not send the bot's replies elsewhere."""
+
+import pytest
+
+from bot.slack.replies import is_slacks
+
+SLACK = "https://slack.com/api/"
+SANDBOX = "http://127.0.0.1:8765/api/"
+
+
+@pytest.mark.parametrize(
+    ("url", "base"),
+    [
+        ("https://hooks.slack.com/commands/T1/2/abc", SLACK),
+        ("https://hooks.slack.com:443/actions/T1/2/abc", SLACK),
+        ("https://hooks.slack-gov.com/commands/T1/2/abc", "https://slack-gov.com/api/"),
+        ("https://slack.com/commands/T1", SLACK),
+        ("http://127.0.0.1:8765/response/abc", SANDBOX),
+    ],
+)
+def test_slacks_own_addresses_are_used(url: str, base: str) -> None:
+    assert is_slacks(url, base)
+
+
+@pytest.mark.parametrize(
+    ("url", "base"),
+    [
+        ("", SLACK),
+        ("http://hooks.slack.com/commands/T1/2/abc", SLACK),
+        ("https://hooks.slack.com.evil.example/commands", SLACK),
+        ("https://hooks.slack.com@evil.example/commands", SLACK),
+        ("https://user:password@hooks.slack.com/commands", SLACK),
+        ("https://evil.example/hooks.slack.com", SLACK),
+        ("https://hooks.slack.com:8443/commands", SLACK),
+        ("https://hooks.slack-gov.com/commands/T1/2/abc", SLACK),
+        ("http://169.254.169.254/latest/meta-data/", SLACK),
+        ("http://127.0.0.1:8766/response/abc", SANDBOX),
+        ("https://hooks.127.0.0.1/commands", SANDBOX),
+        ("file:///etc/passwd", SLACK),
+        ("http://[::1", SLACK),
+        ("https://hooks.slack.com:99999/x", SLACK),
+    ],
+)
+def test_any_other_address_is_not(url: str, base: str) -> None:
+    """The cloud's metadata service, this machine, look-alikes, what cannot be read."""
+    assert not is_slacks(url, base)
