@@ -44,8 +44,8 @@ bench: $(STAMP) ## Timings as ratios, side by side in one run
 
 lock: $(STAMP) ## Re-lock the dependencies, with hashes
 	@$(BIN)/pip install --quiet uv
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra sandbox pyproject.toml -o requirements.lock
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra sandbox --group dev --group build pyproject.toml -o requirements-dev.lock
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra sandbox --extra tracing pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra sandbox --extra tracing --group dev --group build pyproject.toml -o requirements-dev.lock
 
 clean: ## Remove what make created in this folder
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -20,6 +20,7 @@ from bot.slack.listeners import Listeners
 from bot.slack.offers import Offers
 from bot.slack.progress import LiveMessages
 from bot.slack.reminders import Reminders
+from bot.tracing import Traces, otlp_tracer
 from provisioning.capacity.profiles import COUNT_LABEL
 from provisioning.digests.compose import DigestComposer
 from provisioning.digests.desk import Desk
@@ -48,6 +49,8 @@ class Bot:
         client = web_client(slack)
         self._metrics = Metrics(self._core.clock)
         self._metrics.watch(self._core.store)
+        if settings.traces_endpoint is not None:
+            Traces(otlp_tracer(settings.traces_endpoint)).watch(self._core.store)
         self._app = _TimedApp(
             self._metrics,
             client=client,

@@ -102,6 +102,8 @@ class Settings(BaseSettings):
     """Role → Slack user ids, user group ids, and os:NAME on the command line."""
     engine: Engine = Engine()
     health: Health = Health()
+    traces_endpoint: str | None = None
+    """Where OpenTelemetry traces of jobs go: OTLP over HTTP, as in `http://collector:4318/v1/traces`. Default: off."""
     clearml: ClearMLServer
     cluster: Cluster = Cluster()
     agent: Agent
