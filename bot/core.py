@@ -176,7 +176,9 @@ def build(settings: Settings) -> Core:
         people=people,
         policy=policy,
         sampler=Sampler(
-            measuring=Measuring(survey=PortSurvey(pool=configuration.ports, cluster=cluster, store=store), store=store),
+            measuring=Measuring(
+                survey=PortSurvey(pool=configuration.ports, cluster=cluster, store=store), cluster=cluster, store=store
+            ),
             samples=Samples(store),
             clock=clock,
             every_s=settings.sample_every_s,

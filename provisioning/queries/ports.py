@@ -29,11 +29,11 @@ class Ports:
     def __init__(self, sources: "Sources") -> None:
         self._survey = PortSurvey(pool=sources.configuration.ports, cluster=sources.cluster, store=sources.store)
 
-    def answer(self, args: PortsArgs, asked: Asked) -> Report | Refusal:  # noqa: ARG002 - every query is asked so
+    def answer(self, args: PortsArgs, asked: Asked) -> Report | Refusal:
         """Look at every source and report. Raises: ChatopsError where one could not be read."""
         found = reconcile(self._survey.look(), size=args.max_services)
         if args.tenant is None:
-            return report_of(found, size=args.max_services)
+            return report_of(found, size=args.max_services, pictures=asked.pictures)
         if not any(args.tenant == one.tenant for one in found.ranges) and not of_tenant(found, args.tenant):
             return Refusal(
                 reason=f"tenant {args.tenant} declares no ports and holds none",
@@ -47,7 +47,7 @@ def of_tenant(found: PortReport, tenant: str) -> tuple[Finding, ...]:
     return tuple(finding for finding in found.findings if tenant in finding.tenants)
 
 
-def report_of(found: PortReport, *, size: int, tenant: str | None = None) -> Report:
+def report_of(found: PortReport, *, size: int, tenant: str | None = None, pictures: bool = False) -> Report:
     """Return *found*, or what of it concerns *tenant*, as a report."""
     findings = found.findings if tenant is None else of_tenant(found, tenant)
     ranges = tuple(one for one in found.ranges if tenant is None or one.tenant == tenant)
@@ -56,7 +56,7 @@ def report_of(found: PortReport, *, size: int, tenant: str | None = None) -> Rep
         summary=summary_of(found, findings, ranges),
         parts=(*findings_of(findings), *_map(ranges), _facts(found, size)),
         data=_data(found, findings, ranges),
-        attachments=(picture_of(found),) if tenant is None else (),
+        attachments=(picture_of(found),) if pictures else (),
     )
 
 

@@ -39,10 +39,10 @@ class Trends:
                 reason="there are no samples yet" if args.days > 1 else "there are no samples of the last day",
                 next_action="the bot takes one an hour while it runs (sample_every_s): wait, or ask for more --days",
             )
-        return report_of(samples, args.measures or DEFAULT, days=args.days)
+        return report_of(samples, args.measures or DEFAULT, days=args.days, pictures=asked.pictures)
 
 
-def report_of(samples: Sequence[Sample], names: Sequence[str], *, days: int) -> Report:
+def report_of(samples: Sequence[Sample], names: Sequence[str], *, days: int, pictures: bool = True) -> Report:
     """Return the measures called *names* as a report with their picture."""
     series = {name: points_of(samples, name) for name in names}
     known = {name: points for name, points in series.items() if points}
@@ -57,14 +57,13 @@ def report_of(samples: Sequence[Sample], names: Sequence[str], *, days: int) -> 
     ]
     if missing:
         parts.append(Lines(lines=(f"Not sampled yet: {', '.join(missing)}",), kind="warning"))
-    lines = lines_of(known)
     return Report(
         title="Trends",
         summary=f"{len(samples)} sample{'' if len(samples) == 1 else 's'} of the last {days} days: "
         + "; ".join(f"{name} {points[-1][1]:g}" for name, points in list(known.items())[:4]),
         parts=tuple(parts),
         data={name: _data(name, points) for name, points in known.items()},
-        attachments=picture_of(lines, days=days),
+        attachments=picture_of(lines_of(known), days=days) if pictures else (),
     )
 
 

@@ -83,7 +83,7 @@ def _unreviewed(db: Database) -> None:
     db.execute(f"CREATE INDEX jobs_unreviewed ON jobs (number) WHERE {UNREVIEWED}")
 
 
-@MIGRATIONS(name="0009_digests")
+@MIGRATIONS(name="0010_digests")
 def _digests(db: Database) -> None:
     digests.create_tables(db)
 

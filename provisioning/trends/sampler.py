@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from provisioning.capacity.inventory import take_stock
+from provisioning.capacity.view import look
+from provisioning.clients.interfaces import ClusterReads
 from provisioning.clock import Clock
 from provisioning.errors import ChatopsError
 from provisioning.jobs import JobState
 from provisioning.ports.reconcile import PortReport, Severity, reconcile
 from provisioning.ports.survey import PortSurvey
 from provisioning.store.samples import Sample, Samples
+from provisioning.trends.gpus import of_gpus
 
 if TYPE_CHECKING:
     from provisioning.store import Store
@@ -24,13 +28,17 @@ ALL = 100_000  # jobs: more than a store ever holds open
 class Measuring:
     """Reads every measure of the platform now. Thread-safe."""
 
-    def __init__(self, *, survey: PortSurvey, store: "Store") -> None:
+    def __init__(self, *, survey: PortSurvey, cluster: ClusterReads, store: "Store") -> None:
         self._survey = survey
+        self._cluster = cluster
         self._store = store
 
     def measure(self) -> dict[str, float]:
         """Return measure → value. Raises: ChatopsError where the world could not be read."""
-        return {**of_ports(reconcile(self._survey.look())), **self._of_jobs()}
+        ports = of_ports(reconcile(self._survey.look()))
+        usage = self._cluster.gpu_usage()
+        gpus = of_gpus(look(take_stock(self._cluster.gpu_nodes(), usage), usage, {}))
+        return {**ports, **gpus, **self._of_jobs()}
 
     def _of_jobs(self) -> dict[str, float]:
         is_open = {state for state in JobState if not state.is_final}
