@@ -15,7 +15,7 @@ from slack_bolt import App
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 
-from bot import http_edge
+from bot import http_edge, http_server
 from bot.http_edge import HttpEdge
 from sandbox.slack.http_delivery import sign
 from tests.integration.store_samples import open_store
@@ -185,7 +185,7 @@ def test_a_slow_body_is_given_up(edge: Edge, monkeypatch: pytest.MonkeyPatch) ->
 def test_more_connections_than_there_are_threads_for_are_closed(edge: Edge) -> None:
     address = urlsplit(edge.url)
     where = (str(address.hostname), int(address.port or 0))
-    held = [socket.create_connection(where, 5) for _ in range(http_edge.MOST_CONNECTIONS)]
+    held = [socket.create_connection(where, 5) for _ in range(http_server.MOST_CONNECTIONS)]
     try:
         time.sleep(0.3)
         assert edge.raw(b"") == b"", "closed, and the others live"
