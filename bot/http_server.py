@@ -4,6 +4,7 @@ import logging
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import socket
+from typing import ClassVar
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class HttpServer:
 class Answering(BaseHTTPRequestHandler):
     """A request handler that answers with a body and its length, and logs nothing by itself."""
 
-    timeout: float = 10  # seconds that a client may keep a thread waiting
+    timeout: ClassVar[float] = 10  # seconds that a client may keep a thread waiting
 
     def answer(self, status: int, body: bytes, kind: str = TEXT) -> None:
         self.send_response(status)
