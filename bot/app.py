@@ -8,6 +8,7 @@ from typing import Any
 from apscheduler.schedulers.background import BackgroundScheduler
 from slack_bolt import App, BoltRequest, BoltResponse
 from slack_bolt.adapter.socket_mode import SocketModeHandler
+from slack_bolt.authorization import AuthorizeResult
 
 from bot import core, logs
 from bot.health import HealthServer
@@ -30,6 +31,7 @@ from provisioning.store.digests import Digests
 log = logging.getLogger(__name__)
 
 SWEEP_S = 2
+ACKERS = 16  # threads that commit and ack; the work is done by others
 POLICY_S = 5
 WATCHDOG_S = 10
 
@@ -54,10 +56,10 @@ class Bot:
         self._app = _TimedApp(
             self._metrics,
             client=client,
+            authorize=_authorized,
             signing_secret=slack.signing_secret.get_secret_value() if slack.signing_secret else None,
             request_verification_enabled=slack.mode == "http",
-            token_verification_enabled=False,
-            listener_executor=ThreadPoolExecutor(slack.workers, thread_name_prefix="listener"),
+            listener_executor=ThreadPoolExecutor(ACKERS, thread_name_prefix="listener"),
         )
         self._live = LiveMessages(self._core.store, web_client(slack, waits=False), self._core.clock)
         self._reminders = Reminders(
@@ -66,19 +68,22 @@ class Bot:
             client=web_client(slack, waits=False),
             clock=self._core.clock,
         )
-        Listeners(
+        self._listeners = Listeners(
             service=self._core.service,
             store=self._core.store,
             queries=self._core.queries,
             people=self._core.people,
             client=client,
+            clock=self._core.clock,
+            workers=slack.workers,
             offers=Offers(
                 {
                     "tenants": lambda: [tenant.name for tenant in self._core.store.tenants()],
                     "nodes": lambda: [node.name for node in self._core.cluster.nodes() if COUNT_LABEL in node.labels],
                 }
             ),
-        ).register(self._app)
+        )
+        self._listeners.register(self._app)
         self._desk = Desk(
             digests=Digests(self._core.store),
             composer=DigestComposer(store=self._core.store, queries=self._core.queries),
@@ -112,6 +117,7 @@ class Bot:
         self._core.policy.use()
         self._core.service.start()
         self._live.start()
+        self._listeners.start()
         self._scheduler.add_job(self._core.service.sweep, "interval", seconds=SWEEP_S, id="sweep")
         self._scheduler.add_job(self._core.checkpoints.tick, "interval", seconds=SWEEP_S, id="checkpoints")
         self._scheduler.add_job(self._core.policy.refresh, "interval", seconds=POLICY_S, id="policy")
@@ -136,6 +142,7 @@ class Bot:
         if self._http is not None:
             self._http.stop()
         self._scheduler.shutdown(wait=False)
+        self._listeners.stop()
         self._core.engine.stop()
         self._live.stop()
         try:
@@ -182,6 +189,14 @@ class _TimedApp(App):
     def dispatch(self, req: BoltRequest) -> BoltResponse:
         with self._metrics.acks.time():
             return super().dispatch(req)
+
+
+def _authorized(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
+    """Tell Bolt what it would else ask Slack at the first delivery: an ack must not wait for Slack's Web API.
+
+    Slack authenticates each delivery by the socket or by its signature; our own calls use our own client.
+    """
+    return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id)
 
 
 def serve(settings: Settings, stop: threading.Event) -> None:

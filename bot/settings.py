@@ -58,7 +58,7 @@ class Slack(Configuration):
     http_port: int = 3000
     """The port that HTTP mode listens on."""
     workers: int = Field(default=32, ge=4, le=256)
-    """Listener threads; an ack must never queue."""
+    """Threads that work off clicks, and as many for commands. An ack waits for none of them."""
 
     @model_validator(mode="after")
     def _mode_has_its_secret(self) -> Self:

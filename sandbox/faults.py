@@ -27,6 +27,7 @@ class Faults:
         }
         self._counted: dict[str, Callable[[int], Any]] = {
             "rate_limit": lambda count: workspace.plan_faults(rate_limit=count),
+            "slack_slow": lambda count: workspace.plan_faults(slow=count, slow_s=4.0),
             "slack_error": lambda count: workspace.plan_faults(api_error=count),
             "clearml_error": lambda count: setattr(clearml, "fail_next", count),
             "clearml_slow": lambda seconds: setattr(clearml, "slow_s", float(seconds)),

@@ -1,4 +1,4 @@
-"""What Slack sends → one call of ours each. Everything is acked first, and delivered twice counts once."""
+"""What Slack sends → one call of ours each: committed to the inbox, acked, then worked off; twice counts once."""
 
 import json
 import logging
@@ -14,24 +14,27 @@ from slack_sdk.errors import SlackApiError
 
 from bot.slack import forms, render_job, render_lists, render_modals
 from bot.slack.answers import Answers
+from bot.slack.inbox import Inbox
 from bot.slack.kit import Block
+from bot.slack.mrkdwn import date
 from bot.slack.offers import Offers
 from bot.slack.render_home import home
 from bot.slack.replies import Reply, fence, to_person
 from commands import grammar
 from commands.grammar import HelpRequest, Invocation, UsageError
 from policies.approvals import Actor, Refusal
+from provisioning.clock import Clock
 from provisioning.errors import ChatopsError, TemporaryError
 from provisioning.jobs import Job
 from provisioning.people import People
 from provisioning.queries.base import Query
 from provisioning.service import JobService
-from provisioning.store import Store
+from provisioning.store import Delivery, Store
 
 log = logging.getLogger(__name__)
 
 PATIENCE_S = 1.0  # after this long people are told that planning goes on
-DELIVERY_TTL_S = 3600.0
+COMMAND, FORM, CLICK, REASON = "command", "form", "click", "reason"  # kinds of deliveries
 HOME_JOBS = 200
 
 Payload: TypeAlias = Mapping[str, Any]
@@ -49,12 +52,22 @@ class Listeners:
         people: People,
         client: WebClient,
         offers: Offers,
+        clock: Clock,
+        workers: int,
     ) -> None:
         self._offers = offers
         self._service = service
         self._store = store
         self._people = people
         self._client = client
+        self._inbox = Inbox(
+            store=store,
+            clock=clock,
+            handlers={COMMAND: self._command, FORM: self._form, CLICK: self._button, REASON: self._reason},
+            too_late=self._too_late,
+            slow=frozenset({COMMAND, FORM}),
+            workers=workers,
+        )
         self._answers = Answers(service, store, queries)
         self._buttons: Mapping[str, Callable[[Job, Actor, str], Job | Refusal]] = {
             render_job.APPROVE: lambda job, actor, seen: service.vote(job.id, actor, approve=True, seen_digest=seen),
@@ -72,26 +85,25 @@ class Listeners:
         app.view(re.compile(r"job_[a-z]+_form"))(self._on_reason_form)
         app.event("app_home_opened")(self._on_home)
 
-    # -- commands -------------------------------------------------------------------------------------------
+    def start(self) -> None:
+        """Work off what was acked and not done before. Call before anything can be delivered."""
+        self._inbox.replay()
+
+    def stop(self) -> None:
+        """Let what is under way come to an end."""
+        self._inbox.stop()
+
+    # -- what Slack delivers: committed, acked, then worked off ------------------------------------------------
 
     def _on_command(self, ack: Ack, body: Payload) -> None:
-        ack()
-        channel, user, trigger_id = (str(body[name]) for name in ("channel_id", "user_id", "trigger_id"))
-        reply = to_person(self._client, channel=channel, user=user, response_url=str(body["response_url"]))
-        with fence(reply):
-            if self._seen(f"command:{trigger_id}"):
-                return
-            match grammar.parse(str(body.get("text") or "")):
-                case HelpRequest() as asked:
-                    reply(render_lists.help_text(asked))
-                case UsageError(spec=spec) as error if spec is not None and error.missing and not error.fields:
-                    given, offered = dict(error.given), self._offers.of(spec)
-                    view = forms.form(spec, channel=channel, given=given, how=error.how, choices=offered)
-                    self._open(trigger_id, view)
-                case UsageError() as error:
-                    reply(render_lists.usage_error(error))
-                case Invocation() as invocation:
-                    self._run(invocation, user, channel, reply)
+        kept = {
+            "user": str(body["user_id"]),
+            "channel": str(body["channel_id"]),
+            "text": str(body.get("text") or ""),
+            "trigger_id": str(body["trigger_id"]),
+            "response_url": str(body["response_url"]),
+        }
+        self._inbox.take(kind=COMMAND, key=f"command:{kept['trigger_id']}", body=kept, ack=ack)
 
     def _on_command_form(self, ack: Ack, body: Payload, view: Payload) -> None:
         spec, channel = forms.spec_and_channel(view)
@@ -99,12 +111,55 @@ class Listeners:
         if isinstance(invocation, UsageError):
             ack(response_action="errors", errors=forms.errors(invocation))
             return
-        ack()
+        kept = {"user": str(body["user"]["id"]), "channel": channel, "text": invocation.text}
+        self._inbox.take(kind=FORM, key=_key_of(view), body=kept, ack=ack)
+
+    def _on_button(self, ack: Ack, body: Payload, action: Payload) -> None:
         user = str(body["user"]["id"])
-        reply = to_person(self._client, channel=channel, user=user)
-        with fence(reply):
-            if not self._seen(f"form:{view['id']}:{view['hash']}"):
-                self._run(invocation, user, channel, reply)
+        kept = {
+            "user": user,
+            "channel": str((body.get("channel") or {}).get("id") or ""),
+            "action": str(action["action_id"]),
+            "value": str(action["value"]),
+            "trigger_id": str(body["trigger_id"]),
+            "response_url": str(body.get("response_url") or ""),
+        }
+        key = f"click:{user}:{action['action_id']}:{action['action_ts']}"
+        self._inbox.take(kind=CLICK, key=key, body=kept, ack=ack)
+
+    def _on_reason_form(self, ack: Ack, body: Payload, view: Payload) -> None:
+        kept = {
+            "user": str(body["user"]["id"]),
+            "form": str(view["callback_id"]),
+            "value": str(view["private_metadata"]),
+            "reason": str(view["state"]["values"]["reason"]["value"].get("value") or ""),
+        }
+        self._inbox.take(kind=REASON, key=_key_of(view), body=kept, ack=ack)
+
+    # -- commands -------------------------------------------------------------------------------------------
+
+    def _command(self, delivery: Delivery) -> None:
+        body = delivery.body
+        with fence(reply := self._reply(delivery)):
+            match grammar.parse(body["text"]):
+                case HelpRequest() as asked:
+                    reply(render_lists.help_text(asked))
+                case UsageError(spec=spec) as error if spec is not None and error.missing and not error.fields:
+                    given, offered = dict(error.given), self._offers.of(spec)
+                    view = forms.form(spec, channel=body["channel"], given=given, how=error.how, choices=offered)
+                    self._open(delivery, view)
+                case UsageError() as error:
+                    reply(render_lists.usage_error(error))
+                case Invocation() as invocation:
+                    self._run(invocation, body["user"], body["channel"], reply)
+
+    def _form(self, delivery: Delivery) -> None:
+        body = delivery.body
+        with fence(reply := self._reply(delivery)):
+            invocation = grammar.parse(body["text"])
+            if not isinstance(invocation, Invocation):
+                raise TypeError(f"a form's command does not parse back: {invocation}")
+            self._run(invocation, body["user"], body["channel"], reply)
 
     def _run(self, invocation: Invocation, user: str, channel: str, reply: Reply) -> None:
         with _patience(reply, f"⏳ Working on `{invocation.spec.name}` …"):
@@ -114,55 +169,47 @@ class Listeners:
 
     # -- buttons --------------------------------------------------------------------------------------------
 
-    def _on_button(self, ack: Ack, body: Payload, action: Payload) -> None:
-        ack()
-        user = str(body["user"]["id"])
-        channel = str((body.get("channel") or {}).get("id") or "")
-        reply = to_person(self._client, channel=channel, user=user, response_url=str(body.get("response_url") or ""))
-        with fence(reply):
-            if self._seen(f"click:{user}:{action['action_id']}:{action['action_ts']}"):
-                return
-            job, seen = self._named_by(str(action["value"]))
-            answer = self._click(str(action["action_id"]), job, seen, user, str(body["trigger_id"]))
+    def _button(self, delivery: Delivery) -> None:
+        with fence(reply := self._reply(delivery)):
+            job, seen = self._named_by(delivery.body["value"])
+            answer = self._click(delivery, job, seen)
             if isinstance(answer, Refusal):
                 reply(render_lists.refusal(answer))
 
-    def _click(self, action_id: str, job: Job, seen: str, user: str, trigger_id: str) -> Job | Refusal | None:
+    def _click(self, delivery: Delivery, job: Job, seen: str) -> Job | Refusal | None:
         """Do what the button says. Windows are opened before anything slow: a trigger lives three seconds."""
-        match action_id:
+        user = delivery.body["user"]
+        match delivery.body["action"]:
             case render_job.DETAILS:
-                self._open(trigger_id, render_modals.details_modal(job))
+                self._open(delivery, render_modals.details_modal(job))
             case render_job.DENY:
-                self._open(trigger_id, render_modals.reason_modal(job, approve=False, seen_digest=seen))
+                self._open(delivery, render_modals.reason_modal(job, approve=False, seen_digest=seen))
             case render_job.APPROVE if job.approval is not None and job.approval.reason_required:
-                self._open(trigger_id, render_modals.reason_modal(job, approve=True, seen_digest=seen))
+                self._open(delivery, render_modals.reason_modal(job, approve=True, seen_digest=seen))
             case render_job.REVEAL:
-                return self._reveal(job, user, trigger_id)
+                return self._reveal(delivery, job)
             case other:
                 return self._buttons[other](job, self._people.actor(user), seen)
         return None
 
-    def _on_reason_form(self, ack: Ack, body: Payload, view: Payload) -> None:
-        ack()
-        user = str(body["user"]["id"])
-        job, seen = self._named_by(str(view["private_metadata"]))
-        reply = to_person(self._client, channel=job.place.channel if job.place else "", user=user)
-        with fence(reply):
-            if self._seen(f"form:{view['id']}:{view['hash']}"):
-                return
-            reason = str(view["state"]["values"]["reason"]["value"].get("value") or "")
-            approve = view["callback_id"] == render_job.APPROVE_FORM
-            actor = self._people.actor(user)
-            answer = self._service.vote(job.id, actor, approve=approve, seen_digest=seen, reason=reason)
+    def _reason(self, delivery: Delivery) -> None:
+        body = delivery.body
+        job, seen = self._named_by(body["value"])
+        channel = job.place.channel if job.place else ""
+        with fence(reply := to_person(self._client, channel=channel, user=body["user"])):
+            actor = self._people.actor(body["user"])
+            approve = body["form"] == render_job.APPROVE_FORM
+            answer = self._service.vote(job.id, actor, approve=approve, seen_digest=seen, reason=body["reason"])
             if isinstance(answer, Refusal):
                 reply(render_lists.refusal(answer))
 
-    def _reveal(self, job: Job, user: str, trigger_id: str) -> Refusal | None:
+    def _reveal(self, delivery: Delivery, job: Job) -> Refusal | None:
         """Show new credentials in a window that is opened first: a key that nobody can see must not be made."""
+        user = delivery.body["user"]
         if user != job.requester.id:
             refused = self._service.reveal(job.id, self._people.actor(user))  # audited
             return refused if isinstance(refused, Refusal) else None
-        view_id = self._open(trigger_id, render_modals.credentials_wait_modal())
+        view_id = self._open(delivery, render_modals.credentials_wait_modal())
         try:
             made = self._service.reveal(job.id, self._people.actor(user))
         except Exception as error:
@@ -196,16 +243,29 @@ class Listeners:
 
     # -- shared ---------------------------------------------------------------------------------------------
 
-    def _seen(self, key: str) -> bool:
-        return self._store.seen(key, DELIVERY_TTL_S)
+    def _reply(self, delivery: Delivery) -> Reply:
+        body = delivery.body
+        url = body.get("response_url", "")
+        return to_person(self._client, channel=body.get("channel", ""), user=body["user"], response_url=url)
+
+    def _too_late(self, delivery: Delivery) -> None:
+        what = "command" if delivery.kind == COMMAND else "form" if delivery.kind in {FORM, REASON} else "click"
+        text = f"⌛ Your {what} of {date(delivery.received_at)} came while I was going down, and it is old by now"
+        self._reply(delivery)(render_lists.notice(f"{text}: nothing was done. Do it again if it is still wanted."))
 
     def _named_by(self, value: str) -> tuple[Job, str]:
         """Return the job that a button or form is about, and the digest of the plan that was seen."""
         named = json.loads(value)
         return self._store.job(str(named["job"])), str(named["digest"])
 
-    def _open(self, trigger_id: str, view: Block) -> str:
+    def _open(self, delivery: Delivery, view: Block) -> str:
         """Open a window and return its id. Raises: TemporaryError."""
+        if delivery.replayed:
+            raise TemporaryError(
+                "I was started again just after you clicked, and Slack opens no window for a click that old",
+                next_action="click again",
+            )
+        trigger_id = delivery.body["trigger_id"]
         try:
             return str(self._client.views_open(trigger_id=trigger_id, view=view)["view"]["id"])
         except SlackApiError as error:
@@ -213,6 +273,10 @@ class Listeners:
             if said not in {"expired_trigger_id", "exchanged_trigger_id", "trigger_expired", "ratelimited"}:
                 raise
             raise TemporaryError(f"Slack did not open the window ({said})", next_action="try again") from error
+
+
+def _key_of(view: Payload) -> str:
+    return f"form:{view['id']}:{view['hash']}"
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Jobs, leases, tenants and the audit trail in one SQLite file, so that a change and its audit row commit together."""
 
+from provisioning.store.inbox import Delivery
 from provisioning.store.leases import LeaseTakenError, PortLease
 from provisioning.store.store import Change, Store
 from provisioning.store.tenants import TenantRecord
 
-__all__ = ["Change", "LeaseTakenError", "PortLease", "Store", "TenantRecord"]
+__all__ = ["Change", "Delivery", "LeaseTakenError", "PortLease", "Store", "TenantRecord"]

@@ -4,7 +4,7 @@ from sqlite_utils import Database, Migrations
 
 from provisioning import audit, audit_search
 from provisioning.errors import PermanentError
-from provisioning.store import checkpoints, digests, policy_versions, samples
+from provisioning.store import checkpoints, digests, inbox, policy_versions, samples
 
 MIGRATIONS = Migrations("clearml-chatops")
 
@@ -86,6 +86,11 @@ def _unreviewed(db: Database) -> None:
 @MIGRATIONS(name="0010_digests")
 def _digests(db: Database) -> None:
     digests.create_tables(db)
+
+
+@MIGRATIONS(name="0010_inbox")
+def _inbox(db: Database) -> None:
+    inbox.create_table(db)
 
 
 def migrate(db: Database) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dataclasses import replace as with_fields
 from datetime import datetime
 from pathlib import Path
-from threading import RLock
+from threading import RLock, local
 from typing import Any
 
 from sqlite_utils import Database
@@ -25,7 +25,8 @@ from provisioning.jobs import BreakGlass, Job, JobState, Place, StepStatus
 from provisioning.plan import Plan
 from provisioning.port_ranges import PortRange
 from provisioning.redact import Redactor
-from provisioning.store import leases, policy_versions, schema, tenants
+from provisioning.store import inbox, leases, policy_versions, schema, tenants
+from provisioning.store.inbox import Delivery
 from provisioning.store.leases import PortLease
 from provisioning.store.policy_versions import StoredPolicy
 from provisioning.store.tenants import TenantRecord
@@ -62,6 +63,7 @@ class Store:
         self._clock = clock
         self._redact = redact
         self._lock = RLock()
+        self._delivery = local()  # of each thread: the key of the delivery that it works off
         self._listeners: list[Callable[[Job], None]] = []
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, check_same_thread=False, isolation_level=None)
@@ -145,6 +147,7 @@ class Store:
             self._put(job)
             for one in (event, *extra):
                 self._append(_of_job(one, job))
+            self._finish_own_delivery()
         self._tell(job)
         return job
 
@@ -166,6 +169,7 @@ class Store:
             self._put(after)
             for event in ([answer.event] if answer.event else []) + list(answer.extra):
                 self._append(_of_job(event, after))
+            self._finish_own_delivery()
         if answer.revise:
             self._tell(after)
         return after
@@ -315,6 +319,31 @@ class Store:
 
     # -- deliveries -----------------------------------------------------------------------------------------
 
+    def accept_delivery(self, delivery: Delivery) -> bool:
+        """Commit what Slack has delivered, known secrets hidden. Returns whether it is new. Survives a restart."""
+        body = self._redact.scrub(delivery.body)
+        with self._lock, self._write():
+            return inbox.accept(self._db, delivery.key, delivery.kind, body, delivery.received_at)
+
+    def finish_delivery(self, key: str) -> None:
+        """Note that a delivery's work is done, and forget what it said."""
+        with self._lock, self._write():
+            inbox.finish(self._db, key, self._clock.now())
+
+    def undone_deliveries(self) -> tuple[Delivery, ...]:
+        """Return what was acked and not worked off, the oldest first."""
+        with self._lock:
+            return inbox.undone(self._db)
+
+    @contextmanager
+    def within(self, key: str) -> Iterator[None]:
+        """Let the first change of a job that this thread makes inside commit with the delivery *key* being done."""
+        self._delivery.key = key
+        try:
+            yield
+        finally:
+            self._delivery.key = None
+
     def seen(self, key: str, ttl_s: float = 3600.0) -> bool:
         """Return whether *key* was given before, and remember it for *ttl_s*. Survives a restart."""
         now = self._clock.now().timestamp()
@@ -338,6 +367,10 @@ class Store:
             self._db.rollback()
             raise
         self._db.execute("COMMIT")
+
+    def _finish_own_delivery(self) -> None:
+        if key := getattr(self._delivery, "key", None):
+            inbox.finish(self._db, key, self._clock.now())
 
     def _put(self, job: Job) -> None:
         row = {
