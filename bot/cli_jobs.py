@@ -218,7 +218,10 @@ def _follow(core: "Core", job: "Job") -> None:
     typer.echo(f"Job {now.number}: {now.state.value}")
     if now.failure is not None:
         _complain(now.failure.what, now.failure.next_action, now.failure.details)
-    if now.state is not JobState.SUCCEEDED and now.state is not JobState.ROLLED_BACK:
+    for waiting in (status.waiting for status in now.steps if now.state is JobState.WAITING):
+        if waiting is not None:
+            typer.echo(f"waits for {waiting.what}" + (f"\nnext: {waiting.next_action}" if waiting.next_action else ""))
+    if now.state not in {JobState.SUCCEEDED, JobState.ROLLED_BACK, JobState.WAITING}:
         raise typer.Exit(REFUSED)
 
 

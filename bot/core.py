@@ -16,16 +16,19 @@ from provisioning import tools
 from provisioning.clients.applications import Applications
 from provisioning.clients.clearml import ClearML
 from provisioning.clients.cluster import ClusterClient
+from provisioning.clients.cluster_nodes import ClusterNodes
 from provisioning.clients.helm import Helm
 from provisioning.clients.kubectl import Kubectl
 from provisioning.clients.nvidia_smi import NvidiaSmi
 from provisioning.clients.process import ChildProcesses
+from provisioning.clients.reboot_command import RebootCommand
 from provisioning.clock import Clock, ShiftedClock, SystemClock
 from provisioning.engine import Engine
 from provisioning.errors import PermanentError
 from provisioning.evidence.checkpoints import Checkpoints
 from provisioning.evidence.keys import Keyring
 from provisioning.facts import FactsGatherer
+from provisioning.facts.node_mig import node_facts
 from provisioning.fleet.snapshot import planner_of_one_moment
 from provisioning.known_users import KnownUsers
 from provisioning.planner import Planner
@@ -37,7 +40,7 @@ from provisioning.queries.sources import Sources
 from provisioning.redact import Redactor
 from provisioning.runner import Runner
 from provisioning.service import JobService
-from provisioning.steps.registry import build_actions
+from provisioning.steps.registry import build_actions, build_node_actions
 from provisioning.store import Store
 from provisioning.store.samples import Samples
 from provisioning.trends.sampler import Measuring, Sampler
@@ -105,18 +108,30 @@ def build(settings: Settings) -> Core:
     cluster = ClusterClient(settings.cluster)
     smi = NvidiaSmi(cluster, kubectl, namespace=settings.nodes.operator_namespace)
     clearml = ClearML(settings.clearml, known_users=KnownUsers(store), learn=redact.learn)
-    actions = build_actions(
+    nodes = ClusterNodes(settings.cluster)
+    reboots = RebootCommand(settings.nodes.reboot_command, children)
+    actions = {
+        **build_actions(
+            configuration=configuration,
+            clearml=clearml,
+            cluster=cluster,
+            helm=helm,
+            kubectl=kubectl,
+            applications=Applications(children),
+            store=store,
+            clock=clock,
+            learn=redact.learn,
+        ),
+        **build_node_actions(nodes=nodes, smi=smi, reboots=reboots),
+    }
+    facts = FactsGatherer(
         configuration=configuration,
         clearml=clearml,
         cluster=cluster,
         helm=helm,
-        kubectl=kubectl,
-        applications=Applications(children),
         store=store,
-        clock=clock,
-        learn=redact.learn,
+        more=node_facts(configuration=settings.nodes, cluster=cluster, nodes=nodes, smi=smi, store=store),
     )
-    facts = FactsGatherer(configuration=configuration, clearml=clearml, cluster=cluster, helm=helm, store=store)
     planner = Planner(actions=actions, facts=facts)
     engine = Engine(
         Runner(store, actions, planner.replan, clock),

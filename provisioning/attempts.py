@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from provisioning.errors import ChatopsError, TemporaryError
 from provisioning.jobs import Failure
+from provisioning.steps.base import StepWaits
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class Attempt:
     delay_scale: float = 1.0
 
     def run(self, work: Callable[[float, Callable[[], bool]], T]) -> T | Failure:
-        """Return what *work* returns, or why it failed. Raises: Interrupted.
+        """Return what *work* returns, or why it failed. Raises: Interrupted, StepWaits.
 
         *work* is given the seconds it has and a function that says whether to stop.
         """
@@ -71,6 +72,8 @@ class Attempt:
                 log.info("%s: try %d of %d failed: %s", self.doing, tried, self.tries, error.what)
                 self.note(f"try {tried + 1} of {self.tries} in {delay_s:.0f} s: {error.what}")
                 self._wait(delay_s)
+            except StepWaits:
+                raise
             except Exception as error:  # noqa: BLE001 - the last fence: the engine must only see envelopes
                 self._check()
                 return failure_of(error, self.doing)

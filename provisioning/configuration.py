@@ -121,6 +121,13 @@ class Nodes(Configuration):
 
     operator_namespace: str = "gpu-operator"
     """The GPU operator's namespace: its device plugin's pods run there."""
+    drain_timeout_s: int = Field(default=900, ge=10, le=86_400)
+    """Seconds that the evictions on one node may take."""
+    reboot_command: tuple[str, ...] = ()
+    """What reboots a node: a program and its arguments, with `{node}` for the node's name. It may return before the
+    node is back. Empty: the drained node is handed to people, and the job waits."""
+    reboot_timeout_s: int = Field(default=14_400, ge=30, le=604_800)
+    """Seconds that a job waits for a node to come back from its reboot."""
 
 
 class Tools(Configuration):

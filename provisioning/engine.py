@@ -282,7 +282,7 @@ class Engine:
 
 
 def _workflow_id(job: Job) -> str:
-    return f"{job.id}:{job.attempt}"
+    return f"{job.id}:{job.attempt}" + (f":{job.wakes}" if job.wakes else "")
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from provisioning.audit import Event
-from provisioning.jobs import Failure, Job, JobState, StepState, StepStatus
+from provisioning.jobs import Failure, Job, JobState, StepState, StepStatus, Waiting
 from provisioning.plan import Outputs, Step
 from provisioning.store import Change
 
@@ -46,8 +46,8 @@ def start(job: Job, attempt: int, now: datetime) -> Change | None:
 def step_started(job: Job, step_id: str, attempt: int, now: datetime) -> Change | None:
     """The step is about to change the world."""
     known = job.status(step_id)
-    under_way = known.attempt == attempt and known.state is StepState.RUNNING
-    if under_way and known.applied:
+    under_way = known.attempt == attempt and known.state in {StepState.RUNNING, StepState.WAITING}
+    if under_way and known.applied and known.state is StepState.RUNNING:
         return None  # it goes on after a crash
     status = known.model_copy(
         update={
@@ -61,6 +61,30 @@ def step_started(job: Job, step_id: str, attempt: int, now: datetime) -> Change 
         }
     )
     return Change(job=_with_status(job, status, now), event=_step_event(job, "step.started", step_id))
+
+
+def step_waits(job: Job, step_id: str, attempt: int, waiting: Waiting, now: datetime) -> Change | None:
+    """The step waits for something outside. The job waits with it once its other steps have ended."""
+    known = job.status(step_id)
+    status = known.model_copy(
+        update={"state": StepState.WAITING, "attempt": attempt, "note": f"waits for {waiting.what}", "waiting": waiting}
+    )
+    event = None
+    if known.waiting is None or known.waiting.job != waiting.job:
+        detail: dict[str, JsonValue] = {"for": waiting.what}
+        if waiting.job is not None:
+            detail["job"] = waiting.job
+        event = _step_event(job, "step.waits", step_id, detail=detail)
+    return Change(job=_with_status(job, status, now), event=event)
+
+
+def wake(job: Job, now: datetime) -> Change | None:
+    """What a step waited for has happened, or will not: the job goes on."""
+    if job.state is not JobState.WAITING:
+        return None
+    return Change(
+        job=with_fields(job, now, state=JobState.QUEUED, wakes=job.wakes + 1), event=engine_event(job, "job.goes_on")
+    )
 
 
 def noted(job: Job, step_id: str, attempt: int, line: str, now: datetime) -> Change | None:
@@ -88,6 +112,7 @@ def step_ended(
             "note": note,
             "outputs": outputs,
             "failure": None,
+            "waiting": None,
         }
     )
     detail: dict[str, JsonValue] = {"outputs": outputs} if outputs else {}
@@ -157,6 +182,9 @@ def finish(job: Job, attempt: int, now: datetime) -> Change | None:
         return _end(job, JobState.SUCCEEDED, None, now)
     if job.cancelled_by is not None:
         return _cancelled(job, f"@{job.cancelled_by.name}", now)
+    states = {status.state for status in job.steps}
+    if StepState.WAITING in states and StepState.FAILED not in states:
+        return Change(job=with_fields(job, now, state=JobState.WAITING), event=engine_event(job, "job.waits"))
     return _end(job, JobState.FAILED, _why(job, ""), now)
 
 

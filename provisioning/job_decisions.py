@@ -19,6 +19,7 @@ SPOKEN = {
     JobState.AWAITING_APPROVAL: "waits for approval",
     JobState.QUEUED: "is queued",
     JobState.RUNNING: "is running",
+    JobState.WAITING: "waits for something outside",
     JobState.ROLLING_BACK: "is being rolled back",
     JobState.SUCCEEDED: "has succeeded",
     JobState.FAILED: "has failed",
@@ -102,6 +103,11 @@ def cancel(job: Job, actor: Actor, now: datetime) -> Change | Refusal:
                 job=with_fields(job, now, cancelled_by=actor),
                 event=person_event(job, actor, "job.cancel_requested"),
             )
+        case JobState.WAITING:  # it runs on, and stops before its next step
+            return Change(
+                job=with_fields(job, now, cancelled_by=actor, state=JobState.QUEUED, wakes=job.wakes + 1),
+                event=person_event(job, actor, "job.cancel_requested"),
+            )
         case JobState.QUEUED | JobState.RUNNING:
             return Refusal(
                 reason=f"job {job.number} is being cancelled already",
@@ -179,6 +185,17 @@ def expire(job: Job, now: datetime) -> Change | None:
     )
 
 
+def moot(job: Job, asker: Job, now: datetime) -> Change | None:
+    """The job whose step had asked for this one waits for it no more."""
+    if job.state is not JobState.AWAITING_APPROVAL:
+        return None
+    failure = Failure(what=f"job {asker.number} {SPOKEN[asker.state]} and waits for this no more")
+    return Change(
+        job=with_fields(job, now, state=JobState.WITHDRAWN, failure=failure),
+        event=Event(action="job.withdrawn", actor=ENGINE, detail={"why": failure.what}),
+    )
+
+
 def busy(holder: Job) -> Refusal:
     """Say who holds the subject, and which command frees it."""
     reason = f"tenant {holder.plan.subject} is locked by job {holder.number} (@{holder.requester.name})"
@@ -224,7 +241,7 @@ def _not_failed(job: Job) -> Refusal:
 
 def _next_action(job: Job) -> str:
     match job.state:
-        case JobState.AWAITING_APPROVAL | JobState.QUEUED | JobState.RUNNING:
+        case JobState.AWAITING_APPROVAL | JobState.QUEUED | JobState.RUNNING | JobState.WAITING:
             return f"wait, or /clearml job cancel {job.number}"
         case JobState.ROLLING_BACK:
             return "wait until it is rolled back"
@@ -243,6 +260,7 @@ def _fresh(status: StepStatus) -> StepStatus:
             "state": StepState.PENDING,
             "note": "",
             "failure": None,
+            "waiting": None,
             "started_at": None,
             "finished_at": None,
         }

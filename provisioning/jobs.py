@@ -2,7 +2,8 @@
 
     awaiting_approval → queued → running → succeeded
             │              │        ├────→ failed ──→ queued (retry) | rolling_back → rolled_back
-            │              │        └────→ superseded (the world changed: a new job asks again)
+            │              │        ├────→ superseded (the world changed: a new job asks again)
+            │              └──── waiting ←┘ (a step waits for something outside; nothing is held meanwhile)
             └→ denied | expired | withdrawn │ cancelled
 A plan that needs no approval starts as queued.
 """
@@ -20,6 +21,7 @@ class JobState(StrEnum):
     AWAITING_APPROVAL = "awaiting_approval"
     QUEUED = "queued"
     RUNNING = "running"
+    WAITING = "waiting"
     ROLLING_BACK = "rolling_back"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -37,6 +39,7 @@ class JobState(StrEnum):
             JobState.AWAITING_APPROVAL,
             JobState.QUEUED,
             JobState.RUNNING,
+            JobState.WAITING,
             JobState.ROLLING_BACK,
             JobState.FAILED,
         }
@@ -45,6 +48,7 @@ class JobState(StrEnum):
 class StepState(StrEnum):
     PENDING = "pending"
     RUNNING = "running"
+    WAITING = "waiting"  # for something outside: a reboot, another job
     DONE = "done"
     SKIPPED = "skipped"  # it found its work done
     FAILED = "failed"
@@ -62,6 +66,27 @@ class Failure(BaseModel):
     retryable: bool = False
 
 
+class Waiting(BaseModel):
+    """What a step waits for."""
+
+    model_config = ConfigDict(frozen=True)
+
+    what: str  # "node gpu-1 to be rebooted"
+    next_action: str = ""
+    job: str | None = None  # the job that was asked for, and that is waited for
+    until: datetime | None = None  # aware, UTC; None: as long as that job is open
+
+
+class AskedBy(BaseModel):
+    """The step of another job that asked for this one, and waits for it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    job: str
+    step: str
+    attempt: int
+
+
 class StepStatus(BaseModel):
     """Where one step of a job stands."""
 
@@ -75,6 +100,7 @@ class StepStatus(BaseModel):
     note: str = ""  # the newest progress line
     outputs: Outputs = {}
     failure: Failure | None = None
+    waiting: Waiting | None = None
     applied: bool = False  # its apply was begun and not undone since: undo has something to look for
 
 
@@ -121,6 +147,8 @@ class Job(BaseModel):
     updated_at: datetime
     revision: int  # grows with every stored change; the live message shows one revision
     attempt: int = 1  # grows with every retry
+    wakes: int = 0  # grows whenever it goes on after it has waited
+    asked_by: AskedBy | None = None
     approval: Approval | None = None  # None where the policy asked for none
     votes: tuple[Vote, ...] = ()
     steps: tuple[StepStatus, ...] = ()

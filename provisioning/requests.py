@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from pydantic import JsonValue
 
 from commands.catalog import CATALOG
+from commands.grammar import render
 from commands.spec import CommandSpec
 from policies.approvals import Actor, Refusal
 from policies.decide import Allow, BlastRadius, Deny, NeedsApproval, PolicyRequest, decide, is_denied_anyhow
@@ -15,10 +16,11 @@ from provisioning.audit import READ, Event
 from provisioning.blast_radius import radius_of
 from provisioning.clock import Clock
 from provisioning.errors import ChatopsError
-from provisioning.jobs import BreakGlass, Job, JobState, Place
+from provisioning.jobs import AskedBy, BreakGlass, Job, JobState, Place
 from provisioning.plan import Plan
 from provisioning.plan_ports import port_ranges_of
 from provisioning.planner import Planner
+from provisioning.steps.base import Ask
 from provisioning.store import LeaseTakenError, Store
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from policies.loader import PolicyVersion
 
 OPEN = frozenset(state for state in JobState if not state.is_final)
+RECENT = 1000  # jobs, newest first: among them are those that an open job has asked for
 MOST_FOLLOW_UPS = 3  # in a row without an approval between them: a plan that never stays the same
 
 
@@ -184,6 +187,42 @@ class Requests:
         except LeaseTakenError as error:
             return Refusal(reason=error.what, next_action=error.next_action)
 
+    def ask_for(self, asker: Job, step_id: str, ask: Ask) -> Job | Refusal:
+        """A step of *asker* needs a job of its own: ask for it in the requester's name, by the policy of this moment.
+
+        The same step of the same attempt asks once, also after a crash; an open job of an earlier attempt is
+        taken up.
+        """
+        for job in self._store.jobs(limit=RECENT):
+            by = job.asked_by
+            if by is None or (by.job, by.step) != (asker.id, step_id):
+                continue
+            if by.attempt == asker.attempt or not job.state.is_final:
+                return job
+        plan = self._planner.plan(ask.operation, ask.request)
+        if isinstance(plan, Refusal):
+            return plan
+        channel = asker.place.channel if asker.place else None
+        command = CATALOG[ask.operation]
+        version = self._policy()
+        asked = self.asked(command, plan.subject, asker.requester, channel, blast=radius_of(plan))
+        decision = decide(version.policy, replace(asked, reason=asker.reason))
+        if isinstance(decision, Deny):
+            return Refusal(reason=decision.reason, next_action=decision.next_action)
+        try:
+            return self._create(
+                render(command, command.args.model_validate(ask.request)),
+                asker.requester,
+                plan,
+                decision,
+                Place(channel=channel) if channel is not None else None,
+                version=version,
+                reason=asker.reason,
+                asked_by=AskedBy(job=asker.id, step=step_id, attempt=asker.attempt),
+            )
+        except _Busy as busy:
+            return busy.refusal
+
     def _request(
         self,
         invocation: "Invocation",
@@ -221,6 +260,7 @@ class Requests:
         version: "PolicyVersion",
         reason: str,
         instead_of: Job | None = None,
+        asked_by: AskedBy | None = None,
     ) -> Job:
         """Store the job and, where nobody has to approve it, submit it. Raises: _Busy, LeaseTakenError."""
         approval = decision.approval if isinstance(decision, NeedsApproval) else None
@@ -230,6 +270,8 @@ class Requests:
             detail["reason"] = reason
         if instead_of is not None:
             detail["instead_of"] = instead_of.id
+        if asked_by is not None:
+            detail["asked_by"] = asked_by.job
         job = self._store.create_job(
             command=command,
             requester=actor,
@@ -237,6 +279,7 @@ class Requests:
             state=JobState.AWAITING_APPROVAL if approval else JobState.QUEUED,
             approval=approval,
             place=place,
+            asked_by=asked_by,
             leases=port_ranges_of(plan) or (),
             policy=version.digest,
             reason=reason,

@@ -18,8 +18,9 @@ from provisioning.plan import Plan
 from provisioning.plan_changes import as_text, changes
 from provisioning.plan_ports import port_ranges_of
 from provisioning.step_runs import Cancellations, StepRuns
-from provisioning.steps.base import StepAction
+from provisioning.steps.base import Ask, StepAction
 from provisioning.store import Store
+from provisioning.waits import WaitingJobs
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class Runner:
         self._delay_scale = delay_scale
         self._stopping = Flag()
         self._cancellations = Cancellations(store)
+        self._waits = WaitingJobs(store, actions, clock)
         self._steps = StepRuns(
             store=store,
             actions=actions,
@@ -74,7 +76,10 @@ class Runner:
             stopping=self._stopping,
             cancellations=self._cancellations,
             delay_scale=delay_scale,
+            waits=self._waits,
+            ask_for=self._ask_for,
         )
+        self.ask_for: Callable[[Job, str, Ask], Job | Refusal] = _nobody_asks
         self.ask_again: Callable[[Job, Plan], Job | Refusal] = _nobody_asks_again
 
     def stop(self) -> None:
@@ -92,6 +97,10 @@ class Runner:
     def job(self, job_id: str) -> Job:
         """Return the job as stored. Raises: KeyError."""
         return self._store.job(job_id)
+
+    def may_go_on(self, job: Job) -> bool:
+        """Return whether what the waiting job waits for has happened, or will not any more."""
+        return self._waits.may_go_on(job)
 
     def begin(self, job_id: str, attempt: int) -> Begun:
         """Start the attempt. Not ok: nothing is to be run.
@@ -148,6 +157,9 @@ class Runner:
             "waves": [[step.id for step in wave] for wave in waves],
             "goes_on": job.plan.goes_on and job.state is JobState.RUNNING,
         }
+
+    def _ask_for(self, job: Job, step_id: str, ask: Ask) -> Job | Refusal:
+        return self.ask_for(job, step_id, ask)  # whoever answers is known only later
 
     def _fenced(self, run: Callable[[str, str, int], bool], job_id: str, step_id: str, attempt: int) -> Done:
         try:
@@ -224,6 +236,10 @@ def _after_asking(answer: Job | Refusal, lines: str) -> tuple[Job | None, Failur
     if isinstance(answer, Job):
         return answer, Failure(what=what, next_action=f"job {answer.number} asks again")
     return None, Failure(what=f"{what}\n{answer.reason}", next_action=answer.next_action)
+
+
+def _nobody_asks(_job: Job, _step_id: str, _ask: Ask) -> Job | Refusal:
+    return Refusal(reason="nobody asks for other jobs here", next_action="run the bot's service")
 
 
 def _nobody_asks_again(_job: Job, _today: Plan) -> Job | Refusal:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from commands.catalog import CATALOG
 from policies.approvals import Actor, Refusal
-from provisioning import job_decisions
+from provisioning import job_changes, job_decisions
 from provisioning.clock import Clock
 from provisioning.engine import Engine, Fate
 from provisioning.job_changes import is_untouched
@@ -64,6 +64,7 @@ class JobService:
         )
         self._reveals = Reveals(store=store, clearml=clearml, clock=clock)
         engine.runner.ask_again = self._requests.ask_again
+        engine.runner.ask_for = self._requests.ask_for
 
     def start(self) -> None:
         """Start the engine, which goes on with interrupted jobs, and give it what it has not heard of."""
@@ -74,9 +75,13 @@ class JobService:
         """Expire approvals and leases; submit jobs that the engine does not have; fail those it gave up."""
         for job in self._store.jobs(states={JobState.AWAITING_APPROVAL}, limit=ALL):
             self._expire(job.id)
+            self._drop_if_moot(job)
         self._store.drop_expired_leases()
         if not self._engine.is_running:
             return
+        for job in self._store.jobs(states={JobState.WAITING}, limit=ALL):
+            if self._engine.runner.may_go_on(job):
+                self._go_on(job)
         for job in self._store.jobs(states=UNDER_WAY, limit=ALL):
             match self._engine.look(job):
                 case Fate.UNKNOWN:
@@ -205,6 +210,19 @@ class JobService:
         job = self._store.update_job(job_id, lambda job: job_decisions.expire(job, now))
         if job.state is JobState.EXPIRED:
             self._store.release_leases(job.plan.subject, job.id)
+
+    def _go_on(self, job: Job) -> None:
+        now = self._clock.now()
+        self._engine.submit(self._store.update_job(job.id, lambda fresh: job_changes.wake(fresh, now)))
+
+    def _drop_if_moot(self, job: Job) -> None:
+        """Close a request that another job's step had made, and that nobody waits for any more."""
+        if job.asked_by is None:
+            return
+        asker = self._store.job(job.asked_by.job)
+        if asker.state.is_final or asker.state is JobState.FAILED:
+            now = self._clock.now()
+            self._store.update_job(job.id, lambda fresh: job_decisions.moot(fresh, asker, now))
 
     def _record_refusal(
         self, job: Job, actor: Actor, action: str, refusal: Refusal, *, rule: str | None = None

@@ -5,14 +5,16 @@ from collections.abc import Callable, Mapping
 from threading import Event as Flag
 from threading import Lock
 
+from policies.approvals import Refusal
 from provisioning import job_changes
 from provisioning.attempts import Attempt
 from provisioning.clock import Clock
 from provisioning.errors import PermanentError
 from provisioning.jobs import Failure, Job, JobState, StepState
 from provisioning.plan import Outputs, Presence, Step, resolve
-from provisioning.steps.base import StepAction, StepRun
+from provisioning.steps.base import Ask, StepAction, StepRun, StepWaits
 from provisioning.store import Store
+from provisioning.waits import WaitingJobs
 
 NOTE_EVERY_S = 0.5  # a revision for each note is too many for a talkative step
 LOOK_EVERY_S = 0.5  # how soon a cancellation written by another process is seen
@@ -62,6 +64,8 @@ class StepRuns:
         stopping: Flag,
         cancellations: Cancellations,
         delay_scale: float,
+        waits: WaitingJobs,
+        ask_for: Callable[[Job, str, Ask], Job | Refusal],
     ) -> None:
         self._store = store
         self._actions = actions
@@ -69,6 +73,8 @@ class StepRuns:
         self._stopping = stopping
         self._cancellations = cancellations
         self._delay_scale = delay_scale
+        self._waits = waits
+        self._ask_for = ask_for
 
     def run(self, job_id: str, step_id: str, attempt: int) -> bool:
         """Make the step so where it is not; True where it is now."""
@@ -83,9 +89,12 @@ class StepRuns:
         step = job.plan.step(step_id)
         if any(job.status(need).state not in job_changes.COMPLETE for need in step.needs):
             return False  # it stays pending: a plan that goes on passes over what a failed step would have given
-        result = self._attempt(job, step, attempt).run(
-            lambda timeout_s, stop: self._make_so(job, step, timeout_s, stop)
-        )
+        try:
+            result = self._attempt(job, step, attempt).run(
+                lambda timeout_s, stop: self._make_so(job, step, timeout_s, stop)
+            )
+        except StepWaits as waits:
+            return self._wait(job, step, waits)
         if isinstance(result, Failure):
             return self._failed(job, step, result)
         state, outputs, note = result
@@ -128,10 +137,21 @@ class StepRuns:
             # What an earlier try of this job made is ours: rolling back takes it back.
             ours = self._store.job(job.id).status(step.id).applied
             return StepState.DONE if ours else StepState.SKIPPED, seen.outputs, seen.detail
+        if late := self._waits.too_late(job.status(step.id)):
+            raise PermanentError(late.what, next_action=late.next_action)
         now = self._clock.now()
         self._store.update_job(job.id, lambda fresh: job_changes.step_started(fresh, step.id, job.attempt, now))
         outputs = action.apply(inputs, self._step_run(job, step, timeout_s, stop))
         return StepState.DONE, outputs, ""
+
+    def _wait(self, job: Job, step: Step, waits: StepWaits) -> bool:
+        """Write what the step waits for, having asked for the job that it needs. Asking twice asks once."""
+        asked = None if waits.ask is None else self._ask_for(job, step.id, waits.ask)
+        if isinstance(asked, Refusal):
+            return self._failed(job, step, Failure(what=asked.reason, next_action=asked.next_action))
+        waiting, now = self._waits.waiting(waits, asked), self._clock.now()
+        self._store.update_job(job.id, lambda fresh: job_changes.step_waits(fresh, step.id, job.attempt, waiting, now))
+        return False
 
     def _take_back(self, job: Job, step: Step, timeout_s: float, stop: Callable[[], bool]) -> None:
         run = self._step_run(job, step, timeout_s, stop)
@@ -158,6 +178,8 @@ class StepRuns:
             timeout_s=timeout_s,
             note=self._noter(job, step),
             cancelled=stop,
+            answered=self._waits.answered(job.status(step.id)),
+            waited=job.status(step.id).waiting is not None,
         )
 
     def _attempt(self, job: Job, step: Step, attempt: int) -> Attempt:

@@ -26,7 +26,7 @@ from provisioning.configuration import Cluster, Tools
 from sandbox.cast import Cast
 from sandbox.clearml import api as clearml_api
 from sandbox.clearml.state import ClearMLState
-from sandbox.controlplane import build
+from sandbox.controlplane import build, workloads
 from sandbox.controlplane.cluster import ControlPlane
 from sandbox.controlplane.gpus import Gpus
 from sandbox.controlplane.nodes import DEFAULT_NODES, FakeNode
@@ -310,10 +310,21 @@ class World:
         spec = json.dumps({"spec": {"containers": [container]}})
         self._run_kubectl("run", name, "-n", namespace, "--image=train:sandbox", f"--overrides={spec}")
 
-    def _run_kubectl(self, *words: str) -> None:
+    def work_on(self, node: str, *, guarded: bool) -> None:
+        """Run a pod on the node and wait until it does; *guarded*: its disruption budget forbids an eviction."""
+        objects = workloads.work(node, guarded=guarded)
+        self._run_kubectl("apply", "-f", "-", stdin=workloads.listed(objects))
+        self._run_kubectl("rollout", "status", "-n", workloads.NAMESPACE, f"deployment/work-{node}", "--timeout=30s")
+
+    def drop_budget(self, node: str) -> None:
+        """Delete the disruption budget of what runs on the node."""
+        self._run_kubectl("delete", "pdb", "-n", workloads.NAMESPACE, f"keep-{node}")
+
+    def _run_kubectl(self, *words: str, stdin: str = "") -> None:
         where = [] if self.kubeconfig is None else ["--kubeconfig", str(self.kubeconfig)]
         where += [] if self._kube_context is None else ["--context", self._kube_context]
-        done = subprocess.run([str(self._kubectl), *where, *words], check=False, capture_output=True, timeout=60)
+        command = [str(self._kubectl), *where, *words]
+        done = subprocess.run(command, input=stdin.encode(), check=False, capture_output=True, timeout=60)
         if done.returncode:
             raise ValueError(f"kubectl {' '.join(words)}: {done.stderr.decode(errors='replace').strip()}")
 

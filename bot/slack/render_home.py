@@ -12,10 +12,12 @@ from provisioning.pending import Pending
 
 ROWS = 20
 
+UNDER_WAY = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.WAITING, JobState.ROLLING_BACK})
+
 
 def home(actor: Actor, jobs: Sequence[Job], pending: Pending) -> Block:
     """Return the Home view of *actor*: what is *pending* for them, then the newest *jobs*."""
-    running = [job for job in jobs if job.state in {JobState.QUEUED, JobState.RUNNING, JobState.ROLLING_BACK}]
+    running = [job for job in jobs if job.state in UNDER_WAY]
     mine = [job for job in jobs if job.requester.id == actor.id]
     roles = ", ".join(sorted(actor.roles)) or "no role: ask an admin for one"
     blocks = [kit.context(f"You have: *{escape(roles)}*")]

@@ -32,6 +32,7 @@ _PLANNED = {Presence.ABSENT: "🆕", Presence.DIFFERS: "✏️", Presence.PRESEN
 _RUNS = {
     StepState.PENDING: "⚪",
     StepState.RUNNING: "⏳",
+    StepState.WAITING: "⏸️",
     StepState.DONE: "✅",
     StepState.SKIPPED: "✔️",
     StepState.FAILED: "❌",
@@ -41,6 +42,7 @@ STATES = {
     JobState.AWAITING_APPROVAL: ("🙋", "waits for approval"),
     JobState.QUEUED: ("🕒", "waits for its turn"),
     JobState.RUNNING: ("⏳", "runs"),
+    JobState.WAITING: ("⏸️", "waits"),
     JobState.ROLLING_BACK: ("↩️", "is being rolled back"),
     JobState.SUCCEEDED: ("✅", "succeeded"),
     JobState.FAILED: ("❌", "failed"),
@@ -211,7 +213,7 @@ def _progress_line(job: Job, status: StepStatus, now: datetime, expected: Mappin
         line += f" of about {duration(usual_s)}" if status.started_at is not None else f" · about {duration(usual_s)}"
     if status.state is StepState.SKIPPED:
         line += " · already there"
-    if status.note and status.state is StepState.RUNNING:
+    if status.note and status.state in {StepState.RUNNING, StepState.WAITING}:
         line += f"\n{_INDENT}_{escape(cut(status.note, 200))}_"
     return line
 
@@ -264,7 +266,7 @@ def _buttons(job: Job) -> list[Block]:
                 kit.button("Details", DETAILS, value),
                 kit.button("Withdraw", WITHDRAW, value),
             ]
-        case JobState.QUEUED | JobState.RUNNING:
+        case JobState.QUEUED | JobState.RUNNING | JobState.WAITING:
             stop = kit.confirmation(
                 "Cancel this job?", "It stops at the next safe point, and can then go on or be undone.", "Cancel job"
             )

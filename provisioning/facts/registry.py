@@ -1,6 +1,6 @@
 """Every operation's facts, by the name of its command."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from commands.spec import CommandArgs
@@ -49,6 +49,7 @@ class FactsGatherer:
         cluster: ClusterReads,
         helm: HelmReads,
         store: "Store",
+        more: Sequence[Facts] = (),
     ) -> None:
         tenant_create = TenantCreateFacts(
             configuration=configuration, clearml=clearml, cluster=cluster, helm=helm, store=store
@@ -78,6 +79,7 @@ class FactsGatherer:
             *existing,
             *digests,
             *platform,
+            *more,
         )
         self._facts: Mapping[str, Facts] = {facts.command: facts for facts in every}
 

@@ -5,6 +5,8 @@ from types import MappingProxyType
 
 from provisioning.operations.base import Operation
 from provisioning.operations.digests import AddDigest, PauseDigest, RemoveDigest, ResumeDigest, RunDigest
+from provisioning.operations.node_mig import ChangeMig
+from provisioning.operations.node_reboot import RebootNode
 from provisioning.operations.platform_install import InstallPlatform
 from provisioning.operations.platform_uninstall import UninstallPlatform
 from provisioning.operations.platform_upgrade import UpgradePlatform
@@ -32,6 +34,9 @@ _ALL: tuple[Operation, ...] = (
     InstallPlatform(),
     UpgradePlatform(),
     UninstallPlatform(),
+    ChangeMig("node mig enable", "Enabled"),
+    ChangeMig("node mig disable", "Disabled"),
+    RebootNode(),
 )
 
 OPERATIONS: Mapping[str, Operation] = MappingProxyType({operation.command: operation for operation in _ALL})

@@ -18,6 +18,8 @@ from provisioning.steps.clearml_steps import AdminUser, AgentCredentials, Compan
 from provisioning.steps.digest_steps import KeepDigest, RunDigestNow
 from provisioning.steps.helm_steps import HelmRelease, HelmUninstalled
 from provisioning.steps.kubernetes_steps import Namespace, NetworkPolicies, NoNetworkPolicies
+from provisioning.steps.mig_steps import MigMode, Reboot, RebootIfPending, Reboots, Smi
+from provisioning.steps.node_steps import Cordon, Drain, Label, Nodes, Uncordon
 from provisioning.steps.platform_steps import ApiAnswers, GeneratedSecrets
 from provisioning.steps.spec_steps import ForgetSpec, RecordSpec
 
@@ -69,4 +71,18 @@ def build_actions(
     if applications is not None:
         upload = UploadedApplications(applications, cluster, server=configuration.clearml, secrets=secrets)
         actions = (*actions, upload)
+    return {action.kind: action for action in actions}
+
+
+def build_node_actions(*, nodes: Nodes, smi: Smi, reboots: Reboots) -> Mapping[str, StepAction]:
+    """Return kind → action of everything that is done to nodes."""
+    actions: tuple[StepAction, ...] = (
+        Cordon(nodes),
+        Drain(nodes),
+        MigMode(smi),
+        RebootIfPending(smi, nodes),
+        Label(nodes),
+        Uncordon(nodes),
+        Reboot(nodes, reboots),
+    )
     return {action.kind: action for action in actions}

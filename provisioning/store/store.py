@@ -21,7 +21,7 @@ from provisioning import audit, audit_search
 from provisioning.audit import Event
 from provisioning.audit_search import Wanted
 from provisioning.clock import Clock
-from provisioning.jobs import BreakGlass, Job, JobState, Place, StepStatus
+from provisioning.jobs import AskedBy, BreakGlass, Job, JobState, Place, StepStatus
 from provisioning.plan import Plan
 from provisioning.port_ranges import PortRange
 from provisioning.redact import Redactor
@@ -115,6 +115,7 @@ class Store:
         leases: Sequence[PortRange] = (),
         lease_ttl_s: int = 86_400,
         check: Callable[[], None] = lambda: None,
+        asked_by: AskedBy | None = None,
     ) -> Job:
         """Store a new job, its leases and its audit row together.
 
@@ -142,6 +143,7 @@ class Store:
                 break_glass=break_glass,
                 steps=tuple(StepStatus(step_id=step.id) for step in plan.steps),
                 place=place,
+                asked_by=asked_by,
             )
             _take_leases(self._db, leases, tenant=plan.subject, job=job.id, now=now, ttl_s=lease_ttl_s)
             self._put(job)

@@ -43,8 +43,12 @@ class Gpus:
         for node in self._nodes.values():
             card = state.card_of(node.product)
             state.write(self.file(node.name), state.new(node.name, card, node.gpus, node.slices, mig=node.mig))
-        program = self.bin / "nvidia-smi"
-        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I "{nvidia_smi.__file__}" "$@"\n')
+        self._program("nvidia-smi", f'"{sys.executable}" -I "{nvidia_smi.__file__}"')
+        self._program("reboot-node", f'"{sys.executable}" -m sandbox.controlplane.gpus "{self._folder}"')
+
+    def _program(self, name: str, command: str) -> None:
+        program = self.bin / name
+        program.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
         program.chmod(0o755)
 
     def change(self, node: str, gpus: Sequence[int] = (), **fields: Any) -> None:
@@ -84,3 +88,7 @@ def reboot(kubeconfig: Path, file: Path, node: str) -> None:
     subprocess.run(
         [*kubectl, *patch, f"--patch={json.dumps({'status': status})}"], check=True, capture_output=True, timeout=30
     )
+
+
+if __name__ == "__main__":  # the program reboot-node, a setting nodes.reboot_command of the bot: FOLDER NODE
+    reboot(Path(sys.argv[1]).parent / "kubeconfig", Path(sys.argv[1]) / f"{sys.argv[2]}.json", sys.argv[2])

@@ -64,7 +64,7 @@ def test_what_chat_clients_do_to_text_is_undone(text: str) -> None:
         ("help tennant create", "did you mean /clearml tenant create?", "tenant create"),
         ("job 41", "after job comes show, retry, rollback, leave, cancel", "help job"),
         ("job", "see /clearml help job", "help job"),
-        ("reboot everything", "see /clearml help", "help"),
+        ("explode everything", "see /clearml help", "help"),
         ("/clearml /clearml", "there is no command '/clearml'", "help"),
     ],
 )
