@@ -8,7 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from provisioning.reports import Cell, Facts, Lines, Report, Table
+from provisioning.reports import Cell, Chart, Facts, Lines, Report, Table
+
+_BARS = "▁▂▃▄▅▆▇█"
 
 
 def show(report: Report, *, as_json: bool, console: Console | None = None) -> None:
@@ -29,6 +31,8 @@ def show(report: Report, *, as_json: bool, console: Console | None = None) -> No
                 out.print(_facts(part), highlight=False)
             case Lines():
                 _lines(part, out)
+            case Chart():
+                out.print(f"{escape(part.title)}  {_sparkline(part)}", highlight=False)
             case _:
                 assert_never(part)
 
@@ -57,6 +61,16 @@ def _lines(part: Lines, out: Console) -> None:
     mark = "! " if part.kind == "warning" else ""
     for line in part.lines:
         out.print(f"{mark}{escape(line)}", highlight=False, soft_wrap=True)
+
+
+def _sparkline(part: Chart) -> str:
+    """Return the points as bars of eight heights, with the first and the last value."""
+    values = [value for _, value in part.points]
+    if not values:
+        return "no samples"
+    low, high = min(values), max(values)
+    bars = "".join(_BARS[round((value - low) / (high - low) * 7) if high > low else 0] for value in values)
+    return f"{values[0]:g} {bars} {values[-1]:g}"
 
 
 def _cell(cell: Cell) -> str:

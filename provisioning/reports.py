@@ -48,7 +48,15 @@ class Lines:
     kind: Literal["plain", "warning", "code"] = "plain"
 
 
-Part: TypeAlias = Table | Facts | Lines
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """One measure over time, in few points: (label, value), by time. A picture of all points may go with the report."""
+
+    title: str
+    points: tuple[tuple[str, float], ...]
+
+
+Part: TypeAlias = Table | Facts | Lines | Chart
 
 
 @dataclass(frozen=True, kw_only=True)

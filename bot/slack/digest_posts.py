@@ -6,6 +6,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.slack import render_report, uploads
+from bot.slack.render_job import Rendered
 from provisioning.errors import ChatopsError, PermanentError, TemporaryError
 from provisioning.reports import Report
 
@@ -29,11 +30,13 @@ class SlackPoster:
         """Return the message's ts. Raises: PermanentError where the channel cannot have it, TemporaryError."""
         shown = render_report.message(report)
         try:
-            answer = self._client.chat_postMessage(
-                channel=channel, text=shown.text, blocks=shown.blocks, unfurl_links=False
-            )
+            return self._send(channel, shown)
         except SlackApiError as error:
             said = str(error.response.get("error"))
+            plain = render_report.without_charts(shown) if said == "invalid_blocks" else None
+            if plain is not None:
+                log.warning("Slack knows no charts here: the digest goes without them")
+                return self._plainly(channel, plain)
             if said in _NEVER:
                 raise PermanentError(f"posting in {channel}: {said}", next_action=_NEVER[said]) from error
             raise TemporaryError(f"posting in {channel}: {said}", next_action="the bot tries again") from error
@@ -42,6 +45,19 @@ class SlackPoster:
                 f"posting in {channel}: Slack cannot be reached ({type(error).__name__})",
                 next_action="the bot tries again",
             ) from error
+
+    def _plainly(self, channel: str, shown: Rendered) -> str:
+        try:
+            return self._send(channel, shown)
+        except (SlackApiError, OSError) as error:
+            raise TemporaryError(
+                f"posting in {channel}: {type(error).__name__}", next_action="the bot tries again"
+            ) from error
+
+    def _send(self, channel: str, shown: Rendered) -> str:
+        answer = self._client.chat_postMessage(
+            channel=channel, text=shown.text, blocks=shown.blocks, unfurl_links=False
+        )
         return str(answer["ts"])
 
     def illustrate(self, channel: str, ts: str, report: Report) -> None:

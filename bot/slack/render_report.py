@@ -8,7 +8,7 @@ from bot.slack import kit
 from bot.slack.kit import Block
 from bot.slack.mrkdwn import block, cut, cut_markup, date, escape
 from bot.slack.render_job import Rendered
-from provisioning.reports import Cell, Column, Facts, Lines, Report, Table
+from provisioning.reports import Cell, Chart, Column, Facts, Lines, Report, Table
 
 TABLE_ROWS = 99  # and a header: Slack takes 100
 TABLE_COLUMNS = 20
@@ -18,13 +18,18 @@ CELL_CHARS = 300
 LINE_SECTIONS = 8
 FACT_SECTIONS = 4
 MONOSPACE_CHARS = 2900
+CHART = "data_visualization"
+CHARTS = 2  # in one message: Slack takes no more
+CHART_POINTS = 20
+CHART_TITLE_CHARS = 50
+LABEL_CHARS = 20
 MOST_BLOCKS = kit.MESSAGE_BLOCKS - 2
 
 
 def message(report: Report) -> Rendered:
     """Return *report* as one message. The first table is Slack's own; it takes one a message, the others are text."""
     blocks: list[Block] = [kit.header(report.title), kit.section(escape(report.summary))]
-    has_table = False
+    has_table, charts = False, 0
     for part in report.parts:
         match part:
             case Table():
@@ -34,6 +39,10 @@ def message(report: Report) -> Rendered:
                 blocks += _facts(part)
             case Lines():
                 blocks += _lines(part)
+            case Chart():
+                drawn = _chart(part) if charts < CHARTS else []
+                charts += len(drawn)
+                blocks += drawn
             case _:
                 assert_never(part)
     if report.attachments:
@@ -43,6 +52,31 @@ def message(report: Report) -> Rendered:
         blocks = [*blocks[:MOST_BLOCKS], kit.context(f"… and {left} more parts: ask for less, or on the command line")]
     text = cut_markup(f"{escape(report.title)}: {escape(report.summary)}", kit.TEXT_CHARS)
     return Rendered(text, blocks, report.attachments)
+
+
+def without_charts(shown: Rendered) -> Rendered | None:
+    """Return *shown* without Slack's own charts, for where they are not known; None where there are none. Their
+    numbers stand in words too, and in the picture."""
+    left = [each for each in shown.blocks if each["type"] != CHART]
+    return None if len(left) == len(shown.blocks) else Rendered(shown.text, left, shown.attachments)
+
+
+def _chart(part: Chart) -> list[Block]:
+    """Return Slack's own chart: few points, since it has room for twenty labels."""
+    points = [{"label": cut(label, LABEL_CHARS), "value": value} for label, value in part.points[-CHART_POINTS:]]
+    if len(points) < 2:
+        return []
+    return [
+        {
+            "type": CHART,
+            "title": cut(part.title, CHART_TITLE_CHARS),
+            "chart": {
+                "type": "line",
+                "series": [{"name": cut(part.title, LABEL_CHARS), "data": points}],
+                "axis_config": {"categories": [point["label"] for point in points]},
+            },
+        }
+    ]
 
 
 def _names(report: Report) -> str:

@@ -11,7 +11,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook import WebhookClient
 
-from bot.slack import render_lists, uploads
+from bot.slack import render_lists, render_report, uploads
 from bot.slack.render_job import Rendered
 from provisioning.errors import ChatopsError
 
@@ -30,7 +30,13 @@ def to_person(client: WebClient, *, channel: str, user: str, response_url: str =
     """
 
     def reply(shown: Rendered) -> None:
-        say(shown)
+        try:
+            say(shown)
+        except SlackApiError as error:
+            plain = render_report.without_charts(shown) if error.response.get("error") == "invalid_blocks" else None
+            if plain is None:
+                raise
+            say(plain)
         uploads.to_person(client, shown.attachments, user=user, comment=shown.text)
 
     def say(shown: Rendered) -> None:

@@ -12,7 +12,7 @@ from provisioning.digests.digest import Digest, local
 from provisioning.errors import ChatopsError
 from provisioning.jobs import JobState
 from provisioning.queries.base import Asked, Query
-from provisioning.reports import Attachment, Cell, Facts, Lines, Part, Report, table
+from provisioning.reports import Attachment, Cell, Chart, Facts, Lines, Part, Report, table
 from provisioning.store import Store
 from provisioning.store.digests import Digests, Post, PostKind, Standing
 
@@ -74,8 +74,9 @@ class DigestComposer:
         shown = said[:MOST_WARNINGS]
         if len(said) > len(shown):
             shown.append(f"and {len(said) - len(shown)} more: /clearml {command}")
-        parts = (Lines(title=found.title, lines=tuple(shown), kind="warning"),) if shown else ()
-        return _Piece(parts, f"{found.title}: {found.summary}", found.attachments)
+        warnings = (Lines(title=found.title, lines=tuple(shown), kind="warning"),) if shown else ()
+        charts = tuple(part for part in found.parts if isinstance(part, Chart))
+        return _Piece((*warnings, *charts), f"{found.title}: {found.summary}", found.attachments)
 
     def _jobs(self, now: datetime) -> _Piece:
         recent = [job for job in self._store.jobs(limit=1000) if now - job.updated_at <= LOOK_BACK]

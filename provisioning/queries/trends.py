@@ -1,6 +1,6 @@
 """`trends`: samples over time, growth, and when something may run out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from policies.approvals import Refusal
 from provisioning.charts import trend_lines
 from provisioning.charts.trend_lines import Line
 from provisioning.queries.base import Asked
-from provisioning.reports import Attachment, Cell, Lines, Part, Report, table
+from provisioning.reports import Attachment, Cell, Chart, Lines, Part, Report, table
 from provisioning.store.samples import Sample, Samples
 from provisioning.trends import forecast
 from provisioning.trends.forecast import Growth, Point, RunsOut, TooFew
@@ -20,6 +20,8 @@ from provisioning.trends.forecast import Growth, Point, RunsOut, TooFew
 if TYPE_CHECKING:
     from provisioning.queries.sources import Sources
 
+CHART_POINTS = 20
+FEW_DAYS = 4
 DEFAULT = tuple(name for name, measure in MEASURES.items() if measure.runs_out or name == "tenants")
 
 
@@ -53,6 +55,7 @@ def report_of(samples: Sequence[Sample], names: Sequence[str], *, days: int, pic
             ("Measure", ">Now", ">Then", ">A day", "Forecast"),
             [_row(name, points) for name, points in known.items()],
         ),
+        *charts_of(known),
         Lines(lines=(f"Forecast: {forecast.METHOD}; it says where things go if they go on as they did.",)),
     ]
     if missing:
@@ -70,6 +73,22 @@ def report_of(samples: Sequence[Sample], names: Sequence[str], *, days: int, pic
 def points_of(samples: Sequence[Sample], name: str) -> tuple[Point, ...]:
     """Return the points of one measure, by time."""
     return tuple((sample.at, sample.values[name]) for sample in samples if name in sample.values)
+
+
+def charts_of(series: Mapping[str, Sequence[Point]]) -> list[Chart]:
+    """Return a chart of each measure that can run out and has moved, as daily points or, of few days, all."""
+    charts = []
+    for name, points in series.items():
+        days = forecast.daily(points)
+        few = len(days) < FEW_DAYS
+        kept = list(points if few else days)
+        step = -(-len(kept) // CHART_POINTS)
+        shown = kept[::-1][::step][::-1]  # the newest stays
+        if MEASURES[name].runs_out and len({value for _, value in shown}) > 1:
+            labels = (f"{at:%d %b %H:%M}" if few else f"{at:%d %b %y}" for at, _ in shown)
+            values = (value for _, value in shown)
+            charts.append(Chart(title=name, points=tuple(zip(labels, values, strict=True))))
+    return charts
 
 
 def lines_of(series: dict[str, tuple[Point, ...]]) -> tuple[Line, ...]:
