@@ -31,7 +31,7 @@ def admission(
     lines = []
     if said:
         verdict = {True: "fits now", None: "may fit now, places are not known", False: "does not fit now"}[fits]
-        lines.append(f"Its full {_text(max_resources)} GPUs {verdict}, idle instances removed: {said}")
+        lines.append(f"Its full quota of {_text(max_resources)} GPUs {verdict}, idle instances removed: {said}")
     if over.ratio is not None:
         lines.append(
             f"At everyone's full quota {_text(over.promised)} GPUs of {over.there} are promised: {over.ratio:.2f} times"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
-from provisioning.capacity import placement
+from provisioning.capacity import packed, placement
 from provisioning.capacity.inventory import Supply
 from provisioning.capacity.measures import (
     Multiset,
@@ -22,17 +22,18 @@ from provisioning.capacity.measures import (
     multiset,
     over_layouts,
     over_parts,
-    widened,
 )
 from provisioning.capacity.placement import Instance, Layout
 from provisioning.capacity.profiles import GpuModel, Profile
 from provisioning.capacity.profiles import model as model_called
 
-Options: TypeAlias = Mapping[Multiset, tuple[Range, ...]]
+# What one GPU or more can hold, by what stands there: packed multiset → packed least and greatest rows, as it stands
+# and, behind that, once moved.
+Options: TypeAlias = Mapping[int, tuple[int, int]]
 
 # How many spreads over a node's GPUs are tried, by how many kinds of nodes there are to solve.
-_EFFORTS = ((50, 240), (500, 60))
-_LEAST_EFFORT = 16
+_EFFORTS = ((20, 600), (200, 300), (1000, 120))
+_LEAST_EFFORT = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,56 +111,83 @@ def _room(kind: _Kind, effort: int) -> Room | None:
         creatable = nothing(model).creatable[0]
         for layout, number in kind.layouts:
             creatable = add(creatable, tuple(each * number for each in exact(model, layout)))
-        parts = [over_parts(model, layout) for layout, number in kind.layouts for _ in range(number)]
-        ranges = _spread(parts, kind.used, effort)
+        parts = [_over_parts(kind.model, layout) for layout, number in kind.layouts for _ in range(number)]
+        ranges = _spread(model, parts, kind.used, effort)
         known = (creatable, creatable)
     else:
-        every = [over_layouts(model)] * kind.gpus
+        every = [_over_layouts(kind.model)] * kind.gpus
         if not _can_stand(model, kind.exist, kind.gpus):
             return None
-        stands = _spread(every, kind.exist, effort)
+        stands = _spread(model, every, kind.exist, effort)
         known = stands[0] if stands is not None else _bounds(model, kind.exist, kind.gpus)
-        ranges = _spread(every, kind.used, effort)
+        ranges = _spread(model, every, kind.used, effort)
     reclaim, defrag = ranges if ranges is not None else (_bounds(model, kind.used, kind.gpus),) * 2
     return Room(creatable=known, after_reclaim=reclaim, after_defrag=defrag)
 
 
-def _spread(gpus: Sequence[Options], held: Multiset, effort: int) -> tuple[Range, ...] | None:
+def _spread(model: GpuModel, gpus: Sequence[Options], held: Multiset, effort: int) -> tuple[Range, Range] | None:
     """Return the ranges over every way to spread *held* over *gpus*; None where that would take too long."""
     states = 1
     for count in held:
         states *= count + 1
     if states > effort:
         return None
+    whole = packed.pack(held)
+    guard = packed.guard(len(held))
     fitting: dict[int, Options] = {}
     for options in gpus:
         if id(options) not in fitting:
-            fitting[id(options)] = {part: ranges for part, ranges in options.items() if _within(part, held)}
-    return _spread_over([fitting[id(options)] for options in gpus], held).get(held)
+            parts = options.items()
+            fitting[id(options)] = {part: ends for part, ends in parts if packed.within(part, whole, guard)}
+    found = _spread_over([fitting[id(options)] for options in gpus], whole, guard, _row_guard(model)).get(whole)
+    if found is None:
+        return None
+    size = len(model.profiles) + 1
+    low, high = (packed.unpack(ends, 2 * size) for ends in found)
+    return (low[:size], high[:size]), (low[size:], high[size:])
 
 
-def _spread_over(gpus: Sequence[Options], held: Multiset) -> Options:
+def _spread_over(gpus: Sequence[Options], whole: int, guard: int, row_guard: int) -> Options:
     if len(gpus) == 1:
         return gpus[0]
     middle = len(gpus) // 2
     left, right = gpus[:middle], gpus[middle:]
-    one = _spread_over(left, held)
+    one = _spread_over(left, whole, guard, row_guard)
     alike = len(left) == len(right) and all(a is b for a, b in zip(left, right, strict=True))
-    other = one if alike else _spread_over(right, held)
-    found: dict[Multiset, tuple[Range, ...]] = {}
-    for part, ranges in one.items():
-        for more, others in other.items():
-            both = add(part, more)
-            if not _within(both, held):
+    other = one if alike else _spread_over(right, whole, guard, row_guard)
+    found: dict[int, tuple[int, int]] = {}
+    for part, (low, high) in one.items():
+        for more, (other_low, other_high) in other.items():
+            both = part + more
+            if not packed.within(both, whole, guard):
                 continue
-            summed = tuple(_sum(a, b) for a, b in zip(ranges, others, strict=True))
+            lows, highs = low + other_low, high + other_high
             known = found.get(both)
-            found[both] = summed if known is None else tuple(map(widened, known, summed))
+            if known is not None:
+                lows, highs = packed.least(lows, known[0], row_guard), packed.greatest(highs, known[1], row_guard)
+            found[both] = lows, highs
     return found
 
 
-def _within(part: Multiset, whole: Multiset) -> bool:
-    return all(a <= b for a, b in zip(part, whole, strict=True))
+@lru_cache(maxsize=64)
+def _over_layouts(model_name: str) -> Options:
+    return _packed_options(over_layouts(model_called(model_name)))
+
+
+@lru_cache(maxsize=4096)
+def _over_parts(model_name: str, layout: Layout) -> Options:
+    return _packed_options(over_parts(model_called(model_name), layout))
+
+
+def _packed_options(options: Mapping[Multiset, tuple[Range, Range]]) -> Options:
+    return {
+        packed.pack(part): (packed.pack((*stands[0], *moved[0])), packed.pack((*stands[1], *moved[1])))
+        for part, (stands, moved) in options.items()
+    }
+
+
+def _row_guard(model: GpuModel) -> int:
+    return packed.guard(2 * (len(model.profiles) + 1))
 
 
 def _can_stand(model: GpuModel, held: Multiset, gpus: int) -> bool:

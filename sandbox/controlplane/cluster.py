@@ -36,10 +36,12 @@ class ControlPlane:
         folder: Path,
         *,
         nodes: Sequence[FakeNode] = DEFAULT_NODES,
+        api_alone: bool = False,  # no controllers, scheduler or kubelets: objects stay as they are written
     ) -> None:
         self._binaries = binaries
         self._folder = folder
         self._nodes = nodes
+        self._api_alone = api_alone
         self._children: list[Child] = []
         self.kubeconfig = folder / "kubeconfig"
         self.gpus = Gpus(folder / "gpus", [node for node in nodes if node.gpus])
@@ -62,12 +64,13 @@ class ControlPlane:
             self._start_etcd(etcd_port, peer_port)
             self._start_api_server(api_port, etcd_port, certs)
             self._await_ready()
-            self._start_controllers(certs)
-            self._start_kwok(kwok_port, certs)
-            for node in self._nodes:
-                self._call("POST", "/api/v1/nodes", manifest(node))
-            for path, body in self.gpus.objects():
-                self._call("POST", path, body)
+            if not self._api_alone:
+                self._start_controllers(certs)
+                self._start_kwok(kwok_port, certs)
+                for node in self._nodes:
+                    self._call("POST", "/api/v1/nodes", manifest(node))
+                for path, body in self.gpus.objects():
+                    self._call("POST", path, body)
         except BaseException:
             self.stop()
             raise

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provisioning.capacity import placement
+from provisioning.capacity import packed, placement
 from provisioning.capacity.inventory import Supply
 from provisioning.capacity.measures import counts_of, exact, multiset, stranded
 from provisioning.capacity.placement import Instance, Layout
@@ -119,6 +119,18 @@ def test_small_ranges_are_tight(gpu: GpuModel) -> None:
         for place, profile in enumerate(gpu.profiles):
             ends = placement.fit_interval(gpu, profile.name, counts)
             assert (room.creatable[0][place], room.creatable[1][place]) == ends
+
+
+@given(st.lists(st.tuples(st.integers(0, 32767), st.integers(0, 32767)), min_size=1, max_size=24))
+def test_packed_rows_compare_number_by_number(pairs: list[tuple[int, int]]) -> None:
+    """As tuples do, at the ends of what a number can be as well."""
+    one, other = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    guards = packed.guard(len(pairs))
+    a, b = packed.pack(one), packed.pack(other)
+    assert packed.unpack(a, len(pairs)) == tuple(one)
+    assert packed.unpack(packed.least(a, b, guards), len(pairs)) == tuple(map(min, one, other))
+    assert packed.unpack(packed.greatest(a, b, guards), len(pairs)) == tuple(map(max, one, other))
+    assert packed.within(a, b, guards) == all(x <= y for x, y in pairs)
 
 
 def test_a_node_that_contradicts_itself_has_no_answer() -> None:
