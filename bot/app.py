@@ -17,6 +17,7 @@ from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.slack.client import web_client
 from bot.slack.digest_posts import SlackPoster
+from bot.slack.home import HomeTab
 from bot.slack.listeners import Listeners
 from bot.slack.offers import Offers
 from bot.slack.progress import LiveMessages
@@ -68,22 +69,25 @@ class Bot:
             client=web_client(slack, waits=False),
             clock=self._core.clock,
         )
+        offers = Offers(
+            {
+                "tenants": lambda: [tenant.name for tenant in self._core.store.tenants()],
+                "nodes": lambda: [node.name for node in self._core.cluster.nodes() if COUNT_LABEL in node.labels],
+            }
+        )
+        service, store, people = self._core.service, self._core.store, self._core.people
         self._listeners = Listeners(
-            service=self._core.service,
-            store=self._core.store,
+            service=service,
+            store=store,
             queries=self._core.queries,
-            people=self._core.people,
+            people=people,
             client=client,
             clock=self._core.clock,
             workers=slack.workers,
-            offers=Offers(
-                {
-                    "tenants": lambda: [tenant.name for tenant in self._core.store.tenants()],
-                    "nodes": lambda: [node.name for node in self._core.cluster.nodes() if COUNT_LABEL in node.labels],
-                }
-            ),
+            offers=offers,
         )
         self._listeners.register(self._app)
+        HomeTab(service=service, store=store, people=people, client=client, offers=offers).register(self._app)
         self._desk = Desk(
             digests=Digests(self._core.store),
             composer=DigestComposer(store=self._core.store, queries=self._core.queries),

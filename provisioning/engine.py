@@ -22,7 +22,7 @@ from pydantic import SecretStr
 
 from provisioning.attempts import Interrupted, failure_of
 from provisioning.errors import PermanentError
-from provisioning.jobs import Job, JobState
+from provisioning.jobs import UNDER_WAY, Job
 from provisioning.runner import Done, Runner
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,6 @@ QUEUE = "jobs"
 LOCK_FILE = "engine.lock"
 POLL_S = 0.1  # an idle look costs about 2 ms
 SETTLED_LOOK_S = 0.2
-UNDER_WAY = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.ROLLING_BACK})
 ENDED = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 
 

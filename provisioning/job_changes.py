@@ -10,13 +10,12 @@ from typing import Any
 from pydantic import JsonValue
 
 from provisioning.audit import Event
-from provisioning.jobs import Failure, Job, JobState, StepState, StepStatus, Waiting
+from provisioning.jobs import MOVING, Failure, Job, JobState, StepState, StepStatus, Waiting
 from provisioning.plan import Outputs, Step
 from provisioning.store import Change
 
 ENGINE = "bot"  # who did it, in the audit trail, where it was nobody's click
 COMPLETE = frozenset({StepState.DONE, StepState.SKIPPED})
-UNDER_WAY = frozenset({JobState.RUNNING, JobState.ROLLING_BACK})
 
 
 def is_untouched(job: Job) -> bool:
@@ -90,7 +89,7 @@ def wake(job: Job, now: datetime) -> Change | None:
 def noted(job: Job, step_id: str, attempt: int, line: str, now: datetime) -> Change | None:
     """A line of progress. It is not evidence: no audit row."""
     known = job.status(step_id)
-    if job.state not in UNDER_WAY or known.note == line:
+    if job.state not in MOVING or known.note == line:
         return None
     update: dict[str, Any] = {"note": line}
     if known.state is StepState.PENDING or known.attempt != attempt:
@@ -172,7 +171,7 @@ def undo_ended(job: Job, step_id: str, attempt: int, now: datetime) -> Change | 
 def finish(job: Job, attempt: int, now: datetime) -> Change | None:
     """The attempt is over. What was cancelled before it changed anything is cancelled; else it failed, so
     that somebody says whether to go on, to undo, or to leave it."""
-    if job.attempt != attempt or job.state not in UNDER_WAY:
+    if job.attempt != attempt or job.state not in MOVING:
         return None
     if job.state is JobState.ROLLING_BACK:
         if is_untouched(job):
@@ -205,7 +204,7 @@ def do_not_begin(job: Job, attempt: int, failure: Failure, superseded_by: Job | 
 
 def abandon(job: Job, attempt: int, failure: Failure, now: datetime) -> Change | None:
     """The engine could not carry the attempt through."""
-    if job.attempt != attempt or job.state not in UNDER_WAY | {JobState.QUEUED}:
+    if job.attempt != attempt or job.state not in MOVING | {JobState.QUEUED}:
         return None
     return _end(job, JobState.FAILED, failure, now)
 

@@ -45,6 +45,10 @@ class JobState(StrEnum):
         }
 
 
+UNDER_WAY = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.ROLLING_BACK})  # the engine has it
+MOVING = frozenset({JobState.RUNNING, JobState.ROLLING_BACK})  # its steps run
+
+
 class StepState(StrEnum):
     PENDING = "pending"
     RUNNING = "running"

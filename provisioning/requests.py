@@ -122,6 +122,11 @@ class Requests:
         decision = decide(self._policy().policy, replace(asked, reason=job.reason))
         return decision if isinstance(decision, Deny) else None
 
+    def allows(self, invocation: "Invocation", actor: Actor, channel: str | None) -> bool:
+        """Return whether the policy would let *actor* ask for it, as far as that is known without a plan."""
+        asked = self.asked(invocation.spec, invocation.args.subject, actor, channel, blast=BlastRadius())
+        return not isinstance(decide(self._policy().policy, asked), Deny)
+
     def refusal_to_read(self, invocation: "Invocation", actor: Actor, channel: str | None) -> Refusal | None:
         """Return why the policy denies a command that only reads, or None. Both are audited."""
         version = self._policy()

@@ -10,7 +10,7 @@ from provisioning import job_changes, job_decisions
 from provisioning.clock import Clock
 from provisioning.engine import Engine, Fate
 from provisioning.job_changes import is_untouched
-from provisioning.jobs import Failure, Job, JobState
+from provisioning.jobs import UNDER_WAY, Failure, Job, JobState
 from provisioning.pending import Pending, pending_for
 from provisioning.planner import Planner
 from provisioning.requests import Answer, DryRun, NothingToDo, Requested, Requests
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "DryRun", "JobService", "NothingToDo", "Requested"]
 
-UNDER_WAY = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.ROLLING_BACK})
 MOST_PENDING = 200  # of each kind, the newest
 ALL = 100_000  # jobs: more than a store ever holds open
 
@@ -99,6 +98,10 @@ class JobService:
     def may(self, invocation: "Invocation", actor: Actor, channel: str | None) -> Refusal | None:
         """Return why *actor* may not run a command that only reads, or None. A no is audited."""
         return self._requests.refusal_to_read(invocation, actor, channel)
+
+    def allows(self, invocation: "Invocation", actor: Actor, channel: str | None = None) -> bool:
+        """Return whether the policy would let *actor* ask for it. Nothing is audited: nobody has asked."""
+        return self._requests.allows(invocation, actor, channel)
 
     def request(self, invocation: "Invocation", actor: Actor, channel: str | None) -> Answer:
         """Plan what was asked; store it as a job where something is to do and the policy does not deny it."""

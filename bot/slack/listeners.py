@@ -18,7 +18,6 @@ from bot.slack.inbox import Inbox
 from bot.slack.kit import Block
 from bot.slack.mrkdwn import date
 from bot.slack.offers import Offers
-from bot.slack.render_home import home
 from bot.slack.replies import Reply, fence, to_person
 from commands import grammar
 from commands.grammar import HelpRequest, Invocation, UsageError
@@ -35,7 +34,6 @@ log = logging.getLogger(__name__)
 
 PATIENCE_S = 1.0  # after this long people are told that planning goes on
 COMMAND, FORM, CLICK, REASON = "command", "form", "click", "reason"  # kinds of deliveries
-HOME_JOBS = 200
 
 Payload: TypeAlias = Mapping[str, Any]
 
@@ -83,7 +81,6 @@ class Listeners:
         app.action(re.compile(r"job_[a-z]+"))(self._on_button)
         app.view(forms.COMMAND_FORM)(self._on_command_form)
         app.view(re.compile(r"job_[a-z]+_form"))(self._on_reason_form)
-        app.event("app_home_opened")(self._on_home)
 
     def start(self) -> None:
         """Work off what was acked and not done before. Call before anything can be delivered."""
@@ -230,16 +227,6 @@ class Listeners:
                 next_action="click Show credentials again, and keep the window open",
             ) from None  # the request that failed holds the secret
         return None
-
-    # -- Home -----------------------------------------------------------------------------------------------
-
-    def _on_home(self, event: Payload) -> None:
-        if event.get("tab", "home") != "home":
-            return
-        user = str(event["user"])
-        actor = self._people.actor(user)
-        view = home(actor, self._store.jobs(limit=HOME_JOBS), self._service.pending(actor))
-        self._client.views_publish(user_id=user, view=view)
 
     # -- shared ---------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from bot.slack.pacing import Pace
 from bot.slack.render_job import Rendered, bare_message, job_message, moved_note, thread_note
 from provisioning.clock import Clock
 from provisioning.history import expected_durations
-from provisioning.jobs import Job, JobState, Place
+from provisioning.jobs import MOVING, UNDER_WAY, Job, JobState, Place
 from provisioning.store import Change, Store
 
 log = logging.getLogger(__name__)
@@ -30,8 +30,6 @@ TICK_S = 15.0  # so often the elapsed time of a step that runs is told anew
 HISTORY_S, HISTORY_JOBS = 60.0, 50
 MENDED_JOBS = 200  # how far back a restart looks for messages that are behind
 NOTE_TTL_S = 3600.0
-MOVING = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.ROLLING_BACK})
-TICKING = frozenset({JobState.RUNNING, JobState.ROLLING_BACK})
 NO_PLACE = frozenset({"channel_not_found", "is_archived", "not_in_channel", "restricted_action"})
 GONE = NO_PLACE | {"message_not_found", "cant_update_message", "edit_window_closed"}
 TOO_MUCH = frozenset({"invalid_blocks", "msg_too_long", "msg_blocks_too_long", "invalid_arguments"})
@@ -107,7 +105,7 @@ class LiveMessages:
             earliest = self._shown_at.get(job.id, -self._every_s) + self._every_s
             at = known.at if known is not None else max(earliest, not_before, time.monotonic())
             has_message = job.place is not None and job.place.ts is not None
-            self._due[job.id] = _Due(at=at, moving=job.state in MOVING, updates=has_message)
+            self._due[job.id] = _Due(at=at, moving=job.state in UNDER_WAY, updates=has_message)
             self._wake.notify()
 
     def _work(self) -> None:
@@ -140,7 +138,7 @@ class LiveMessages:
 
     def _show(self, job_id: str) -> None:
         job = self._store.job(job_id)
-        if job.place is None or (job.shown_revision >= job.revision and job.state not in TICKING):
+        if job.place is None or (job.shown_revision >= job.revision and job.state not in MOVING):
             return
         shown = job_message(job, self._clock.now(), self._expected(job))
         try:
@@ -238,7 +236,7 @@ class LiveMessages:
             self._shown_at[shown.id] = time.monotonic()
             if shown.state.is_final:
                 self._shown_at.pop(shown.id)
-            if shown.state in TICKING and not self._stopping:
+            if shown.state in MOVING and not self._stopping:
                 at = time.monotonic() + TICK_S
                 self._due.setdefault(shown.id, _Due(at=at, moving=True, updates=True, tick=True))
         if after.revision > shown.revision:

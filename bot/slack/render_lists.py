@@ -123,7 +123,7 @@ def audit(rows: Sequence[Mapping[str, Any]], *, subject: str | None) -> Rendered
         return notice(f"The audit trail has no such rows{where}.")
     return Rendered(
         cut_markup(f"{escape(title)}: {len(rows)} rows", kit.TEXT_CHARS),
-        [kit.header(title), *kit.sections([_row(row) for row in rows], most=LIST_SECTIONS)],
+        [kit.header(title), *kit.sections([audit_line(row) for row in rows], most=LIST_SECTIONS)],
     )
 
 
@@ -135,7 +135,8 @@ def whoami(actor: Actor) -> Rendered:
     return notice("\n".join(lines))
 
 
-def _row(row: Mapping[str, Any]) -> str:
+def audit_line(row: Mapping[str, Any]) -> str:
+    """Return one row of the audit trail as one line."""
     actor = user(row["actor"], row["actor_name"])
     parts = [f"{code(str(row['seq']))} {date(datetime.fromisoformat(row['at']))} *{escape(row['action'])}* {actor}"]
     parts += [escape(str(row[name])) for name in ("subject", "job", "step", "outcome") if row[name]]

@@ -10,7 +10,7 @@ from provisioning.clients.interfaces import ClusterReads, HelmReads
 from provisioning.configuration import Provisioning
 from provisioning.errors import PermanentError
 from provisioning.fleet.seen import Details, Key, Known, People, Platform, Tenant, Unknown, names_of, read, tenant_of
-from provisioning.jobs import JobState
+from provisioning.jobs import UNDER_WAY
 from provisioning.known_users import KnownUsers
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ PARALLEL_LISTINGS = 8
 PARALLEL_TENANTS = 16
 ALIVE_S = 600  # the server forgets a worker that has not reported for so long
 ALL = 1000  # jobs at work at one moment: more than there ever are
-UNDER_WAY = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.ROLLING_BACK})
 
 T = TypeVar("T")
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from bot.slack import render_lists
-from bot.slack.render_home import home
+from bot.slack.render_home import Glance, home
 from commands import grammar
 from commands.catalog import CATALOG
 from commands.grammar import HelpRequest, UsageError
@@ -11,6 +11,7 @@ from policies.approvals import Actor, Refusal
 from provisioning.errors import PermanentError
 from provisioning.jobs import JobState
 from provisioning.pending import pending_for
+from provisioning.store.samples import Sample
 from tests.slack_limits import LINK, MENTION, problems_of_message, problems_of_view, texts_of
 from tests.unit.job_samples import ANA, HOSTILE, NOW, PIA, hostile_job, job
 from tests.unit.test_render_job import assert_harmless, whole
@@ -113,11 +114,11 @@ def test_whoami_says_id_and_roles() -> None:
 def test_home_shows_what_waits_for_me() -> None:
     """An approver sees what they may decide on; the requester sees their own as theirs."""
     jobs = [job(), job(JobState.RUNNING).model_copy(update={"number": 42})]
-    for_pia = home(PIA, jobs, pending_for(PIA, jobs, ()))
+    for_pia = home(PIA, jobs, pending_for(PIA, jobs, ()), Glance())
     assert problems_of_view(for_pia) == []
     waiting = list(texts_of(for_pia))
     assert any("*Job 41*" in text for text in waiting[:2])
-    for_ana = list(texts_of(home(ANA, jobs, pending_for(ANA, jobs, ()))))
+    for_ana = list(texts_of(home(ANA, jobs, pending_for(ANA, jobs, ()), Glance())))
     assert "_Nothing waits for your approval._" in for_ana
     assert sum("*Job 41*" in text for text in for_ana) == 1
 
@@ -125,6 +126,8 @@ def test_home_shows_what_waits_for_me() -> None:
 def test_home_keeps_to_the_limits() -> None:
     """300 hostile jobs."""
     many = [hostile_job(JobState.AWAITING_APPROVAL, many=1)] * 300
-    view = home(PIA, many, pending_for(PIA, many, many))
+    hostile_row = row(actor=BAD, actor_name=BAD, subject=BAD, action=BAD, outcome=BAD, rule=BAD, detail={"why": BAD})
+    seen = Glance(sample=Sample(at=NOW, values={"gpus": 1e12}), audit=[hostile_row] * 300, may_create=True)
+    view = home(PIA, many, pending_for(PIA, many, many), seen)
     assert problems_of_view(view) == []
     assert_harmless(view["blocks"])

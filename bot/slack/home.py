@@ -1,0 +1,82 @@
+"""The app's Home tab: published when it is opened, with buttons that open forms."""
+
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, TypeAlias
+
+from slack_bolt import Ack, App
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+
+from bot.slack import forms
+from bot.slack.offers import Offers
+from bot.slack.render_home import OPEN, Glance, home
+from commands import grammar
+from commands.catalog import CATALOG
+from commands.grammar import Invocation
+from policies.approvals import Actor
+from provisioning.people import People
+from provisioning.service import JobService
+from provisioning.store import Store
+from provisioning.store.samples import Samples
+
+log = logging.getLogger(__name__)
+
+JOBS = 200
+AUDIT_ROWS = 8
+SAMPLE_AGE = timedelta(hours=6)  # an older one is no glance at the present
+
+Payload: TypeAlias = Mapping[str, Any]
+
+
+class HomeTab:
+    """Registers itself with a Bolt app. Reads the store alone, so that it is there at once."""
+
+    def __init__(self, *, service: JobService, store: Store, people: People, client: WebClient, offers: Offers) -> None:
+        self._service = service
+        self._store = store
+        self._samples = Samples(store)
+        self._people = people
+        self._client = client
+        self._offers = offers
+
+    def register(self, app: App) -> None:
+        app.event("app_home_opened")(self._on_opened)
+        app.action(OPEN)(self._on_open_form)
+
+    def _on_opened(self, event: Payload) -> None:
+        if event.get("tab", "home") == "home":
+            self.publish(str(event["user"]))
+
+    def publish(self, user: str) -> None:
+        """Show *user* their Home as it is now."""
+        actor = self._people.actor(user)
+        view = home(actor, self._store.jobs(limit=JOBS), self._service.pending(actor), self._glance(actor))
+        self._client.views_publish(user_id=user, view=view)
+
+    def _glance(self, actor: Actor) -> Glance:
+        newest = self._samples.since(self._service.now() - SAMPLE_AGE)
+        may_audit = self._service.allows(_invocation("audit"), actor)
+        return Glance(
+            sample=newest[-1] if newest else None,
+            audit=tuple(self._store.audit_rows(limit=AUDIT_ROWS)[::-1]) if may_audit else (),
+            may_create=self._service.allows(_invocation("tenant create new --admin-email a@new.example"), actor),
+        )
+
+    def _on_open_form(self, ack: Ack, body: Payload, action: Payload) -> None:
+        """Open the form of the command that the button names. It changes nothing: no inbox is needed."""
+        ack()
+        spec = CATALOG[str(action["value"])]
+        view = forms.form(spec, channel="", choices=self._offers.of(spec))
+        try:
+            self._client.views_open(trigger_id=str(body["trigger_id"]), view=view)
+        except SlackApiError as error:
+            log.warning("Slack did not open the form of %s: %s", spec.name, error.response.get("error"))
+
+
+def _invocation(text: str) -> Invocation:
+    found = grammar.parse(text)
+    if not isinstance(found, Invocation):
+        raise TypeError(f"{text!r} is no command: {found}")
+    return found
