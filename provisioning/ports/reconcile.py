@@ -103,7 +103,7 @@ def reconcile(claims: PortClaims, *, size: int = BLOCK) -> PortReport:
     )
     return PortReport(
         claims=claims,
-        ranges=tuple(_state(tenant, ports, claims) for tenant, ports in envelopes),
+        ranges=_states(claims, envelopes),
         findings=tuple(findings),
         next_free=next_free(
             first=first,
@@ -149,16 +149,26 @@ def _room(first: int, last: int, blocked: set[int]) -> int:
     return found
 
 
-def _state(tenant: str, ports: PortRange, claims: PortClaims) -> RangeState:
-    declared = [one for one in claims.declared if (one.tenant, one.ports) == (tenant, ports)]
-    own = {one.port for one in claims.live if one.is_node_port and one.namespace == tenant}
-    return RangeState(
-        tenant=tenant,
-        ports=ports,
-        sources=tuple(dict.fromkeys(one.detail for one in declared)),
-        live=sum(port in own for port in ports.service_ports),
-        foreign=len({one.port for one in claims.live if one.namespace != tenant and ports.holds(one.port)}),
-        waits=all(not one.holds_for_good for one in declared),
+def _states(claims: PortClaims, envelopes: Sequence[tuple[str, PortRange]]) -> tuple[RangeState, ...]:
+    declared: dict[tuple[str, PortRange], list[Declared]] = defaultdict(list)
+    for one in claims.declared:
+        declared[one.tenant, one.ports].append(one)
+    holders: dict[int, set[str]] = defaultdict(set)  # port → namespaces
+    own: dict[str, set[int]] = defaultdict(set)
+    for live in claims.live:
+        holders[live.port].add(live.namespace)
+        if live.is_node_port:
+            own[live.namespace].add(live.port)
+    return tuple(
+        RangeState(
+            tenant=tenant,
+            ports=ports,
+            sources=tuple(dict.fromkeys(one.detail for one in declared[tenant, ports])),
+            live=sum(port in own[tenant] for port in ports.service_ports),
+            foreign=sum(bool(holders.get(port, set()) - {tenant}) for port in range(ports.start, ports.last + 1)),
+            waits=all(not one.holds_for_good for one in declared[tenant, ports]),
+        )
+        for tenant, ports in envelopes
     )
 
 

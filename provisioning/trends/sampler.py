@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from provisioning.capacity.inventory import take_stock
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+RETRY = timedelta(seconds=30)
 ALL = 100_000  # jobs: more than a store ever holds open
 
 
@@ -60,18 +61,21 @@ class Sampler:
     clock: Clock
     every_s: int
     taken: Callable[[Sample], None] = lambda _sample: None  # told of each new one
+    _failed_at: datetime | None = None
 
     def tick(self) -> None:
-        """Take this slot's sample where nobody has. A world that cannot be read is tried again at the next tick."""
+        """Take this slot's sample where nobody has. A world that cannot be read is tried again after a while."""
         now = self.clock.now()
         slot = slot_of(now, self.every_s)
-        if self.samples.has(slot):
+        if self.samples.has(slot) or (self._failed_at is not None and now < self._failed_at + RETRY):
             return
         try:
             sample = Sample(at=now, values=self.measuring.measure())
         except ChatopsError as error:
             log.warning("no sample for %s yet: %s", slot, error)
+            self._failed_at = now
             return
+        self._failed_at = None
         if self.samples.put(slot, sample):
             self.taken(sample)
 

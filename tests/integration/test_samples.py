@@ -75,6 +75,9 @@ def test_a_slot_has_one_sample(store: Store, clock: TurnedClock) -> None:
     sampler = Sampler(measuring=measured, samples=Samples(store), clock=clock, every_s=3600, taken=told.append)
     sampler.tick()
     assert Samples(store).since(START) == ()
+    sampler.tick()
+    assert measured.asked == 1  # not again at once: reading a cluster that is away takes its time
+    clock.at += timedelta(seconds=31)
     measured.broken = False
     for _ in range(3):
         sampler.tick()
