@@ -31,6 +31,7 @@ from provisioning.configuration import (
     PortPool,
     Provisioning,
     Redis,
+    ServerPods,
     Tools,
 )
 from provisioning.errors import PermanentError
@@ -112,6 +113,7 @@ class Settings(BaseSettings):
     nodes: Nodes = Nodes()
     tools: Tools = Tools()
     platform: Platform = Platform()
+    server: ServerPods = ServerPods()
     audit: AuditTrail = AuditTrail()
     ingress_namespace: str = "ingress-nginx"
     """The ingress controller's namespace: it may reach tenants' pods."""

@@ -14,12 +14,27 @@ from commands import (
     policy,
     ports,
     tenant_changes,
+    tenant_lifecycle,
     tenants,
     trends,
 )
 from commands.spec import CommandSpec
 
-_FAMILIES = (tenants, tenant_changes, fleet, nodes, capacity, platform, ports, trends, digests, jobs, policy, audit)
+_FAMILIES = (
+    tenants,
+    tenant_changes,
+    tenant_lifecycle,
+    fleet,
+    nodes,
+    capacity,
+    platform,
+    ports,
+    trends,
+    digests,
+    jobs,
+    policy,
+    audit,
+)
 
 CATALOG: Mapping[str, CommandSpec] = MappingProxyType(
     {spec.name: spec for family in _FAMILIES for spec in family.SPECS}

@@ -42,6 +42,23 @@ class ClearMLServer(Configuration):
     """Seconds to wait."""
 
 
+class ServerPods(Configuration):
+    """Where the ClearML server's pods run: before version 3.30 a company is only deleted inside them."""
+
+    namespace: str = "clearml"
+    """Its namespace."""
+    apiserver: str = "clearml-clearml-enterprise-apiserver"
+    """The API server's Deployment: its pods' names begin so."""
+    apiserver_container: str | None = "clearml-apiserver"
+    """The container in them. None: the only one."""
+    fileserver: str = "clearml-clearml-enterprise-fileserver"
+    """The file server's Deployment, likewise."""
+    fileserver_container: str | None = "clearml-fileserver"
+    """The container in them. None: the only one."""
+    files_path: str = "/mnt/fileserver"
+    """Where the file server keeps companies' files, in its container."""
+
+
 class Cluster(Configuration):
     """Which Kubernetes cluster. Without a kubeconfig: $KUBECONFIG, ~/.kube/config, or in-cluster."""
 
@@ -165,6 +182,7 @@ class Provisioning(Configuration):
     ports: PortPool = PortPool()
     tools: Tools = Tools()
     platform: Platform = Platform()
+    server: ServerPods = ServerPods()
     ingress_namespace: str = "ingress-nginx"
     max_parallel_jobs: int = Field(default=8, ge=1, le=64)
     lease_ttl_s: int = Field(default=86_400, ge=60)

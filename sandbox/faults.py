@@ -22,6 +22,7 @@ class Faults:
             "disconnect": lambda: workspace.sockets.disconnect("refresh_requested"),
             "clearml_down": lambda: setattr(clearml, "is_down", True),
             "clearml_up": lambda: setattr(clearml, "is_down", False),
+            "clearml_3_30": lambda: setattr(clearml, "server_version", (3, 30, 0)),
             "clearml_wrong_key": lambda: setattr(clearml, "refuse_key", True),
             "clearml_right_key": lambda: setattr(clearml, "refuse_key", False),
         }
@@ -30,6 +31,7 @@ class Faults:
             "slack_slow": lambda count: workspace.plan_faults(slow=count, slow_s=4.0),
             "slack_error": lambda count: workspace.plan_faults(api_error=count),
             "clearml_error": lambda count: setattr(clearml, "fail_next", count),
+            "server_job_error": lambda count: setattr(clearml, "fail_jobs", count),
             "clearml_slow": lambda seconds: setattr(clearml, "slow_s", float(seconds)),
         }
         self._named: dict[str, Callable[[str], Any]] = {

@@ -25,6 +25,7 @@ from provisioning.clock import ShiftedClock
 from provisioning.configuration import Cluster, Tools
 from sandbox.cast import Cast
 from sandbox.clearml import api as clearml_api
+from sandbox.clearml import pods as clearml_pods
 from sandbox.clearml.state import ClearMLState
 from sandbox.controlplane import build, workloads
 from sandbox.controlplane.cluster import ControlPlane
@@ -157,6 +158,11 @@ class World:
         self.clearml_url = server.start()
         self._servers.append(server)
         self._progress(f"ClearML stand-in at {self.clearml_url}")
+        if self._control_plane is not None:
+            inside = LoopbackServer(clearml_pods.create_app(self.clearml))
+            clearml_pods.write_programs(self._control_plane.gpus.bin, inside.start())
+            self._servers.append(inside)
+            self._control_plane.create(clearml_pods.manifests())
 
     def _start_slack(self) -> None:
         everyone = tuple(person.handle for person in self._cast.people)
@@ -250,6 +256,9 @@ class World:
             "PLATFORM__FILE": str(self.platform.spec),
             "PLATFORM__SECRETS__BILLING_REGISTRY": self._image_password,
             "PORTS__EXTERNAL_IP": "203.0.113.10",
+            "SERVER__NAMESPACE": clearml_pods.NAMESPACE,
+            "SERVER__APISERVER": clearml_pods.APISERVER,
+            "SERVER__FILESERVER": clearml_pods.FILESERVER,
         }
         if self.kubeconfig is not None:
             ours["CLUSTER__KUBECONFIG"] = str(self.kubeconfig)

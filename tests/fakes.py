@@ -102,6 +102,7 @@ class FakeCluster:
     scaled: dict[tuple[str, str], int] = field(default_factory=dict)  # (namespace, Deployment) → pods
     writes: list[str] = field(default_factory=list)
     fail_next_write: Exception | None = None
+    answer_exec: Callable[[list[str]], Completed] = lambda _argv: Completed(0, "done\n", "")
 
     def write(self, what: str) -> None:
         if self.fail_next_write is not None:
@@ -182,7 +183,7 @@ class FakeCluster:
         return self.api_range
 
     def pods(self, namespace: str | None = None) -> tuple[Pod, ...]:
-        return tuple(self.all_pods)
+        return tuple(pod for pod in self.all_pods if namespace in {None, pod.namespace})
 
     def deployments(self) -> tuple[Deployment, ...]:
         """One for each release, as the agent's chart has it; ``scaled`` says which are not at one pod."""
@@ -244,7 +245,10 @@ class FakeKubectl:
         timeout_s: float = 60,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> Completed:
-        raise PermanentError(f'running {argv[0]} in {namespace}/{pod}: pods "{pod}" not found')
+        if not any((one.namespace, one.name) == (namespace, pod) for one in self._cluster.all_pods):
+            raise PermanentError(f'running {argv[0]} in {namespace}/{pod}: pods "{pod}" not found')
+        self._cluster.write(f"exec {namespace}/{pod}: {' '.join(argv)}")
+        return self._cluster.answer_exec(list(argv))
 
     @staticmethod
     def _keyed(
@@ -288,7 +292,7 @@ class FakeHelm:
         return None if found is None else found.release
 
     def releases(self, namespace: str | None = None) -> tuple[Release, ...]:
-        return tuple(one.release for one in self._cluster.releases.values())
+        return tuple(one.release for key, one in self._cluster.releases.items() if namespace in {None, key[0]})
 
     def values(self, namespace: str, name: str) -> dict[str, Any]:
         return self._cluster.releases[namespace, name].values

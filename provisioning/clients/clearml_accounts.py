@@ -99,6 +99,31 @@ class Accounts(Calls):
             repeatable=True,
         )
 
+    # -- tenants: server 3.30 and newer -------------------------------------------------------------------------
+
+    def tenant_resources(self, company_id: str) -> tuple[str, ...] | None:
+        """Return what runs for the company, in words; None where the server is too old to tell.
+
+        The service ``tenants`` is documented by name only: the fields here and in ``delete_tenant`` are inferred.
+        """
+        try:
+            data = self._read("asking what runs for a tenant", "tenants.get_tenant_resources", {"tenant": company_id})
+        except ClearMLError as error:
+            if error.kind == UNKNOWN_ENDPOINT:
+                return None
+            raise
+        found = data.get("resources")
+        return tuple(str(one.get("name") or one.get("id")) for one in found) if isinstance(found, list) else ()
+
+    def delete_tenant(self, company_id: str, name: str, *, force: bool) -> None:
+        """Delete the company, softly. The server refuses another name, and while resources run unless *force*."""
+        self._change(
+            f"deleting tenant {name}",
+            "tenants.delete_tenant",
+            {"tenant": company_id, "name": name, "force": force},
+            repeatable=True,
+        )
+
     # -- users ----------------------------------------------------------------------------------------------
 
     def users(self, user_id: str) -> tuple[User, ...]:

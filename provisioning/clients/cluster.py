@@ -258,6 +258,7 @@ def _pod(item: Any) -> Pod:
         images=tuple(container.image for container in item.spec.containers if container.image),
         is_ready=any(one.type == "Ready" and one.status == "True" for one in item.status.conditions or ()),
         trouble=_trouble(item),
+        owner=next((one.kind for one in item.metadata.owner_references or () if one.controller), ""),
     )
 
 

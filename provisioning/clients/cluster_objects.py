@@ -52,6 +52,7 @@ class Pod:
     images: tuple[str, ...] = ()  # of its containers, as written
     is_ready: bool = False
     trouble: str = ""  # why it is not: Unschedulable, ImagePullBackOff, CrashLoopBackOff, …
+    owner: str = ""  # the kind of the controller that made it: ReplicaSet, Job; "" where nobody looks after it
 
 
 @dataclass(frozen=True, kw_only=True)

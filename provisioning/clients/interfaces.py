@@ -20,6 +20,7 @@ from provisioning.clients.cluster_objects import (
 )
 from provisioning.clients.helm_releases import Release
 from provisioning.clients.helm_storage import StoredRelease
+from provisioning.clients.process import Completed
 from provisioning.configuration import Chart
 
 
@@ -69,6 +70,17 @@ class KubectlWrites(Protocol):
     def delete(
         self, manifests: Sequence[Mapping[str, Any]], *, namespace: str | None = None, timeout_s: float = 120
     ) -> None: ...
+
+    def exec(
+        self,
+        namespace: str,
+        pod: str,
+        container: str | None,
+        argv: Sequence[str],
+        *,
+        timeout_s: float = 60,
+        cancelled: Callable[[], bool] = ...,
+    ) -> Completed: ...
 
 
 class HelmReads(Protocol):

@@ -9,6 +9,7 @@ from provisioning.configuration import Provisioning
 from provisioning.facts.digests import DigestFactsSource
 from provisioning.facts.platform import PlatformFactsGatherer
 from provisioning.facts.tenant_create import TenantCreateFacts
+from provisioning.facts.tenant_delete import TenantDeleteFacts
 from provisioning.facts.tenant_existing import ExistingTenantFacts
 from provisioning.facts.tenant_fix import TenantFixFacts
 from provisioning.facts.tenant_import import TenantImportFacts
@@ -57,6 +58,9 @@ class FactsGatherer:
         tenant_import = TenantImportFacts(
             configuration=configuration, clearml=clearml, cluster=cluster, helm=helm, store=store, create=tenant_create
         )
+        doomed = TenantDeleteFacts(
+            configuration=configuration, clearml=clearml, cluster=cluster, helm=helm, store=store
+        )
         existing = [
             ExistingTenantFacts(command, world=tenant_create, clearml=clearml, store=store) for command in ON_TENANTS
         ]
@@ -76,6 +80,7 @@ class FactsGatherer:
             tenant_create,
             TenantFixFacts(tenant_create, store),
             tenant_import,
+            doomed,
             *existing,
             *digests,
             *platform,

@@ -82,7 +82,7 @@ class TenantCreateFacts:
             chart=AgentChart(name=chart_name, version=chart_version, values=values.result()),
             company_id=found.own_id,
             recorded=None if record is None else record.request,
-            made_by_job=_maker(self._store.jobs(subject=args.name)),
+            made_by_job=maker(self._store.jobs(subject=args.name)),
             namespace_labels=None if space is None else space["labels"],
             namespace_is_terminating=space is not None and space["phase"] == "Terminating",
             email_holder=found.email_holder,
@@ -152,7 +152,7 @@ def own_lease(leases: "Iterable[PortLease]", tenant: str) -> PortRange | None:
     return own[0].ports if own else None
 
 
-def _maker(jobs: Iterable[Job]) -> int | None:
+def maker(jobs: Iterable[Job]) -> int | None:
     """Return the number of a job that set out to make the company, though it may have crashed or failed since."""
     for job in jobs:
         for step, status in zip(job.plan.steps, job.steps, strict=False):

@@ -11,6 +11,7 @@ from provisioning.operations.platform_install import InstallPlatform
 from provisioning.operations.platform_uninstall import UninstallPlatform
 from provisioning.operations.platform_upgrade import UpgradePlatform
 from provisioning.operations.tenant_create import CreateTenant
+from provisioning.operations.tenant_delete import DeleteTenant
 from provisioning.operations.tenant_fix import FixTenant
 from provisioning.operations.tenant_import import ImportTenant
 from provisioning.operations.tenant_people import AddDomains, AddUser, ChangeRole, RemoveDomains, RemoveUser
@@ -37,6 +38,7 @@ _ALL: tuple[Operation, ...] = (
     ChangeMig("node mig enable", "Enabled"),
     ChangeMig("node mig disable", "Disabled"),
     RebootNode(),
+    DeleteTenant(),
 )
 
 OPERATIONS: Mapping[str, Operation] = MappingProxyType({operation.command: operation for operation in _ALL})

@@ -21,6 +21,7 @@ from provisioning.steps.kubernetes_steps import Namespace, NetworkPolicies, NoNe
 from provisioning.steps.mig_steps import MigMode, Reboot, RebootIfPending, Reboots, Smi
 from provisioning.steps.node_steps import Cordon, Drain, Label, Nodes, Uncordon
 from provisioning.steps.platform_steps import ApiAnswers, GeneratedSecrets
+from provisioning.steps.removal_steps import AbsentCompany, AbsentNamespace, CompanyData, ServerJobs
 from provisioning.steps.spec_steps import ForgetSpec, RecordSpec
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def build_actions(
         learn: redacts what is read from the cluster.
     """
     secrets = NamedSecrets(cluster, configuration.secrets(), learn=learn)
+    jobs = ServerJobs(cluster, kubectl, configuration.server)
     actions: tuple[StepAction, ...] = (
         Company(clearml),
         AdminUser(clearml),
@@ -62,6 +64,9 @@ def build_actions(
         ForgetSpec(store),
         KeepDigest(store, clock),
         RunDigestNow(store, clock),
+        AbsentNamespace(cluster),
+        AbsentCompany(clearml, jobs),
+        CompanyData(jobs),
         HelmRelease(helm, charts={"agent": configuration.agent.chart}, secrets=secrets),
         HelmUninstalled(helm),
         NoNetworkPolicies(cluster, kubectl),

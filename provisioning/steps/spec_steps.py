@@ -71,6 +71,7 @@ class ForgetInputs(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     tenant: str
+    port_range: None = None  # it says that the tenant has no ports any more
 
 
 class ForgetSpec:

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from sandbox.clearml.endpoints import ENDPOINTS
+from sandbox.clearml.endpoints import endpoint_of
 from sandbox.clearml.model import ApiRefusal, Caller, User
 from sandbox.clearml.schema import Endpoint, check_body, check_role
 from sandbox.clearml.state import ClearMLState
@@ -113,7 +113,7 @@ def _endpoint(state: ClearMLState, name: str, version: str, *, is_well_formed: b
         raise ApiRefusal(500, 100, "General data error: err=the database went away")
     if not is_well_formed:
         raise ApiRefusal(400, 0, f"Invalid request path {name}")
-    endpoint = None if name in state.missing_endpoints else ENDPOINTS.get(name)
+    endpoint = endpoint_of(state, name)
     major, _, minor = version.partition(".")
     if endpoint is None or (int(major), int(minor or 0)) < endpoint.since:
         raise ApiRefusal(404, 0, f"Unable to find endpoint for name {name} and version {version}")

@@ -60,6 +60,7 @@ class Company:
     queues: dict[str, str] = field(default_factory=dict)  # name → id
     workers: dict[str, Worker] = field(default_factory=dict)  # user id and worker id → worker
     settings: dict[str, Any] = field(default_factory=dict)
+    running: list[str] = field(default_factory=list)  # names of tasks
 
 
 @dataclass(frozen=True, kw_only=True)

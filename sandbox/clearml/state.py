@@ -53,6 +53,7 @@ class ClearMLState:
         self.fail_code = 500  # 500: the server's own words; 502, 503, 504: a proxy's, without an envelope
         self.drop_next = 0  # so many connections break, and nothing is done
         self.lose_next = 0  # so many calls are carried out, and the connection breaks before the answer
+        self.fail_jobs = 0  # so many commands inside the server's pods fail
         self.slow_s = 0.0
         self.is_down = False
         self.refuse_key = False
@@ -60,6 +61,8 @@ class ClearMLState:
         self.admins_make_queues = True  # False: an Enterprise admin without the feature queue_management
         self.system_crosses_companies = True  # False: the open-source server, where only root acts for everyone
         self.missing_endpoints: set[str] = set()  # as in an older version
+        self.server_version: tuple[int, ...] = (3, 21, 6)  # 3.30 brought the service tenants
+        self.cleaned: list[str] = []  # what management jobs inside the server's pods have removed
         if file is not None and file.exists():
             self._load(file)
         else:

@@ -8,7 +8,6 @@ from sandbox.clearml.paging import page_of
 from sandbox.clearml.schema import Data, Endpoint, Kind
 from sandbox.clearml.state import ClearMLState
 
-VERSION = "3.21.6"
 BUILD = "1443"
 API_VERSION = "2.30"
 
@@ -73,8 +72,14 @@ def _ping(_state: ClearMLState, _caller: Caller, data: Data) -> Data:
     return {"msg": "ClearML server", **data}
 
 
-def _info(_state: ClearMLState, _caller: Caller, _data: Data) -> Data:
-    return {"version": VERSION, "build": BUILD, "api_version": API_VERSION, "commit": "", "uid": "sandbox"}
+def _info(state: ClearMLState, _caller: Caller, _data: Data) -> Data:
+    return {
+        "version": ".".join(map(str, state.server_version)),
+        "build": BUILD,
+        "api_version": API_VERSION,
+        "commit": "",
+        "uid": "sandbox",
+    }
 
 
 WORK: Mapping[str, Endpoint] = {

@@ -11,7 +11,7 @@ import shutil
 import ssl
 import time
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,13 @@ class ControlPlane:
             self.stop()
             raise
         progress(f"control plane ready in {time.monotonic() - began:.1f} s at {self._url}")
+
+    def create(self, objects: Iterable[Mapping[str, Any]]) -> None:
+        """Create namespaces and pods, in order."""
+        for one in objects:
+            namespace = one["metadata"].get("namespace")
+            where = f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/namespaces"
+            self._call("POST", where, one)
 
     def stop(self) -> None:
         """Stop everything, newest first. Safe to call again."""

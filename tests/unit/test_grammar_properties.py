@@ -112,6 +112,9 @@ _CHANGES: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
     ),
     "tenant user add": st.fixed_dictionaries({"name": _LABELS, "email": _EMAILS}, optional={"role": _ROLES}),
     "tenant user remove": st.fixed_dictionaries({"name": _LABELS, "email": _EMAILS}),
+    "tenant delete": st.builds(
+        lambda name, force: {"name": name, "confirm": name, "force": force}, _LABELS, st.booleans()
+    ),
     "tenant user role": st.fixed_dictionaries({"name": _LABELS, "email": _EMAILS, "role": _ROLES}),
 }
 _DIGESTS = st.fixed_dictionaries(

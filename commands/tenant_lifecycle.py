@@ -1,0 +1,33 @@
+"""What can be said about a tenant's whole life: delete it, suspend it, resume it, rotate its keys. Pure."""
+
+from pydantic import ValidationInfo, field_validator
+
+from commands.arguments import TenantName
+from commands.spec import CommandSpec, Risk, flag
+from commands.tenant_changes import TenantArgs
+
+
+class TenantDelete(TenantArgs):
+    """A tenant to delete, with its name once more: whoever types it twice means it."""
+
+    confirm: TenantName = flag("NAME", "the tenant's name once more: nothing of it comes back")
+    force: bool = flag("", "also while its tasks run: they are killed", default=False)
+
+    @field_validator("confirm")
+    @classmethod
+    def _is_the_name(cls, value: str, info: ValidationInfo) -> str:
+        if (name := info.data.get("name")) is not None and value != name:
+            raise ValueError(f"type the name of the tenant to delete, {name}")
+        return value
+
+
+SPECS = (
+    CommandSpec(
+        name="tenant delete",
+        args=TenantDelete,
+        summary="Delete a tenant: its releases, its namespace, its company with all data",
+        risk=Risk.DESTROY,
+        takes_dry_run=True,
+        examples=("tenant delete acme --confirm acme", "tenant delete acme --confirm acme --dry-run"),
+    ),
+)
