@@ -1,14 +1,23 @@
-"""Files that answers bring, on the command line: ``--png FILE`` and ``--export FILE``."""
+"""Files on the command line: what answers bring (``--png FILE``, ``--export FILE``), what commands take (``-f``)."""
 
+import shlex
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from commands import grammar
+from commands.grammar import HelpRequest, Invocation, UsageError
+from commands.spec import is_file
 from provisioning.errors import PermanentError
 from provisioning.reports import Attachment
 
 PNG, EXPORT = "--png", "--export"
 KINDS = ("csv", "json")
+
+
+READ_FLAGS = ("-f", "--file")
+MOST_BYTES = 1_048_576  # commands have smaller limits of their own, and say so better
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,3 +68,53 @@ def write(attachments: Sequence[Attachment], wanted: Wanted) -> list[Path]:
     if wanted.png is not None and wanted.png not in written:
         raise PermanentError(f"there is no picture to write to {wanted.png}", next_action="leave --png out")
     return written
+
+
+def understood(words: Sequence[str]) -> Invocation | UsageError | HelpRequest:
+    """Return what *words* say; ``-f FILE`` stands for the argument that is a file, ``-f -`` for standard input.
+
+    Raises: PermanentError where the file cannot be read.
+    """
+    rest, path = _split(words)
+    said = grammar.parse(shlex.join(rest))
+    if path is None:
+        return said
+    spec = said.spec if isinstance(said, UsageError | Invocation) else None
+    field = next((name for name, one in spec.args.model_fields.items() if is_file(one)), None) if spec else None
+    if isinstance(said, HelpRequest) or spec is None:
+        return said
+    if field is None or not isinstance(said, UsageError) or said.missing != (field,) or said.fields:
+        message = f"-f {path} has no place here" if field is None else "a file, or the same on the line: not both"
+        return said if isinstance(said, UsageError) and said.fields else UsageError(message=message, spec=spec)
+    return grammar.build(spec, {**dict(said.given), field: _content(path)}, how=said.how)
+
+
+def _split(words: Sequence[str]) -> tuple[list[str], str | None]:
+    rest: list[str] = []
+    path: str | None = None
+    given = iter(words)
+    for word in given:
+        name, equals, value = word.partition("=")
+        if name in READ_FLAGS:
+            path = value if equals else next(given, "")
+        else:
+            rest.append(word)
+    return rest, path
+
+
+def _content(path: str) -> str:
+    doing = "reading standard input" if path == "-" else f"reading {path or 'a file without a name'}"
+    try:
+        content = sys.stdin.buffer.read(MOST_BYTES + 1) if path == "-" else _bytes_of(Path(path))
+        if len(content) > MOST_BYTES:
+            raise PermanentError(f"{doing}: it is larger than {MOST_BYTES} bytes", next_action="split it")
+        return content.decode()
+    except OSError as error:
+        raise PermanentError(f"{doing}: {error.strerror}", next_action="check the path") from error
+    except UnicodeDecodeError as error:
+        raise PermanentError(f"{doing}: it is not UTF-8 text", next_action="save it as UTF-8") from error
+
+
+def _bytes_of(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MOST_BYTES + 1)

@@ -7,7 +7,6 @@ Where a bot runs on the same data folder, it does the work; where none does, thi
 import contextlib
 import getpass
 import json
-import shlex
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -82,7 +81,9 @@ def command(*first: str) -> Callable[[typer.Context], None]:
             typer.main.get_command(cli_capacity.app)(args=context.args, prog_name="clearml-chatops capacity")
         words, files = cli_files.taken_from([*first, *context.args])
         as_json = "--json" in words
-        match grammar.parse(shlex.join(word for word in words if word != "--json")):
+        with fenced():
+            said = cli_files.understood([word for word in words if word != "--json"])
+        match said:
             case HelpRequest(text=text):
                 typer.echo(text.replace(f"{grammar.COMMAND} ", "clearml-chatops "))
             case UsageError() as error:

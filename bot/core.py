@@ -40,6 +40,7 @@ from provisioning.queries.sources import Sources
 from provisioning.redact import Redactor
 from provisioning.runner import Runner
 from provisioning.service import JobService
+from provisioning.steps.batch_steps import ApplyTenant, JobsOfOthers
 from provisioning.steps.registry import build_actions, build_node_actions
 from provisioning.store import Store
 from provisioning.store.samples import Samples
@@ -141,6 +142,24 @@ def build(settings: Settings) -> Core:
         max_parallel_jobs=settings.max_parallel_jobs,
         before_launch=lambda: _reap(children),
     )
+    look = partial(
+        planner_of_one_moment,
+        configuration=configuration,
+        clearml=clearml,
+        cluster=cluster,
+        helm=helm,
+        kubectl=kubectl,
+        store=store,
+        clock=clock,
+    )
+    actions[ApplyTenant.kind] = ApplyTenant(  # the last: its steps are jobs, which need all of the others
+        planner=planner,
+        planner_of_one_moment=look,
+        store=store,
+        clock=clock,
+        engine=JobsOfOthers(submit=engine.submit, cancel=engine.cancel),
+        lease_ttl_s=settings.lease_ttl_s,
+    )
     service = JobService(
         store=store,
         engine=engine,
@@ -160,16 +179,7 @@ def build(settings: Settings) -> Core:
             store=store,
             planner=planner,
             smi=smi,
-            planner_of_one_moment=partial(
-                planner_of_one_moment,
-                configuration=configuration,
-                clearml=clearml,
-                cluster=cluster,
-                helm=helm,
-                kubectl=kubectl,
-                store=store,
-                clock=clock,
-            ),
+            planner_of_one_moment=look,
             policy=policy,
             people=people,
         )

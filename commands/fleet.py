@@ -9,6 +9,7 @@ from commands.spec import CommandArgs, CommandSpec, Risk, flag, positional
 
 MOST_PAGES = 10_000
 MOST_TENANTS = 1000  # in one export
+MOST_SPECS = 262_144  # characters
 
 TenantNames = Annotated[tuple[TenantName, ...], Field(max_length=MOST_TENANTS)]
 
@@ -78,6 +79,18 @@ class TenantExport(CommandArgs):
         return self.names[0] if len(self.names) == 1 else ""
 
 
+class TenantApply(CommandArgs):
+    """Many tenants at once. ``specs`` is YAML that is read later: its mistakes are named by document and line."""
+
+    specs: str = flag(
+        "YAML",
+        "tenants as YAML documents, as tenant export writes them; a file with -f FILE on the command line",
+        is_file=True,
+        min_length=1,
+        max_length=MOST_SPECS,
+    )
+
+
 SPECS = (
     CommandSpec(
         name="tenant list",
@@ -125,5 +138,13 @@ SPECS = (
         summary="Write the specs of tenants as a YAML file, without secrets",
         risk=Risk.READ,
         examples=("tenant export", "tenant export acme beta"),
+    ),
+    CommandSpec(
+        name="tenant apply",
+        args=TenantApply,
+        summary="Create or change many tenants from a file: one plan, one approval, a job for each",
+        risk=Risk.CHANGE,
+        takes_dry_run=True,
+        examples=('tenant apply --specs "{name: acme, admin_email: ana@acme.example}" --dry-run',),
     ),
 )

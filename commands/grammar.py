@@ -22,6 +22,7 @@ from commands.spec import (
     CommandArgs,
     CommandSpec,
     flag_of,
+    is_file,
     is_many,
     is_positional,
     is_switch,
@@ -34,6 +35,7 @@ MAX_TEXT = 3000  # characters
 MAX_REASON = 500  # characters
 _HELP_FLAGS = frozenset({"-h", "--help"})
 _HELP_WORDS = _HELP_FLAGS | {"help", "?"}
+MOST_SAID = 300  # characters of a file in a command's text
 _SHOWN = 80  # characters of a word in a message
 
 
@@ -137,7 +139,7 @@ def build(
 
 
 def render(spec: CommandSpec, args: CommandArgs, *, how: How = AS_USUAL) -> str:
-    """Return the text that parses back to these arguments; defaults are left out."""
+    """Return the text that parses back to these arguments; defaults are left out. A long file is counted, not said."""
     words = spec.name.split()
     for name, field in spec.args.model_fields.items():
         value = getattr(args, name)
@@ -150,6 +152,8 @@ def render(spec: CommandSpec, args: CommandArgs, *, how: How = AS_USUAL) -> str:
             words.append(flag if value else f"--no-{flag.removeprefix('--')}")
         else:
             said = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            if is_file(field) and len(said) > MOST_SAID:
+                said = f"… {len(said)} characters"  # the plan keeps all of them
             words += [f"{flag}={said}"] if said.startswith("-") else [flag, said]
     words += [DRY_RUN] if how.dry_run else []
     words += [BREAK_GLASS] if how.break_glass else []

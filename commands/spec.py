@@ -53,9 +53,11 @@ def positional(metavar: str, description: str, *, choices: str = "", **more: Any
     return Field(description=description, json_schema_extra=extra, **more)
 
 
-def flag(metavar: str, description: str, *, name: str = "", choices: str = "", **more: Any) -> Any:
-    """Return a field that is given by a flag. *choices*: as of ``positional``."""
-    extra: JsonDict = {"metavar": metavar, "flag": name, "choices": choices}
+def flag(
+    metavar: str, description: str, *, name: str = "", choices: str = "", is_file: bool = False, **more: Any
+) -> Any:
+    """Return a field that is given by a flag. *choices*: as of ``positional``; *is_file*: see ``is_file``."""
+    extra: JsonDict = {"metavar": metavar, "flag": name, "choices": choices, "is_file": is_file}
     return Field(description=description, json_schema_extra=extra, **more)
 
 
@@ -111,6 +113,11 @@ def metavar_of(field: FieldInfo) -> str:
 def choices_of(field: FieldInfo) -> str:
     """Return the kind of thing that the field names, where forms can offer them: ``tenants``; else ""."""
     return str(_extra(field).get("choices") or "")
+
+
+def is_file(field: FieldInfo) -> bool:
+    """True where the text has lines and may be long: a form has a large field for it, the command line a file."""
+    return bool(_extra(field).get("is_file"))
 
 
 def _extra(field: FieldInfo) -> dict[str, Any]:

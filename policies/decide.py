@@ -1,11 +1,11 @@
 """May this actor ask for this? Allow, deny with the reason, or needs approval. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeAlias
 
-from policies.approvals import Actor, Approval, Quorum
+from policies.approvals import Actor, Approval, Quorum, Refusal
 from policies.conditions import BlastRadius, PolicyRequest, matches
 from policies.policy import ROLES, Approvals, Policy, Rule
 
@@ -17,6 +17,7 @@ __all__ = [
     "NeedsApproval",
     "PolicyRequest",
     "decide",
+    "decide_on",
     "is_denied_anyhow",
     "outcomes",
 ]
@@ -64,6 +65,29 @@ def decide(policy: Policy, request: PolicyRequest) -> Decision:
     if not request.blast.is_planned:
         raise ValueError(f"{request.command} is not planned yet: what it decides may depend on the plan")
     return next(outcomes(policy, request))
+
+
+def decide_on(policy: Policy, request: PolicyRequest, subjects: Sequence[str]) -> Decision | Refusal:
+    """Return what is decided on all of *subjects* together: a denial of one is one of all.
+
+    A Refusal where they need different approvals: one click cannot stand for all of them.
+    """
+    found = {subject: decide(policy, replace(request, subject=subject)) for subject in subjects}
+    for subject, decision in found.items():
+        if isinstance(decision, Deny):
+            about = f"{subject}: " if len(found) > 1 else ""
+            return replace(decision, reason=about + decision.reason)
+    asking = {subject: one for subject, one in found.items() if isinstance(one, NeedsApproval)}
+    if not asking:
+        return next(iter(found.values()))
+    first_subject, first = next(iter(asking.items()))
+    for subject, one in found.items():
+        if one != first:
+            return Refusal(
+                reason=f"{first_subject} and {subject} need different approvals (rules {first.rule} and {one.rule})",
+                next_action="apply them in separate files",
+            )
+    return first
 
 
 def is_denied_anyhow(policy: Policy, request: PolicyRequest) -> Deny | None:

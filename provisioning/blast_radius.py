@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from commands.catalog import CATALOG
 from policies.conditions import BlastRadius
+from provisioning.batches import specs_of
 from provisioning.plan import Plan
 
 
@@ -16,7 +17,9 @@ def radius_of(plan: Plan) -> BlastRadius:
     """
     due = [step for step in plan.steps if not step.is_noop]
     try:
-        gpus = CATALOG[plan.operation].args.model_validate(plan.request).gpus
+        specs = specs_of(plan)
+        asked = specs or (CATALOG[plan.operation].args.model_validate(plan.request),)
+        gpus = sum(one.gpus for one in asked)
     except ValidationError:
         gpus = math.inf
     promised = plan.admission

@@ -21,6 +21,7 @@ from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, SetEn
 from pydantic import SecretStr
 
 from provisioning.attempts import Interrupted, failure_of
+from provisioning.batches import is_batch
 from provisioning.errors import PermanentError
 from provisioning.jobs import UNDER_WAY, Job
 from provisioning.runner import Done, Runner
@@ -33,6 +34,8 @@ APPLICATION = "clearml-chatops"
 APPLICATION_VERSION = "1"
 WORKFLOW = "run_job"
 QUEUE = "jobs"
+BATCH_QUEUE = "batches"  # of their own: a batch waits for jobs, and must not take the places that those need
+BATCHES_AT_ONCE = 2
 LOCK_FILE = "engine.lock"
 POLL_S = 0.1  # an idle look costs about 2 ms
 SETTLED_LOOK_S = 0.2
@@ -165,7 +168,7 @@ class Engine:
             "executor_id": self._executor_id,
             "serializer": DBOSPortableJSONSerializer(),  # nothing pickled: an upgrade can read it
             "log_level": "WARNING",  # hides an advertisement
-            "max_executor_threads": self._max_parallel_jobs + 4,
+            "max_executor_threads": self._max_parallel_jobs + BATCHES_AT_ONCE + 4,
             "enable_otlp": False,
         }
         DBOS(config=config)
@@ -190,12 +193,10 @@ class Engine:
         # Before launch: a queue that launch does not find is looked for a second later.
         client = DBOSClient(system_database_url=url, application_name=APPLICATION)
         try:
-            client.register_queue(
-                QUEUE,
-                partition_concurrency=1,
-                worker_concurrency=self._max_parallel_jobs,
-                polling_interval_sec=POLL_S,
-            )
+            for name, at_once in ((QUEUE, self._max_parallel_jobs), (BATCH_QUEUE, BATCHES_AT_ONCE)):
+                client.register_queue(
+                    name, partition_concurrency=1, worker_concurrency=at_once, polling_interval_sec=POLL_S
+                )
         finally:
             client.destroy()
         return url
@@ -249,7 +250,7 @@ class Engine:
 
     def _enqueue(self, job: Job) -> None:
         with SetWorkflowID(_workflow_id(job)), SetEnqueueOptions(queue_partition_key=job.plan.subject):
-            DBOS.enqueue_workflow(QUEUE, self._registered, job.id, job.attempt)
+            DBOS.enqueue_workflow(BATCH_QUEUE if is_batch(job.plan) else QUEUE, self._registered, job.id, job.attempt)
 
     def _look(self, job: Job) -> Fate:
         status = DBOS.get_workflow_status(_workflow_id(job))

@@ -164,6 +164,7 @@ class Job(BaseModel):
     revealed_at: datetime | None = None  # when the requester was shown the credentials
     policy: str = ""  # the digest of the policy that decided on it
     reason: str = ""  # the requester's own, redacted
+    batch: str | None = None  # the id of the job that this one is a part of, and was approved with
     break_glass: BreakGlass | None = None  # None: it took the ordinary way
     reminded_at: datetime | None = None  # when approvers were reminded
     escalated_at: datetime | None = None  # when others were mentioned

@@ -10,9 +10,10 @@ from commands.catalog import CATALOG
 from commands.grammar import render
 from commands.spec import CommandSpec
 from policies.approvals import Actor, Refusal
-from policies.decide import Allow, BlastRadius, Deny, NeedsApproval, PolicyRequest, decide, is_denied_anyhow
+from policies.decide import Allow, BlastRadius, Deny, NeedsApproval, PolicyRequest, decide, decide_on, is_denied_anyhow
 from provisioning import job_decisions
 from provisioning.audit import READ, Event
+from provisioning.batches import leases_of, subjects_of
 from provisioning.blast_radius import radius_of
 from provisioning.clock import Clock
 from provisioning.errors import ChatopsError
@@ -163,6 +164,8 @@ class Requests:
 
         May be called again for the same job, after a crash: then the job that asks again is there already.
         """
+        if job.batch is not None:  # the batch goes on with it, as far as that was approved
+            return Refusal(reason=f"it is a part of {job.batch}", next_action="the batch looks whether it may go on")
         newer = [one for one in self._store.jobs(subject=job.plan.subject) if one.number > job.number]
         if newer:
             return newer[-1]
@@ -172,8 +175,12 @@ class Requests:
             CATALOG[job.plan.operation], job.plan.subject, job.requester, channel, blast=radius_of(today)
         )
         broke_glass = job.break_glass is not None
-        decision = decide(version.policy, replace(asked, reason=job.reason, break_glass=broke_glass))
+        decision = decide_on(
+            version.policy, replace(asked, reason=job.reason, break_glass=broke_glass), subjects_of(today)
+        )
         match decision:
+            case Refusal():
+                return decision
             case Deny():
                 return Refusal(reason=decision.reason, next_action=decision.next_action)
             case Allow() if self._never_the_same(job):
@@ -247,7 +254,9 @@ class Requests:
         if plan.is_noop:
             self._record(invocation, actor, "command.nothing_to_do", digest=plan.digest)
             return NothingToDo(plan)
-        decision = decide(version.policy, replace(asked, blast=radius_of(plan)))
+        decision = decide_on(version.policy, replace(asked, blast=radius_of(plan)), subjects_of(plan))
+        if isinstance(decision, Refusal):
+            return self._refused(decision, invocation, actor)
         if isinstance(decision, Deny):
             return self._denied(decision, version, invocation, actor, digest=plan.digest)
         place = Place(channel=channel) if channel is not None else None
@@ -286,14 +295,15 @@ class Requests:
             place=place,
             asked_by=asked_by,
             leases=port_ranges_of(plan) or (),
+            leases_of_others=leases_of(plan),
             policy=version.digest,
             reason=reason,
             break_glass=BreakGlass(rule=decision.rule, told_roles=decision.told)
             if isinstance(decision, Allow) and broke_glass
             else None,
             lease_ttl_s=self._lease_ttl_s,
-            check=lambda: self._check_free(plan.subject, instead_of),
             extra=[_broken(decision.rule, actor, reason)] if broke_glass else [],
+            check=lambda: self._check_all_free(plan, instead_of),
             event=Event(
                 action="job.requested",
                 actor=actor.id,
@@ -311,6 +321,11 @@ class Requests:
         for holder in self._store.jobs(states=OPEN, subject=subject):
             if but is None or holder.id != but.id:
                 raise _Busy(job_decisions.busy(holder))
+
+    def _check_all_free(self, plan: Plan, but: Job | None) -> None:
+        """Raises: _Busy, where another job of what the plan is about is open."""
+        for subject in (plan.subject, *subjects_of(plan)):
+            self._check_free(subject, but)
 
     def _never_the_same(self, job: Job) -> bool:
         before = [one for one in self._store.jobs(subject=job.plan.subject) if one.number < job.number]

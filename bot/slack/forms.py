@@ -11,7 +11,7 @@ from bot.slack import kit
 from bot.slack.kit import Block
 from commands.catalog import CATALOG
 from commands.grammar import AS_USUAL, How, UsageError
-from commands.spec import CommandSpec, choices_of, is_choice, is_many, is_switch
+from commands.spec import CommandSpec, choices_of, is_choice, is_file, is_many, is_switch
 
 COMMAND_FORM = "command_form"
 DRY_RUN_BLOCK = "__dry_run"  # no argument is called so
@@ -19,6 +19,7 @@ CHANNEL_BLOCK = "__channel"
 MOST_OPTIONS = 100  # of a menu in Slack; beyond that the name is typed
 OPTION_CHARS = 75
 YES, NO = "yes", "no"  # of a switch that may be left as it is
+MOST_TEXT = 3000  # characters of a text field in Slack
 
 Choices: TypeAlias = Mapping[str, Sequence[str]]  # kind → names that live data offers: tenants, nodes
 
@@ -124,13 +125,15 @@ def _field(name: str, field: FieldInfo, given: Any, offered: Sequence[str]) -> B
     text = ",".join(map(str, shown)) if isinstance(shown, tuple | list) else str(shown if shown is not None else "")
     hint = description + (", separated by commas" if is_many(field) else "")
     element = _element_for(field)
-    if element and not text.isdecimal():
+    if element.get("type") == "number_input" and not text.isdecimal():
         text = ""  # Slack takes no number_input whose initial value is none
     return kit.text_input(label, name, value=text, hint=hint, optional=optional, **element)
 
 
 def _element_for(field: FieldInfo) -> dict[str, Any]:
-    """Return what makes Slack itself check the input: a number in its range."""
+    """Return what makes Slack itself check the input: a number in its range; or a field of many lines."""
+    if is_file(field):
+        return {"multiline": True, "max_length": MOST_TEXT}
     if int not in {field.annotation, *get_args(field.annotation)} or is_many(field):
         return {}
     bounds = {"ge": "min_value", "le": "max_value"}

@@ -8,6 +8,7 @@ from provisioning.clients.interfaces import ClusterReads, HelmReads
 from provisioning.configuration import Provisioning
 from provisioning.facts.digests import DigestFactsSource
 from provisioning.facts.platform import PlatformFactsGatherer
+from provisioning.facts.tenant_apply import TenantApplyFacts
 from provisioning.facts.tenant_create import TenantCreateFacts
 from provisioning.facts.tenant_delete import TenantDeleteFacts
 from provisioning.facts.tenant_existing import ExistingTenantFacts
@@ -85,6 +86,7 @@ class FactsGatherer:
             *digests,
             *platform,
             *more,
+            TenantApplyFacts(configuration=configuration, clearml=clearml, cluster=cluster, helm=helm, store=store),
         )
         self._facts: Mapping[str, Facts] = {facts.command: facts for facts in every}
 

@@ -10,6 +10,7 @@ from provisioning.operations.node_reboot import RebootNode
 from provisioning.operations.platform_install import InstallPlatform
 from provisioning.operations.platform_uninstall import UninstallPlatform
 from provisioning.operations.platform_upgrade import UpgradePlatform
+from provisioning.operations.tenant_apply import ApplyTenants
 from provisioning.operations.tenant_create import CreateTenant
 from provisioning.operations.tenant_delete import DeleteTenant
 from provisioning.operations.tenant_fix import FixTenant
@@ -39,6 +40,7 @@ _ALL: tuple[Operation, ...] = (
     ChangeMig("node mig disable", "Disabled"),
     RebootNode(),
     DeleteTenant(),
+    ApplyTenants(),
 )
 
 OPERATIONS: Mapping[str, Operation] = MappingProxyType({operation.command: operation for operation in _ALL})

@@ -13,7 +13,7 @@ from provisioning.operations.base import Draft
 from provisioning.operations.tenant_create import CreateTenant
 from provisioning.operations.tenant_facts import TenantFacts
 from provisioning.operations.tenant_inference import Inferred, infer
-from provisioning.operations.tenant_spec import spec_step
+from provisioning.operations.tenant_spec import recorded, spec_step
 from provisioning.plan import Step
 
 SHOWN_FIELDS = 6
@@ -205,7 +205,7 @@ def _differences(args: TenantImport, facts: ImportFacts, inferred: Inferred) -> 
     """Yield how the tenant differs from what `tenant create` would make of the record."""
     if facts.create is None:
         return
-    as_ours = replace(facts.create, recorded={}, namespace_labels={TENANT_LABEL: args.name})
+    as_ours = replace(facts.create, recorded=recorded(inferred.spec), namespace_labels={TENANT_LABEL: args.name})
     made = CreateTenant().draft(inferred.spec, as_ours)
     if isinstance(made, Refusal):
         yield f"Recorded so, tenant fix {args.name} would be refused: {made.reason}"

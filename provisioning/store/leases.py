@@ -69,11 +69,11 @@ def settle(db: Database, ranges: Sequence[PortRange], *, tenant: str, job: str) 
 
 
 def release(db: Database, tenant: str, job: str | None) -> None:
-    """Give up the tenant's leases that *job* took, or all of them where *job* is None."""
+    """Give up what *job* took and has not proved, for one tenant or several; without a job, all of the tenant's."""
     if job is None:
         db.table("leases").delete_where("tenant = ?", [tenant])
     else:
-        db.table("leases").delete_where("tenant = ? AND job = ? AND expires_at IS NOT NULL", [tenant, job])
+        db.table("leases").delete_where("job = ? AND expires_at IS NOT NULL", [job])
 
 
 def drop_expired(db: Database, now: datetime, busy: Sequence[str]) -> None:

@@ -113,12 +113,15 @@ class Store:
         reason: str = "",
         break_glass: BreakGlass | None = None,
         leases: Sequence[PortRange] = (),
+        leases_of_others: Sequence[tuple[str, PortRange]] = (),
         lease_ttl_s: int = 86_400,
+        batch: str | None = None,
         check: Callable[[], None] = lambda: None,
         asked_by: AskedBy | None = None,
     ) -> Job:
         """Store a new job, its leases and its audit row together.
 
+        *leases_of_others* are envelopes of tenants that are not the plan's subject: a batch's.
         *check* looks at the store inside the same transaction; what it raises is raised, and stores nothing.
         Raises: LeaseTakenError, and stores nothing.
         """
@@ -141,11 +144,13 @@ class Store:
                 policy=policy,
                 reason=self._redact(reason),
                 break_glass=break_glass,
+                batch=batch,
                 steps=tuple(StepStatus(step_id=step.id) for step in plan.steps),
                 place=place,
                 asked_by=asked_by,
             )
-            _take_leases(self._db, leases, tenant=plan.subject, job=job.id, now=now, ttl_s=lease_ttl_s)
+            for tenant, wanted in ((plan.subject, tuple(leases)), *((who, (one,)) for who, one in leases_of_others)):
+                _take_leases(self._db, wanted, tenant=tenant, job=job.id, now=now, ttl_s=lease_ttl_s)
             self._put(job)
             for one in (event, *extra):
                 self._append(_of_job(one, job))
@@ -267,7 +272,7 @@ class Store:
             leases.settle(self._db, ranges, tenant=tenant, job=job_id)
 
     def release_leases(self, tenant: str, job_id: str | None = None) -> None:
-        """Give up what *job_id* leased for *tenant* and has not confirmed; without a job, all of the tenant's."""
+        """Give up what *job_id* leased, for whomever, and has not confirmed; without a job, all of the tenant's."""
         with self._lock, self._write():
             leases.release(self._db, tenant, job_id)
 

@@ -1,0 +1,53 @@
+"""The clients as seen at one moment: what many look at is read once."""
+
+from typing import TYPE_CHECKING
+
+from provisioning.clients.cluster_objects import NamespaceFacts
+from provisioning.clients.helm_releases import Release
+from provisioning.clients.interfaces import ClusterReads, HelmReads
+from provisioning.fleet.memory import Remembering
+
+if TYPE_CHECKING:
+    from provisioning.clients.clearml import ClearML
+
+CLEARML_ONCE = ("companies", "users", "domains", "queues", "credentials", "email_holder")
+CLUSTER_ONCE = (
+    "all_namespaces",
+    "nodes",
+    "gpu_nodes",
+    "gpu_usage",
+    "services",
+    "pods",
+    "host_ports",
+    "deployments",
+    "network_policies",
+    "stored_releases",
+    "node_port_range",
+    "secret",
+)
+HELM_ONCE = ("show_chart", "show_values", "releases", "values")
+
+
+def remembering_clearml(clearml: "ClearML") -> Remembering:
+    """Return the client as seen at one moment."""
+    return Remembering(clearml, once=CLEARML_ONCE)
+
+
+def remembering_cluster(cluster: ClusterReads) -> Remembering:
+    """Return the client as seen at one moment; a namespace is looked up in the listing of all."""
+
+    def namespace(name: str) -> NamespaceFacts | None:
+        return next((one for one in remembering.all_namespaces() if one["name"] == name), None)
+
+    remembering = Remembering(cluster, once=CLUSTER_ONCE, instead={"namespace": namespace})
+    return remembering
+
+
+def remembering_helm(helm: HelmReads) -> Remembering:
+    """Return the client as seen at one moment; a release is looked up in the listing of all."""
+
+    def release(namespace: str, name: str) -> Release | None:
+        return next((one for one in remembering.releases() if (one.namespace, one.name) == (namespace, name)), None)
+
+    remembering = Remembering(helm, once=HELM_ONCE, instead={"release": release})
+    return remembering
