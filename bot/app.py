@@ -17,6 +17,7 @@ from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.slack.client import web_client
 from bot.slack.digest_posts import SlackPoster
+from bot.slack.gate import Gate
 from bot.slack.home import HomeTab
 from bot.slack.listeners import Listeners
 from bot.slack.offers import Offers
@@ -63,6 +64,9 @@ class Bot:
             listener_executor=ThreadPoolExecutor(ACKERS, thread_name_prefix="listener"),
         )
         self._live = LiveMessages(self._core.store, web_client(slack, waits=False), self._core.clock)
+        identity = self._core.identity
+        if identity is None:
+            raise PermanentError("no Slack workspace is set")
         self._reminders = Reminders(
             store=self._core.store,
             people=self._core.people,
@@ -76,18 +80,23 @@ class Bot:
             }
         )
         service, store, people = self._core.service, self._core.store, self._core.people
+        gate = Gate(identity, teams=slack.teams, channels=slack.channels)
         self._listeners = Listeners(
             service=service,
             store=store,
             queries=self._core.queries,
             people=people,
             client=client,
+            gate=gate,
+            forget=identity.forget,
             clock=self._core.clock,
             workers=slack.workers,
             offers=offers,
         )
         self._listeners.register(self._app)
-        HomeTab(service=service, store=store, people=people, client=client, offers=offers).register(self._app)
+        HomeTab(service=service, store=store, people=people, client=client, offers=offers, gate=gate).register(
+            self._app
+        )
         self._desk = Desk(
             digests=Digests(self._core.store),
             composer=DigestComposer(store=self._core.store, queries=self._core.queries),

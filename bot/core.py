@@ -68,6 +68,7 @@ class Core:
     queries: Mapping[str, Query]
     sampler: Sampler
     people: Everybody
+    identity: Identity | None  # None without Slack
     policy: PolicySource
 
     def close(self) -> None:
@@ -100,7 +101,9 @@ def build(settings: Settings) -> Core:
         every_s=settings.audit.checkpoint_s,
     )
     policy = PolicySource(settings.policy_file, store)
-    identity = Identity(web_client(settings.slack)) if settings.slack else None
+    identity = (
+        Identity(web_client(settings.slack), allow_guests=settings.slack.allow_guests) if settings.slack else None
+    )
     people = Everybody(settings.roles, lambda: policy.current().policy, identity)
     children = ChildProcesses(data_dir / "children")
     kubeconfig, context = settings.cluster.kubeconfig, settings.cluster.context
@@ -199,6 +202,7 @@ def build(settings: Settings) -> Core:
         service=service,
         queries=queries,
         people=people,
+        identity=identity,
         policy=policy,
         sampler=Sampler(
             measuring=Measuring(

@@ -60,6 +60,12 @@ class Slack(Configuration):
     """The port that HTTP mode listens on."""
     workers: int = Field(default=32, ge=4, le=256)
     """Threads that work off clicks, and as many for commands. An ack waits for none of them."""
+    teams: frozenset[str] = frozenset()
+    """Workspaces (T…) or Enterprise Grids (E…) that it listens to. Default: wherever it is installed."""
+    channels: frozenset[str] = frozenset()
+    """Channels (C…, G…) that it listens to, besides its conversations with one person. Default: all of them."""
+    allow_guests: bool = False
+    """Whether guests may hold roles."""
 
     @model_validator(mode="after")
     def _mode_has_its_secret(self) -> Self:

@@ -16,6 +16,7 @@ class Person(BaseModel):
     handle: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,40}$")
     name: str = Field(min_length=1, max_length=80)
     roles: frozenset[str] = frozenset()
+    guest: bool = False
 
 
 class Cast(BaseModel):

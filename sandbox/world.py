@@ -175,6 +175,7 @@ class World:
                     real_name=person.name,
                     email=f"{person.handle}@example.com",
                     title=", ".join(sorted(person.roles)),
+                    guest=person.guest,
                 )
                 for person in self._cast.people
             ],

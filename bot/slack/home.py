@@ -10,6 +10,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.slack import forms
+from bot.slack.gate import Gate
 from bot.slack.offers import Offers
 from bot.slack.render_home import OPEN, Glance, home
 from commands import grammar
@@ -33,21 +34,27 @@ Payload: TypeAlias = Mapping[str, Any]
 class HomeTab:
     """Registers itself with a Bolt app. Reads the store alone, so that it is there at once."""
 
-    def __init__(self, *, service: JobService, store: Store, people: People, client: WebClient, offers: Offers) -> None:
+    def __init__(
+        self, *, service: JobService, store: Store, people: People, client: WebClient, offers: Offers, gate: Gate
+    ) -> None:
         self._service = service
         self._store = store
         self._samples = Samples(store)
         self._people = people
         self._client = client
         self._offers = offers
+        self._gate = gate
 
     def register(self, app: App) -> None:
         app.event("app_home_opened")(self._on_opened)
         app.action(OPEN)(self._on_open_form)
 
     def _on_opened(self, event: Payload) -> None:
-        if event.get("tab", "home") == "home":
-            self.publish(str(event["user"]))
+        user = str(event["user"])
+        if event.get("tab", "home") != "home":
+            return
+        if self._gate.refusal(user=user, channel="", teams=self._gate.teams) is None:
+            self.publish(user)
 
     def publish(self, user: str) -> None:
         """Show *user* their Home as it is now."""

@@ -12,6 +12,7 @@ from datetime import timedelta
 from threading import Lock
 from typing import Any
 
+from bot.slack.deliveries import Parcel
 from provisioning.audit import Event
 from provisioning.clock import Clock
 from provisioning.store import Delivery, Store
@@ -56,12 +57,12 @@ class Inbox:
         self._under_way: set[Future[None]] = set()
         self._stopping = False
 
-    def take(self, *, kind: str, key: str, body: Mapping[str, Any], ack: Callable[[], Any]) -> None:
+    def take(self, parcel: Parcel, *, ack: Callable[[], Any]) -> None:
         """Commit, ack, then have it worked off. What was taken before is acked, and that is all.
 
         Raises: sqlite3.OperationalError where it cannot be committed: then it is not acked, and Slack says so.
         """
-        delivery = Delivery(key=key, kind=kind, body=dict(body), received_at=self._clock.now())
+        delivery = Delivery(key=parcel.key, kind=parcel.kind, body=dict(parcel.body), received_at=self._clock.now())
         is_new = self._store.accept_delivery(delivery)
         ack()
         if is_new:

@@ -12,9 +12,11 @@ from slack_bolt import Ack, App
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from bot.slack import forms, render_job, render_lists, render_modals
+from bot.slack import deliveries, forms, render_job, render_lists, render_modals
 from bot.slack.answers import Answers
-from bot.slack.inbox import Inbox
+from bot.slack.deliveries import CLICK, COMMAND, FORM, REASON
+from bot.slack.gate import Gate
+from bot.slack.inbox import Handler, Inbox
 from bot.slack.kit import Block
 from bot.slack.mrkdwn import date
 from bot.slack.offers import Offers
@@ -22,6 +24,7 @@ from bot.slack.replies import Reply, fence, to_person
 from commands import grammar
 from commands.grammar import HelpRequest, Invocation, UsageError
 from policies.approvals import Actor, Refusal
+from provisioning.audit import Event
 from provisioning.clock import Clock
 from provisioning.errors import ChatopsError, TemporaryError
 from provisioning.jobs import Job
@@ -33,7 +36,6 @@ from provisioning.store import Delivery, Store
 log = logging.getLogger(__name__)
 
 PATIENCE_S = 1.0  # after this long people are told that planning goes on
-COMMAND, FORM, CLICK, REASON = "command", "form", "click", "reason"  # kinds of deliveries
 
 Payload: TypeAlias = Mapping[str, Any]
 
@@ -50,10 +52,14 @@ class Listeners:
         people: People,
         client: WebClient,
         offers: Offers,
+        gate: Gate,
+        forget: Callable[[str], None],
         clock: Clock,
         workers: int,
     ) -> None:
         self._offers = offers
+        self._gate = gate
+        self._forget = forget
         self._service = service
         self._store = store
         self._people = people
@@ -61,7 +67,15 @@ class Listeners:
         self._inbox = Inbox(
             store=store,
             clock=clock,
-            handlers={COMMAND: self._command, FORM: self._form, CLICK: self._button, REASON: self._reason},
+            handlers={
+                kind: self._gated(handler)
+                for kind, handler in (
+                    (COMMAND, self._command),
+                    (FORM, self._form),
+                    (CLICK, self._button),
+                    (REASON, self._reason),
+                )
+            },
             too_late=self._too_late,
             slow=frozenset({COMMAND, FORM}),
             workers=workers,
@@ -81,6 +95,8 @@ class Listeners:
         app.action(re.compile(r"job_[a-z]+"))(self._on_button)
         app.view(forms.COMMAND_FORM)(self._on_command_form)
         app.view(re.compile(r"job_[a-z]+_form"))(self._on_reason_form)
+        for event in ("user_change", "subteam_updated", "subteam_members_changed"):
+            app.event(event)(self._on_change_of_people)
 
     def start(self) -> None:
         """Work off what was acked and not done before. Call before anything can be delivered."""
@@ -93,14 +109,7 @@ class Listeners:
     # -- what Slack delivers: committed, acked, then worked off ------------------------------------------------
 
     def _on_command(self, ack: Ack, body: Payload) -> None:
-        kept = {
-            "user": str(body["user_id"]),
-            "channel": str(body["channel_id"]),
-            "text": str(body.get("text") or ""),
-            "trigger_id": str(body["trigger_id"]),
-            "response_url": str(body["response_url"]),
-        }
-        self._inbox.take(kind=COMMAND, key=f"command:{kept['trigger_id']}", body=kept, ack=ack)
+        self._inbox.take(deliveries.of_command(body), ack=ack)
 
     def _on_command_form(self, ack: Ack, body: Payload, view: Payload) -> None:
         spec, channel = forms.spec_and_channel(view)
@@ -108,30 +117,32 @@ class Listeners:
         if isinstance(invocation, UsageError):
             ack(response_action="errors", errors=forms.errors(invocation))
             return
-        kept = {"user": str(body["user"]["id"]), "channel": channel, "text": invocation.text}
-        self._inbox.take(kind=FORM, key=_key_of(view), body=kept, ack=ack)
+        self._inbox.take(deliveries.of_form(body, view, channel=channel, text=invocation.text), ack=ack)
 
     def _on_button(self, ack: Ack, body: Payload, action: Payload) -> None:
-        user = str(body["user"]["id"])
-        kept = {
-            "user": user,
-            "channel": str((body.get("channel") or {}).get("id") or ""),
-            "action": str(action["action_id"]),
-            "value": str(action["value"]),
-            "trigger_id": str(body["trigger_id"]),
-            "response_url": str(body.get("response_url") or ""),
-        }
-        key = f"click:{user}:{action['action_id']}:{action['action_ts']}"
-        self._inbox.take(kind=CLICK, key=key, body=kept, ack=ack)
+        self._inbox.take(deliveries.of_click(body, action), ack=ack)
 
     def _on_reason_form(self, ack: Ack, body: Payload, view: Payload) -> None:
-        kept = {
-            "user": str(body["user"]["id"]),
-            "form": str(view["callback_id"]),
-            "value": str(view["private_metadata"]),
-            "reason": str(view["state"]["values"]["reason"]["value"].get("value") or ""),
-        }
-        self._inbox.take(kind=REASON, key=_key_of(view), body=kept, ack=ack)
+        self._inbox.take(deliveries.of_reason(body, view), ack=ack)
+
+    def _gated(self, handler: Handler) -> Handler:
+        """Return *handler* for those who are heard at all, and a refusal for the others."""
+
+        def work(delivery: Delivery) -> None:
+            body = delivery.body
+            with fence(reply := self._reply(delivery)):
+                teams = frozenset(body.get("teams", ()))
+                refused = self._gate.refusal(user=body["user"], channel=body.get("channel", ""), teams=teams)
+                if refused is None:
+                    handler(delivery)
+                    return
+                detail = {"why": refused.reason, "kind": delivery.kind, "channel": body.get("channel", "")}
+                self._store.record(
+                    Event(action="delivery.refused", actor=body["user"], outcome="refused", detail=detail)
+                )
+                reply(render_lists.refusal(refused))
+
+        return work
 
     # -- commands -------------------------------------------------------------------------------------------
 
@@ -228,6 +239,11 @@ class Listeners:
             ) from None  # the request that failed holds the secret
         return None
 
+    def _on_change_of_people(self, event: Payload) -> None:
+        """Somebody was deactivated, or a user group has changed: what was known of them counts no more."""
+        changed = event.get("user") or event.get("subteam")
+        self._forget(str(changed["id"]) if isinstance(changed, Mapping) else str(event.get("subteam_id", "")))
+
     # -- shared ---------------------------------------------------------------------------------------------
 
     def _reply(self, delivery: Delivery) -> Reply:
@@ -260,10 +276,6 @@ class Listeners:
             if said not in {"expired_trigger_id", "exchanged_trigger_id", "trigger_expired", "ratelimited"}:
                 raise
             raise TemporaryError(f"Slack did not open the window ({said})", next_action="try again") from error
-
-
-def _key_of(view: Payload) -> str:
-    return f"form:{view['id']}:{view['hash']}"
 
 
 @contextmanager

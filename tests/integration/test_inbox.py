@@ -16,6 +16,10 @@ from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 
+from bot.slack.deliveries import Parcel
+from bot.slack.gate import Gate
+from bot.slack.identity import Person as KnownPerson
+from bot.slack.identity import Standing
 from bot.slack.inbox import FRESH, Inbox
 from bot.slack.listeners import Listeners
 from bot.slack.offers import Offers
@@ -40,6 +44,16 @@ class Dies(BaseException):
     """The process died here."""
 
 
+class Members:
+    """Everybody is one."""
+
+    def person(self, user_id: str) -> KnownPerson:
+        return KnownPerson(user_id, user_id, Standing.MEMBER)
+
+    def may_act(self, person: KnownPerson) -> bool:
+        return person.standing is Standing.MEMBER
+
+
 class Bench:
     """An inbox over a store, whose handler is *work*."""
 
@@ -57,7 +71,7 @@ class Bench:
 
     def take(self, key: str = "k1", **body: Any) -> list[str]:
         acks: list[str] = []
-        self.inbox.take(kind="click", key=key, body={"user": "UPIA", **body}, ack=lambda: acks.append(key))
+        self.inbox.take(Parcel(kind="click", key=key, body={"user": "UPIA", **body}), ack=lambda: acks.append(key))
         return acks
 
 
@@ -77,7 +91,8 @@ def test_it_is_committed_before_it_is_acked(store: Store, clock: TurnedClock) ->
     bench = Bench(store, clock, lambda _delivery: done.set())
     seen: list[tuple[Delivery, ...]] = []
     body = {"user": "UPIA", "response_url": "https://hooks.example/1", "text": "with a-known-secret in it"}
-    bench.inbox.take(kind="click", key="k1", body=body, ack=lambda: seen.append(store.undone_deliveries()))
+    parcel = Parcel(kind="click", key="k1", body=body)
+    bench.inbox.take(parcel, ack=lambda: seen.append(store.undone_deliveries()))
     assert done.wait(5)
     bench.inbox.stop()
     ((kept,),) = seen
@@ -114,7 +129,7 @@ def test_what_cannot_be_committed_is_not_acked(
     monkeypatch.setattr(store, "accept_delivery", full)
     acks: list[str] = []
     with pytest.raises(OSError, match="disk full"):
-        bench.inbox.take(kind="click", key="k", body={}, ack=lambda: acks.append("k"))
+        bench.inbox.take(Parcel(kind="click", key="k", body={}), ack=lambda: acks.append("k"))
     assert acks == []
 
 
@@ -223,6 +238,8 @@ def test_two_hundred_people_click_at_once(tmp_path: Path) -> None:
             people=FakePeople({"approver": frozenset(person.id for person in people)}),
             client=client,
             offers=Offers({}),
+            gate=Gate(Members()),
+            forget=lambda _id: None,
             clock=world.clock,
             workers=8,
         )

@@ -61,5 +61,10 @@ def test_what_is_listened_to_is_switched_on() -> None:
     settings = MANIFEST["settings"]
     assert settings["interactivity"]["is_enabled"] is True
     assert settings["socket_mode_enabled"] is True
-    assert settings["event_subscriptions"]["bot_events"] == ["app_home_opened"]
+    assert settings["event_subscriptions"]["bot_events"] == [
+        "app_home_opened",
+        "subteam_members_changed",
+        "subteam_updated",
+        "user_change",
+    ]
     assert MANIFEST["features"]["app_home"]["home_tab_enabled"] is True

@@ -1,0 +1,70 @@
+"""Slack's payloads → what is kept of them in the inbox: what the work needs, and nothing else. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from bot.slack.gate import teams_of
+
+Payload: TypeAlias = Mapping[str, Any]
+
+COMMAND, FORM, CLICK, REASON = "command", "form", "click", "reason"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parcel:
+    """What was delivered. ``key`` is the same for the same thing, however often Slack delivers it."""
+
+    kind: str
+    key: str
+    body: Mapping[str, Any]
+
+
+def of_command(body: Payload) -> Parcel:
+    """Return a slash command. Its trigger is its key: a second Enter is another command."""
+    kept = {
+        "user": str(body["user_id"]),
+        "teams": sorted(teams_of(body)),
+        "channel": str(body["channel_id"]),
+        "text": str(body.get("text") or ""),
+        "trigger_id": str(body["trigger_id"]),
+        "response_url": str(body["response_url"]),
+    }
+    return Parcel(kind=COMMAND, key=f"command:{kept['trigger_id']}", body=kept)
+
+
+def of_form(body: Payload, view: Payload, *, channel: str, text: str) -> Parcel:
+    """Return a command that a form was filled in for, as *text*."""
+    kept = {"user": str(body["user"]["id"]), "teams": sorted(teams_of(body)), "channel": channel, "text": text}
+    return Parcel(kind=FORM, key=_key_of(view), body=kept)
+
+
+def of_click(body: Payload, action: Payload) -> Parcel:
+    """Return a button's click. Each person's click on it counts for itself."""
+    user = str(body["user"]["id"])
+    kept = {
+        "user": user,
+        "teams": sorted(teams_of(body)),
+        "channel": str((body.get("channel") or {}).get("id") or ""),
+        "action": str(action["action_id"]),
+        "value": str(action["value"]),
+        "trigger_id": str(body["trigger_id"]),
+        "response_url": str(body.get("response_url") or ""),
+    }
+    return Parcel(kind=CLICK, key=f"click:{user}:{action['action_id']}:{action['action_ts']}", body=kept)
+
+
+def of_reason(body: Payload, view: Payload) -> Parcel:
+    """Return the form that says why somebody approves or denies."""
+    kept = {
+        "user": str(body["user"]["id"]),
+        "teams": sorted(teams_of(body)),
+        "form": str(view["callback_id"]),
+        "value": str(view["private_metadata"]),
+        "reason": str(view["state"]["values"]["reason"]["value"].get("value") or ""),
+    }
+    return Parcel(kind=REASON, key=_key_of(view), body=kept)
+
+
+def _key_of(view: Payload) -> str:
+    return f"form:{view['id']}:{view['hash']}"
