@@ -11,7 +11,7 @@ import yaml
 CHARTS = Path(__file__).parent / "charts"
 UPLOAD_SCRIPT = Path(__file__).parent / "upload_apps.py"
 BROKEN = "sandbox-broken.yaml"
-WAIT_S = 20  # how long helm waits: pods of the sandbox are ready within a second
+WAIT_S = 60  # how long helm waits: pods of the sandbox are ready within a second, unless a scenario stops them
 
 # A pod that no node takes: helm waits for it in vain, as for an image that cannot be pulled.
 _NEVER_READY = """\

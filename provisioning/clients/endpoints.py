@@ -24,8 +24,11 @@ class Endpoint:
 
 def look(url: str) -> Endpoint:
     """Connect to *url* and return what it shows. Raises nothing."""
-    parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError as problem:
+        return Endpoint(url=url, answers=False, trouble=f"no address: {problem}")
     try:
         if parts.scheme != "https":
             with socket.create_connection((host, port), timeout=TIMEOUT_S):

@@ -98,6 +98,7 @@ class FileOperation:
     folder: Path
     shape: Shape
     port_range: dict[str, int] | None = None
+    goes_on: bool = False
     command: str = "tenant create"
     args: type[TenantCreate] = TenantCreate
 
@@ -121,7 +122,13 @@ class FileOperation:
                     timeout_s=30,
                 )
             )
-        return Draft(subject=args.name, summary=f"Create tenant {args.name}", steps=tuple(steps), warnings=tuple(facts))
+        return Draft(
+            subject=args.name,
+            summary=f"Create tenant {args.name}",
+            steps=tuple(steps),
+            warnings=tuple(facts),
+            goes_on=self.goes_on,
+        )
 
 
 @dataclass

@@ -149,6 +149,28 @@ def test_siblings_of_a_failed_step_end_and_later_waves_do_not_begin(tmp_path: Pa
         assert applies == {"left": 2, "right": 1, "last": 1}
 
 
+def test_a_plan_that_goes_on_runs_what_does_not_need_the_failed_step(tmp_path: Path) -> None:
+    """Then Retry runs the rest, and only that."""
+    shape = {"left": (), "right": (), "after_left": ("left",), "after_right": ("right",), "last": ("after_right",)}
+    with World(tmp_path, shape=shape) as world:
+        world.operation.goes_on = True
+        world.action.problems["left"] = [PermanentError("refused")]
+        job = world.ended(world.ask())
+        assert job.state is JobState.FAILED
+        assert states(job) == {
+            "left": "failed",
+            "right": "done",
+            "after_left": "pending",
+            "after_right": "done",
+            "last": "done",
+        }
+        world.service.retry(job.id, OLAF)
+        job = world.ended(job)
+        assert job.state is JobState.SUCCEEDED
+        applies = Counter(line.split()[2] for line in world.log() if line.startswith("apply"))
+        assert applies == {"left": 2, "right": 1, "after_left": 1, "after_right": 1, "last": 1}
+
+
 def test_rolling_back_undoes_what_was_done_newest_first(tmp_path: Path) -> None:
     """Also the step that failed half-way. What was there before the job stays."""
     shape = {"zero": (), "one": ("zero",), "two": ("one",), "three": ("two",), "four": ("three",)}

@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from policies.network import SESSION_LABEL, TENANT_LABEL, redis_policy, tenant_labels, tenant_policies
+from policies.network import (
+    SESSION_LABEL,
+    TENANT_LABEL,
+    billing_policy,
+    redis_policy,
+    server_policies,
+    tenant_labels,
+    tenant_policies,
+)
 
 Manifest = Mapping[str, Any]
 
@@ -211,3 +219,28 @@ def test_manifests_are_whole(*, ports: bool) -> None:
         assert policy["metadata"]["namespace"] in {"acme", "redis-shared"}
         assert policy["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "clearml-chatops"}
         assert policy["spec"]["policyTypes"] == ["Ingress"]
+
+
+API = Pod("clearml", {"app.kubernetes.io/name": "clearml-clearml-enterprise", "app": "apiserver"})
+DATABASE = Pod("clearml", {"app.kubernetes.io/name": "mongodb"})
+KAFKA = Pod("clearml-billing", {"app.kubernetes.io/name": "clearml-billing-kafka"})
+
+
+@pytest.mark.parametrize("blocks_match_pods", [True, False])
+def test_the_server_is_reached_from_outside_and_its_databases_are_not(blocks_match_pods: bool) -> None:
+    """Whether or not the network plugin matches addresses against pods."""
+    policies = server_policies("clearml", app_name="clearml-clearml-enterprise", ingress_namespace="ingress-nginx")
+    for source in (INTERNET, NODE, CONTROLLER, ROUTER, AGENT, DATABASE):
+        assert reaches(policies, source, API, 8008, blocks_match_pods=blocks_match_pods), source
+    assert reaches(policies, API, DATABASE, 27_017)
+    for source in (INTERNET, NODE, CONTROLLER, ROUTER, AGENT):
+        assert not reaches(policies, source, DATABASE, 27_017, blocks_match_pods=blocks_match_pods), source
+
+
+def test_billing_is_reached_by_the_server_alone() -> None:
+    """Tenants could else write their own bills."""
+    policies = [billing_policy("clearml-billing", server_namespace="clearml")]
+    assert reaches(policies, API, KAFKA, 9092)
+    assert reaches(policies, KAFKA, KAFKA, 9092)
+    for source in (INTERNET, CONTROLLER, AGENT, ROUTER):
+        assert not reaches(policies, source, KAFKA, 9092), source
