@@ -85,7 +85,7 @@ def chart(component: Component, version: str | None = None) -> ChartFacts:
 def release(component: Component, **changes: Any) -> Release:
     name, version = CHART_OF[component]
     part = spec().part(component)
-    fields = {
+    fields: dict[str, Any] = {
         "name": part.release,
         "namespace": part.namespace,
         "revision": 1,
