@@ -42,7 +42,7 @@ def _table(part: Table) -> RichTable | str:
         return f"{escape(part.title)}: {escape(part.empty)}" if part.title else escape(part.empty)
     drawn = RichTable(title=escape(part.title) or None, title_justify="left")
     for column in part.columns:
-        drawn.add_column(escape(column.title), justify=column.align)
+        drawn.add_column(escape(column.title), justify=column.align, overflow="fold")  # a cut id is none
     for row in part.rows:
         drawn.add_row(*(_cell(cell) for cell in row))
     return drawn

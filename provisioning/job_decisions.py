@@ -201,6 +201,8 @@ def busy(holder: Job) -> Refusal:
     family, subject = holder.plan.operation.split()[0], holder.plan.subject
     what = subject if subject == family else f"{family} {subject}"  # tenant acme; platform
     reason = f"{what} is locked by job {holder.number} (@{holder.requester.name})"
+    kind, _, name = holder.plan.subject.rpartition(":")
+    reason = f"{kind or 'tenant'} {name} is locked by job {holder.number} (@{holder.requester.name})"
     if holder.state is JobState.FAILED:
         return Refusal(reason=f"{reason}, which has failed", next_action=_next_action(holder))
     return Refusal(reason=reason, next_action=f"wait, or /clearml job cancel {holder.number}")

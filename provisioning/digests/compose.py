@@ -1,7 +1,7 @@
 """What stands in a digest: one short part for each thing that it includes, the audit's head last."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,14 +11,17 @@ from policies.approvals import Actor, Refusal
 from provisioning.digests.digest import Digest, local
 from provisioning.errors import ChatopsError
 from provisioning.jobs import JobState
+from provisioning.queries import trends
 from provisioning.queries.base import Asked, Query
 from provisioning.reports import Attachment, Cell, Chart, Facts, Lines, Part, Report, table
 from provisioning.store import Store
 from provisioning.store.digests import Digests, Post, PostKind, Standing
+from provisioning.store.samples import Samples
 
 MOST_JOBS = 5
 MOST_WARNINGS = 6
 LOOK_BACK = timedelta(days=1)
+TREND_DAYS = 30
 ALL = 100_000  # jobs: more than a store ever holds open
 BOT = Actor(id="bot", name="bot", roles=frozenset({"viewer"}))
 
@@ -36,6 +39,7 @@ class DigestComposer:
     def __init__(self, *, store: Store, queries: Mapping[str, Query]) -> None:
         self._store = store
         self._digests = Digests(store)
+        self._samples = Samples(store)
         self._queries = queries
 
     def compose(self, standing: Standing, post: Post, now: datetime) -> Report:
@@ -44,12 +48,14 @@ class DigestComposer:
         pieces: dict[Section, Callable[[], _Piece]] = {
             "capacity": lambda: self._asked("capacity", now),
             "ports": lambda: self._asked("ports", now),
-            "trends": lambda: self._asked("trends", now),
+            "trends": lambda: self._trends(digest, trends.DEFAULT, now),
             "jobs": lambda: self._jobs(now),
             "approvals": lambda: self._approvals(now),
             "audit": lambda: _Piece(()),  # the head is always there
         }
         made = [_tried(section, pieces[section]) for section in digest.include]
+        if post.kind is PostKind.ALERT and digest.alert is not None and "trends" not in digest.include:
+            made.append(self._trends(digest, (digest.alert.measure,), now))  # how it came to that
         parts = [part for piece in made for part in piece.parts]
         summaries = [piece.summary for piece in made if piece.summary]
         return Report(
@@ -75,8 +81,18 @@ class DigestComposer:
         if len(said) > len(shown):
             shown.append(f"and {len(said) - len(shown)} more: /clearml {command}")
         warnings = (Lines(title=found.title, lines=tuple(shown), kind="warning"),) if shown else ()
+        return _Piece(warnings, f"{found.title}: {found.summary}", found.attachments)
+
+    def _trends(self, digest: Digest, names: Sequence[str], now: datetime) -> _Piece:
+        """Return the last month's trends of the measures called *names*, with the alert's limit drawn in."""
+        samples = self._samples.since(now - timedelta(days=TREND_DAYS))
+        if not samples:
+            return _Piece((), "Trends: no samples yet")
+        limits = {digest.alert.measure: float(digest.alert.limit)} if digest.alert else {}
+        watched = [*names, *(name for name in limits if name not in names)]
+        found = trends.report_of(samples, watched, days=TREND_DAYS, limits=limits)
         charts = tuple(part for part in found.parts if isinstance(part, Chart))
-        return _Piece((*warnings, *charts), f"{found.title}: {found.summary}", found.attachments)
+        return _Piece(charts, f"{found.title}: {found.summary}", found.attachments)
 
     def _jobs(self, now: datetime) -> _Piece:
         recent = [job for job in self._store.jobs(limit=1000) if now - job.updated_at <= LOOK_BACK]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
@@ -20,6 +21,7 @@ from provisioning.trends.forecast import Growth, Point, RunsOut, TooFew
 if TYPE_CHECKING:
     from provisioning.queries.sources import Sources
 
+NO_LIMITS: Mapping[str, float] = MappingProxyType({})
 CHART_POINTS = 20
 FEW_DAYS = 4
 DEFAULT = tuple(name for name, measure in MEASURES.items() if measure.runs_out or name == "tenants")
@@ -44,8 +46,15 @@ class Trends:
         return report_of(samples, args.measures or DEFAULT, days=args.days, pictures=asked.pictures)
 
 
-def report_of(samples: Sequence[Sample], names: Sequence[str], *, days: int, pictures: bool = True) -> Report:
-    """Return the measures called *names* as a report with their picture."""
+def report_of(
+    samples: Sequence[Sample],
+    names: Sequence[str],
+    *,
+    days: int,
+    pictures: bool = True,
+    limits: Mapping[str, float] = NO_LIMITS,
+) -> Report:
+    """Return the measures called *names* as a report with their picture, in which *limits* are drawn."""
     series = {name: points_of(samples, name) for name in names}
     known = {name: points for name, points in series.items() if points}
     missing = [name for name in names if name not in known]
@@ -66,7 +75,7 @@ def report_of(samples: Sequence[Sample], names: Sequence[str], *, days: int, pic
         + "; ".join(f"{name} {points[-1][1]:g}" for name, points in list(known.items())[:4]),
         parts=tuple(parts),
         data={name: _data(name, points) for name, points in known.items()},
-        attachments=picture_of(lines_of(known), days=days) if pictures else (),
+        attachments=picture_of(lines_of(known, limits), days=days) if pictures else (),
     )
 
 
@@ -91,10 +100,10 @@ def charts_of(series: Mapping[str, Sequence[Point]]) -> list[Chart]:
     return charts
 
 
-def lines_of(series: dict[str, tuple[Point, ...]]) -> tuple[Line, ...]:
+def lines_of(series: Mapping[str, tuple[Point, ...]], limits: Mapping[str, float]) -> tuple[Line, ...]:
     """Return the measures as lines of a picture, with what to say of each."""
     return tuple(
-        Line(name=name, note=f"{MEASURES[name].meaning}; now {points[-1][1]:g}", points=points)
+        Line(name=name, note=f"{MEASURES[name].meaning}; now {points[-1][1]:g}", points=points, limit=limits.get(name))
         for name, points in series.items()
     )
 

@@ -26,7 +26,7 @@ from provisioning.steps.base import StepRun
 from provisioning.steps.digest_steps import KeepDigest, RunDigestNow
 from provisioning.store import Store
 from provisioning.store.digests import Digests, Post, Standing
-from provisioning.store.samples import Sample
+from provisioning.store.samples import Sample, Samples
 
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)  # a Monday
 RUN = StepRun(job_id="job-7", step_id="digest", attempt=1, timeout_s=5)
@@ -136,10 +136,14 @@ def test_an_alert_comes_once_and_goes_once(store: Store, hands: Hands) -> None:
     one = desk(store, hands)
     for hour, free in enumerate((60.0, 49.0, 60.0, 48.0, 79.0, 81.0, 60.0)):
         hands.at, hands.free = START + timedelta(hours=hour), free
-        one.watch(Sample(at=hands.at, values={"ports.free": free}))
+        sample = Sample(at=hands.at, values={"ports.free": free})
+        Samples(store).put(f"hour-{hour}", sample)
+        one.watch(sample)
         one.tick()
     assert hands.titles == ["⚠️ Alert: ports.free<50", "✅ Over: ports.free<50"]
     assert "ports.free is 49" in hands.sent[0].summary
+    assert [one.name for one in hands.sent[0].attachments] == ["trends.png"]  # how it came to that
+    assert hands.sent[1].attachments == ()
     assert actions(store) == ["digest.alerted", "digest.posted", "digest.cleared", "digest.posted"]
     hands.at, hands.free = START + timedelta(days=1), 10.0
     one.tick()
