@@ -1,10 +1,12 @@
 """Slack's payloads → what is kept of them in the inbox: what the work needs, and nothing else. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 from bot.slack.gate import teams_of
+from commands.catalog import CATALOG
+from commands.grammar import How, Invocation, render
 
 Payload: TypeAlias = Mapping[str, Any]
 
@@ -33,10 +35,24 @@ def of_command(body: Payload) -> Parcel:
     return Parcel(kind=COMMAND, key=f"command:{kept['trigger_id']}", body=kept)
 
 
-def of_form(body: Payload, view: Payload, *, channel: str, text: str) -> Parcel:
-    """Return a command that a form was filled in for, as *text*."""
-    kept = {"user": str(body["user"]["id"]), "teams": sorted(teams_of(body)), "channel": channel, "text": text}
+def of_form(body: Payload, view: Payload, *, channel: str, invocation: Invocation) -> Parcel:
+    """Return a command that a form was filled in for: its arguments as they are, since a text has one line."""
+    kept = {
+        "user": str(body["user"]["id"]),
+        "teams": sorted(teams_of(body)),
+        "channel": channel,
+        "command": invocation.spec.name,
+        "args": invocation.args.model_dump(mode="json", exclude_unset=True),
+        "how": asdict(invocation.how),
+    }
     return Parcel(kind=FORM, key=_key_of(view), body=kept)
+
+
+def filled_in(body: Payload) -> Invocation:
+    """Return the command of a form that was kept. Raises: KeyError, ValueError where this version has no such."""
+    spec = CATALOG[body["command"]]
+    args, how = spec.args.model_validate(body["args"]), How(**body["how"])
+    return Invocation(spec=spec, args=args, how=how, text=render(spec, args, how=how))
 
 
 def of_click(body: Payload, action: Payload) -> Parcel:

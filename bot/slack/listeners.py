@@ -117,7 +117,7 @@ class Listeners:
         if isinstance(invocation, UsageError):
             ack(response_action="errors", errors=forms.errors(invocation))
             return
-        self._inbox.take(deliveries.of_form(body, view, channel=channel, text=invocation.text), ack=ack)
+        self._inbox.take(deliveries.of_form(body, view, channel=channel, invocation=invocation), ack=ack)
 
     def _on_button(self, ack: Ack, body: Payload, action: Payload) -> None:
         self._inbox.take(deliveries.of_click(body, action), ack=ack)
@@ -164,10 +164,7 @@ class Listeners:
     def _form(self, delivery: Delivery) -> None:
         body = delivery.body
         with fence(reply := self._reply(delivery)):
-            invocation = grammar.parse(body["text"])
-            if not isinstance(invocation, Invocation):
-                raise TypeError(f"a form's command does not parse back: {invocation}")
-            self._run(invocation, body["user"], body["channel"], reply)
+            self._run(deliveries.filled_in(body), body["user"], body["channel"], reply)
 
     def _run(self, invocation: Invocation, user: str, channel: str, reply: Reply) -> None:
         with _patience(reply, f"⏳ Working on `{invocation.spec.name}` …"):
