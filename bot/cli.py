@@ -150,22 +150,15 @@ def config_policy() -> None:
 
 @app.command()
 def doctor(json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Check tokens, helm, kubectl, the cluster and the ClearML server; each with what to do next."""
-    from bot.cli_jobs import fenced, read_settings
-    from bot.doctor import examine
+    """Check everything that the bot needs, and say what to do next. Exit code 1 where something failed."""
+    from bot.cli_jobs import read_settings
+    from bot.cli_report import show
+    from bot.doctor import looks
+    from provisioning.checks.findings import Level, examine, report
 
-    with fenced():
-        findings = examine(read_settings())
-    if json_output:
-        typer.echo(json.dumps([finding.__dict__ for finding in findings], indent=1))
-    else:
-        for finding in findings:
-            mark = "ok  " if finding.ok else "FAIL"
-            typer.echo(
-                f"{mark} {finding.what}: {finding.detail}"
-                + (f"\n     next: {finding.next_action}" if finding.next_action else "")
-            )
-    raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
+    findings = examine(looks(read_settings()))
+    show(report(findings), as_json=json_output)
+    raise typer.Exit(1 if any(finding.level is Level.FAIL for finding in findings) else 0)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from functools import partial
 
 from pydantic import SecretStr
 
+from bot import doctor
 from bot.people import Everybody
 from bot.settings import Settings
 from bot.slack.client import web_client
@@ -35,6 +36,7 @@ from provisioning.planner import Planner
 from provisioning.policy_source import PolicySource
 from provisioning.ports.survey import PortSurvey
 from provisioning.queries.base import Query
+from provisioning.queries.doctor import DoctorQuery
 from provisioning.queries.registry import build_queries
 from provisioning.queries.sources import Sources
 from provisioning.redact import Redactor
@@ -187,6 +189,7 @@ def build(settings: Settings) -> Core:
             people=people,
         )
     )
+    queries = {**queries, DoctorQuery.command: DoctorQuery(partial(doctor.looks, settings))}
     return Core(
         settings=settings,
         clock=clock,

@@ -1,58 +1,174 @@
-"""Preflight: is everything there that the bot needs? Each finding with what to do next."""
+"""What `doctor` looks at: composed from the settings alone, so that it also tells why the bot cannot start."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 from slack_sdk.errors import SlackApiError
 
-from bot.settings import Settings
+from bot.settings import PREFIX, Settings, Slack, unknown_names
 from bot.slack.client import web_client
 from provisioning import tools
+from provisioning.checks import cluster as cluster_checks
+from provisioning.checks import own_state
+from provisioning.checks.clocks import skew
+from provisioning.checks.findings import Finding, Look, fail, ok, warn
 from provisioning.clients.clearml import ClearML
 from provisioning.clients.cluster import ClusterClient
-from provisioning.errors import ChatopsError
+from provisioning.clients.cluster_review import ClusterReview
+from provisioning.clients.helm import Helm
+from provisioning.clients.kubectl import Kubectl
+from provisioning.clients.nvidia_smi import NvidiaSmi
+from provisioning.clients.process import ChildProcesses, Completed
+from provisioning.errors import PermanentError
 from provisioning.policy_source import read_version
+from provisioning.queries.node_mig_status import NodeMigStatusQuery
+
+SCOPES = ("chat:write", "commands", "files:write", "usergroups:read", "users:read")  # as in manifest.yml
 
 
-@dataclass(frozen=True)
-class Finding:
-    what: str
-    ok: bool
-    detail: str
-    next_action: str = ""
-
-
-def examine(settings: Settings) -> list[Finding]:
-    """Look at everything; one thing that fails does not keep the others from being looked at."""
-    clearml = ClearML(settings.clearml)
-    looks: list[tuple[str, Callable[[], str]]] = [
-        ("helm", lambda: str(tools.locate(settings.tools).helm)),
-        ("kubectl", lambda: str(tools.locate(settings.tools).kubectl)),
-        ("cluster", lambda: f"Kubernetes {ClusterClient(settings.cluster).ping()}"),
-        ("ClearML", lambda: f"server {clearml.server_info().version}"),
-        ("ClearML rights", lambda: f"{len(clearml.companies())} companies"),
-    ]
-    looks.append(("policy", lambda: _policy(settings)))
+def looks(settings: Settings) -> list[Look]:
+    """Return everything to look at. Nothing is asked yet."""
+    cluster, review = ClusterClient(settings.cluster), ClusterReview(settings.cluster)
+    kubectl = _Kubectl(settings)
+    smi = NvidiaSmi(cluster, kubectl, namespace=settings.nodes.operator_namespace)
+    clearml = settings.clearml
+    hosts = {"the API": clearml.api_url, "the web app": clearml.web_url, "the files server": clearml.files_url}
     slack = settings.slack
-    if slack is not None:
-        looks.append(("Slack", lambda: f"workspace {web_client(slack).auth_test()['team']}"))
-    findings = [_look(what, look) for what, look in looks]
-    clearml.close()
-    return findings
+    return [
+        Look(what="settings", run=lambda: _settings(settings)),
+        Look(what="policy", run=lambda: [_policy(settings)]),
+        Look(what="helm", run=lambda: [_helm(settings)]),
+        Look(what="kubectl", run=lambda: [ok("kubectl", f"{kubectl.version()} at {kubectl.path}")]),
+        *([Look(what="Slack", run=lambda: _slack(slack))] if slack is not None else []),
+        Look(what="ClearML", run=lambda: _clearml(settings)),
+        *cluster_checks.looks(
+            review,
+            cluster,
+            smi,
+            NodeMigStatusQuery(cluster, smi),
+            operator_namespace=settings.nodes.operator_namespace,
+            kubectl_version=kubectl.version,
+        ),
+        *own_state.looks(settings.data_dir.expanduser(), hosts),
+    ]
 
 
-def _policy(settings: Settings) -> str:
+def _settings(settings: Settings) -> list[Finding]:
+    found = [
+        warn("settings", f"{name} sets nothing", "correct its spelling, or take it out of the environment")
+        for name in unknown_names(os.environ)
+    ]
+    if not any(settings.roles.values()):
+        found.append(warn("settings", "nobody has a role", f"set {PREFIX}ROLES: role → Slack user ids"))
+    if not settings.slack:
+        found.append(warn("settings", "no Slack workspace is set", f"set {PREFIX}SLACK__BOT_TOKEN, if it should serve"))
+    return found or [ok("settings", "all names are known")]
+
+
+def _policy(settings: Settings) -> Finding:
     version = read_version(settings.policy_file)
-    return f"{len(version.policy.rules)} rules, {version.digest[:12]}"
+    where = settings.policy_file.name if settings.policy_file else "the one that ships"
+    return ok("policy", f"{len(version.policy.rules)} rules of {where}, {version.digest[:12]}")
 
 
-def _look(what: str, look: Callable[[], str]) -> Finding:
+def _helm(settings: Settings) -> Finding:
+    path = tools.locate(settings.tools).helm
+    data_dir = settings.data_dir.expanduser()
+    helm = Helm(
+        path,
+        _children(settings),
+        kubeconfig=settings.cluster.kubeconfig,
+        context=settings.cluster.context,
+        home=data_dir / "helm",
+    )
+    return ok("helm", f"{helm.version()} at {path}")
+
+
+def _children(settings: Settings) -> ChildProcesses:
+    data_dir = settings.data_dir.expanduser()
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)  # as the bot itself makes it
+    return ChildProcesses(data_dir / "children")
+
+
+class _Kubectl:
+    """kubectl, found when it is first asked: that it is not there is a finding, and keeps no other from being made."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @property
+    def path(self) -> Path:
+        return tools.locate(self._settings.tools).kubectl
+
+    def version(self) -> str:
+        return self._client().version()
+
+    def exec(
+        self,
+        namespace: str,
+        pod: str,
+        container: str | None,
+        argv: Sequence[str],
+        *,
+        timeout_s: float = 60,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Completed:
+        return self._client().exec(namespace, pod, container, argv, timeout_s=timeout_s, cancelled=cancelled)
+
+    def _client(self) -> Kubectl:
+        settings = self._settings
+        children = _children(settings)
+        return Kubectl(self.path, children, kubeconfig=settings.cluster.kubeconfig, context=settings.cluster.context)
+
+
+def _slack(slack: Slack) -> list[Finding]:
+    client = web_client(slack, waits=False)
     try:
-        return Finding(what, True, look())
-    except ChatopsError as error:
-        return Finding(what, False, error.what, error.next_action)
+        answer = client.auth_test()
     except SlackApiError as error:
         said = str(error.response.get("error"))
-        return Finding(what, False, f"Slack says {said}", "check CLEARML_CHATOPS_SLACK__BOT_TOKEN and its scopes")
+        return [fail("Slack", f"it says {said}", f"check {PREFIX}SLACK__BOT_TOKEN: the app's OAuth page has it")]
     except OSError as error:
-        return Finding(what, False, f"no answer ({type(error).__name__})", "check CLEARML_CHATOPS_SLACK__BASE_URL")
+        what, action = f"it does not answer ({type(error).__name__})", f"check {PREFIX}SLACK__BASE_URL and the way out"
+        return [fail("Slack", what, action)]
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    found = [ok("Slack", f"workspace {answer['team']}, as {answer['user']}"), _scopes(headers.get("x-oauth-scopes"))]
+    if slack.app_token is not None and not slack.app_token.get_secret_value().startswith("xapp-"):
+        found.append(fail("Slack's app token", "is none", f"put an xapp-… token into {PREFIX}SLACK__APP_TOKEN"))
+    return [*found, skew("clock of Slack", _date(headers.get("date")), datetime.now(UTC))]
+
+
+def _scopes(granted: str | None) -> Finding:
+    if granted is None:
+        return warn("Slack's scopes", "Slack did not say which are granted", "compare the app's with manifest.yml")
+    held = {scope.strip() for scope in granted.split(",")}
+    if missing := [scope for scope in SCOPES if scope not in held]:
+        return fail("Slack's scopes", f"not granted: {', '.join(missing)}", "install the app again from manifest.yml")
+    return ok("Slack's scopes", ", ".join(SCOPES))
+
+
+def _date(header: str | None) -> datetime | None:
+    try:
+        return parsedate_to_datetime(header or "")
+    except ValueError:
+        return None
+
+
+def _clearml(settings: Settings) -> Sequence[Finding]:
+    client = ClearML(settings.clearml)
+    try:
+        info = client.server_info()
+        found = [
+            ok("ClearML", f"server {info.version}, API {info.api_version}"),
+            skew("clock of ClearML", client.time()),
+        ]
+        try:
+            companies = client.companies()
+        except PermanentError as error:
+            return [*found, fail("ClearML's rights", error.what, error.next_action)]
+        return [*found, ok("ClearML's rights", f"companies that it sees: {len(companies)}")]
+    finally:
+        client.close()

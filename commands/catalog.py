@@ -7,6 +7,7 @@ from commands import (
     audit,
     capacity,
     digests,
+    doctor,
     fleet,
     jobs,
     nodes,
@@ -34,6 +35,7 @@ _FAMILIES = (
     jobs,
     policy,
     audit,
+    doctor,
 )
 
 CATALOG: Mapping[str, CommandSpec] = MappingProxyType(

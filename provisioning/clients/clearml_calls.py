@@ -1,6 +1,7 @@
 """What every group of calls stands on: reads, changes, pages; and the calls about the server itself."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from provisioning.clients import clearml_records as records
@@ -35,6 +36,10 @@ class Calls:
             api_version=str(data.get("api_version") or ""),
             build=str(data.get("build") or ""),
         )
+
+    def time(self) -> datetime | None:
+        """Return the server's time as of its last answer, to the second; None where it has not told."""
+        return self._wire.time
 
     def _read(
         self, doing: str, endpoint: str, body: dict[str, Any] | None = None, *, headers: dict[str, str] | None = None

@@ -7,6 +7,8 @@ about. All tries together take no longer than the timeout and the last try.
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import httpx
@@ -42,6 +44,7 @@ class Wire:
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         """Raises: PermanentError where the URL is none."""
+        self.time: datetime | None = None  # the server's, as of its last answer
         self._timeout_s = server.timeout_s
         self._pause = pause
         try:
@@ -91,6 +94,7 @@ class Wire:
             except httpx.HTTPError as error:
                 cause, problem = error, self._from_transport(doing, error)
             else:
+                self.time = _time_of(answer)
                 meta, data = _envelope(answer)
                 if answer.status_code == 200 and meta:
                     return data
@@ -162,6 +166,13 @@ def _envelope(answer: httpx.Response) -> tuple[dict[str, Any], dict[str, Any]]:
 def _retry_after_s(answer: httpx.Response) -> float | None:
     value = answer.headers.get("retry-after", "")
     return float(value) if value.isascii() and value.isdigit() else None
+
+
+def _time_of(answer: httpx.Response) -> datetime | None:
+    try:
+        return parsedate_to_datetime(answer.headers.get("date", ""))
+    except ValueError:
+        return None
 
 
 def _is_untrusted(error: BaseException | None) -> bool:

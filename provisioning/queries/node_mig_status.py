@@ -87,6 +87,12 @@ class NodeMigStatusQuery:
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="nvidia-smi") as pool:
             return _report(tuple(pool.map(self._look, chosen)))
 
+    def todo(self) -> tuple[str, ...]:
+        """Return what to do on which node, over all nodes with GPUs."""
+        nodes = [node for node in self._cluster.nodes() if _has_gpus(node)]
+        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="nvidia-smi") as pool:
+            return tuple(seen.next_action for seen in pool.map(self._look, nodes) if seen.next_action)
+
     def _look(self, node: Node) -> _Seen:
         """Return what the node's cards say. One node that does not answer keeps no other from being shown."""
         try:

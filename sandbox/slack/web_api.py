@@ -51,6 +51,7 @@ class WebApi:
             response = JSONResponse({"ok": True, **body})
         except ApiError as problem:
             response, error = _error(problem), problem.error
+        response.headers["X-OAuth-Scopes"] = ",".join(sorted(self._workspace.state.manifest.scopes))
         self._workspace.note_call(name, response.status_code, error, time.monotonic() - began_s)
         return response
 

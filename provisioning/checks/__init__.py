@@ -1,0 +1,1 @@
+"""Preflight: looks at what the bot needs, one module for each kind of thing that is looked at."""

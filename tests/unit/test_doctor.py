@@ -1,0 +1,104 @@
+"""The doctor: looks at the same time, each with a limit, none hides another, no text that is foreign."""
+
+import sqlite3
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bot.doctor import SCOPES
+from provisioning.checks import own_state
+from provisioning.checks.clocks import skew
+from provisioning.checks.findings import Finding, Level, Look, examine, fail, ok, report, warn
+from provisioning.errors import PermanentError
+
+MANIFEST = Path(__file__).parents[2] / "manifest.yml"
+NOW = datetime(2026, 11, 25, 18, tzinfo=UTC)
+
+
+def _raise(error: Exception) -> list[Finding]:
+    raise error
+
+
+def _hang() -> list[Finding]:
+    time.sleep(1.5)
+    return [ok("hangs", "late")]
+
+
+def test_looks_are_taken_at_the_same_time_and_told_in_their_order() -> None:
+    def slow(what: str) -> list[Finding]:
+        time.sleep(0.2)
+        return [ok(what, "fine")]
+
+    began = time.monotonic()
+    found = examine([Look(what=name, run=lambda name=name: slow(name)) for name in "abcdef"])  # type: ignore[misc]  # the default binds
+    assert time.monotonic() - began < 1.0
+    assert [one.what for one in found] == list("abcdef")
+
+
+def test_one_that_fails_hangs_or_breaks_hides_no_other() -> None:
+    """What a foreign error says is not shown: it may hold what nobody should read."""
+    found = examine(
+        [
+            Look(what="hangs", run=_hang),
+            Look(what="refused", run=lambda: _raise(PermanentError("it says no", next_action="ask"))),
+            Look(what="breaks", run=lambda: _raise(ValueError("secret-token"))),
+            Look(what="fine", run=lambda: [ok("fine", "yes")]),
+        ],
+        limit_s=0.3,
+    )
+    assert [(one.what, one.level) for one in found] == [
+        ("hangs", Level.FAIL),
+        ("refused", Level.FAIL),
+        ("breaks", Level.FAIL),
+        ("fine", Level.OK),
+    ]
+    assert "within" in found[0].detail
+    assert found[1].next_action == "ask"
+    assert "secret-token" not in str(found)
+
+
+def test_the_report_says_what_to_do_with_failures_first() -> None:
+    made = report([ok("a", "1"), warn("b", "2", "mend b"), fail("c", "3", "mend c"), fail("d", "3", "mend c")])
+    assert made.summary == "1 ok, 1 to know of, 2 failed"
+    assert getattr(made.parts[1], "lines") == ("c, d: mend c", "b: mend b")  # noqa: B009 - Lines
+    assert isinstance(made.data, dict)
+    assert made.data["ok"] is False
+
+
+@pytest.mark.parametrize(
+    ("apart_s", "level"), [(0, Level.OK), (9, Level.OK), (11, Level.WARN), (-11, Level.WARN), (300, Level.FAIL)]
+)
+def test_clocks_are_compared_both_ways(apart_s: int, level: Level) -> None:
+    assert skew("clock", NOW + timedelta(seconds=apart_s), NOW).level is level
+    assert skew("clock", None, NOW).level is Level.WARN
+
+
+def test_a_damaged_store_is_seen(tmp_path: Path) -> None:
+    database = tmp_path / "chatops.db"
+    assert own_state.store(database).level is Level.OK
+    connection = sqlite3.connect(database)
+    connection.execute("CREATE TABLE jobs (body TEXT)")
+    connection.executemany("INSERT INTO jobs VALUES (?)", [("x" * 500,) for _ in range(200)])
+    connection.commit()
+    connection.close()
+    assert own_state.store(database).level is Level.OK
+    content = bytearray(database.read_bytes())
+    content[8192:16384] = b"\x55" * 8192
+    database.write_bytes(content)
+    found = own_state.store(database)
+    assert found.level is Level.FAIL
+    assert "restore the newest backup" in found.next_action
+
+
+def test_names_that_do_not_resolve_are_told() -> None:
+    assert own_state.dns("the API", "https://127.0.0.1:8008")[0].level is Level.OK
+    (found,) = own_state.dns("the API", "https://api.sandbox.invalid")
+    assert (found.level, found.what) == (Level.WARN, "DNS of the API")
+
+
+def test_the_scopes_are_those_of_the_manifest() -> None:
+    manifest = yaml.safe_load(MANIFEST.read_text())
+    assert set(SCOPES) == set(manifest["oauth_config"]["scopes"]["bot"])
