@@ -65,6 +65,7 @@ def _steps(facts: PlatformFacts, components: tuple[Component, ...]) -> Iterator[
         yield Step(
             id=component.field,
             kind="helm.uninstalled",
+            destroys=True,
             title=f"Uninstall {component} ({part.namespace}/{part.release})",
             needs=dependents,
             inputs={"namespace": part.namespace, "release": part.release, "wait_s": part.timeout_s},

@@ -69,6 +69,7 @@ def _steps(args: TenantDelete, facts: DoomedTenant) -> Iterator[Step]:
         yield Step(
             id=f"uninstall_{release}",
             kind="helm.uninstalled",
+            destroys=True,
             title=f"Uninstall {release}",
             needs=done,
             inputs={"namespace": tenant, "release": release, "wait_s": SECONDS_TO_UNINSTALL},
@@ -79,6 +80,7 @@ def _steps(args: TenantDelete, facts: DoomedTenant) -> Iterator[Step]:
         yield Step(
             id="namespace",
             kind="k8s.namespace_absent",
+            destroys=True,
             title=f"Delete namespace {tenant}",
             needs=done,
             inputs={"namespace": tenant, "tenant": tenant},
@@ -90,6 +92,7 @@ def _steps(args: TenantDelete, facts: DoomedTenant) -> Iterator[Step]:
         yield Step(
             id="company",
             kind="clearml.company_absent",
+            destroys=True,
             title=f"Delete company {tenant} and its users" + (" by the server's own job" if by_jobs else ""),
             needs=done,
             inputs={"id": facts.company_id, "name": tenant, "force": args.force, "by_jobs": by_jobs},
@@ -100,6 +103,7 @@ def _steps(args: TenantDelete, facts: DoomedTenant) -> Iterator[Step]:
             yield Step(
                 id="data",
                 kind="clearml.company_data",
+                destroys=True,
                 title="Delete the company's data from ElasticSearch and the file server",
                 needs=done,
                 inputs={"id": facts.company_id},
