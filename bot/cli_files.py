@@ -8,6 +8,7 @@ from pathlib import Path
 
 from commands import grammar
 from commands.grammar import HelpRequest, Invocation, UsageError
+from commands.help import usage_of
 from commands.spec import is_file
 from provisioning.errors import PermanentError
 from provisioning.reports import Attachment
@@ -77,15 +78,15 @@ def understood(words: Sequence[str]) -> Invocation | UsageError | HelpRequest:
     """
     rest, path = _split(words)
     said = grammar.parse(shlex.join(rest))
-    if path is None:
+    if path is None or isinstance(said, HelpRequest) or said.spec is None:
         return said
-    spec = said.spec if isinstance(said, UsageError | Invocation) else None
-    field = next((name for name, one in spec.args.model_fields.items() if is_file(one)), None) if spec else None
-    if isinstance(said, HelpRequest) or spec is None:
+    spec = said.spec
+    field = next((name for name, one in spec.args.model_fields.items() if is_file(one)), None)
+    if isinstance(said, Invocation):
+        what = f"-f {path} has no place here" if field is None else "name the file, or say it on the line: not both"
+        return UsageError(message=what, usage=usage_of(spec), spec=spec)
+    if field is None or said.missing != (field,) or said.fields:
         return said
-    if field is None or not isinstance(said, UsageError) or said.missing != (field,) or said.fields:
-        message = f"-f {path} has no place here" if field is None else "a file, or the same on the line: not both"
-        return said if isinstance(said, UsageError) and said.fields else UsageError(message=message, spec=spec)
     return grammar.build(spec, {**dict(said.given), field: _content(path)}, how=said.how)
 
 
