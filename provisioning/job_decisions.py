@@ -198,14 +198,17 @@ def moot(job: Job, asker: Job, now: datetime) -> Change | None:
 
 def busy(holder: Job) -> Refusal:
     """Say who holds the subject, and which command frees it."""
-    family, subject = holder.plan.operation.split()[0], holder.plan.subject
-    what = subject if subject == family else f"{family} {subject}"  # tenant acme; platform
-    reason = f"{what} is locked by job {holder.number} (@{holder.requester.name})"
-    kind, _, name = holder.plan.subject.rpartition(":")
-    reason = f"{kind or 'tenant'} {name} is locked by job {holder.number} (@{holder.requester.name})"
+    reason = f"{_subject_of(holder)} is locked by job {holder.number} (@{holder.requester.name})"
     if holder.state is JobState.FAILED:
         return Refusal(reason=f"{reason}, which has failed", next_action=_next_action(holder))
     return Refusal(reason=reason, next_action=f"wait, or /clearml job cancel {holder.number}")
+
+
+def _subject_of(job: Job) -> str:
+    """Return what the job is about, in words: ``tenant acme``, ``digest morning``, ``platform``."""
+    kind, _, name = job.plan.subject.rpartition(":")
+    family = kind or job.plan.operation.split()[0]
+    return name if name == family else f"{family} {name}"
 
 
 def person_event(
