@@ -68,8 +68,10 @@ class Desk:
             passed = None if digest.paused else digest.schedule.passed(standing.cursor, now)
             if passed is None:
                 continue
-            values = self._measured() if values is None else values
-            self._fall_due(standing, slot=passed[0], missed=passed[1], values=values, now=now)
+            if digest.alert is not None and values is None:
+                values = self._measured()  # once for all that are due
+            watched = values or {} if digest.alert is not None else {}
+            self._fall_due(standing, slot=passed[0], missed=passed[1], values=watched, now=now)
         self._send()
 
     def watch(self, sample: Sample) -> None:

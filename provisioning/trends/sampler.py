@@ -12,7 +12,8 @@ from provisioning.clients.interfaces import ClusterReads
 from provisioning.clock import Clock
 from provisioning.errors import ChatopsError
 from provisioning.jobs import JobState
-from provisioning.ports.reconcile import PortReport, Severity, reconcile
+from provisioning.ports.findings import Severity
+from provisioning.ports.reconcile import PortReport, reconcile
 from provisioning.ports.survey import PortSurvey
 from provisioning.store.samples import Sample, Samples
 from provisioning.trends.gpus import of_gpus
