@@ -4,10 +4,10 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from bench import tenant_create
+from bench import capacity, tenant_create
 from bench.rows import Row, show
 
-BENCHES: dict[str, Callable[[int], list[Row]]] = {"tenant_create": tenant_create.rows}
+BENCHES: dict[str, Callable[[int], list[Row]]] = {"tenant_create": tenant_create.rows, "capacity": capacity.rows}
 
 
 def main() -> int:

@@ -128,8 +128,8 @@ def _sum_of(name: str, gpus: list[GpuBar], *, by_node: bool) -> _Bar:
         for holder, size in sorted(held.items(), key=lambda pair: (pair[0] == "", -pair[1], pair[0]))
     ]
     parts.append(_Part(units - held.total(), None, ""))
-    group = gpus[0].model if by_node else ""
-    label = name if by_node else f"{name}, {len(gpus)} GPUs"
+    group = gpus[0].model if by_node else f"{name}: {len(gpus)} GPUs"
+    label = name if by_node else "all"
     return _Bar(group, label, units, tuple(parts), all(gpu.closed for gpu in gpus))
 
 
