@@ -4,10 +4,14 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from bench import capacity, tenant_create
+from bench import capacity, fleet, tenant_create
 from bench.rows import Row, show
 
-BENCHES: dict[str, Callable[[int], list[Row]]] = {"tenant_create": tenant_create.rows, "capacity": capacity.rows}
+BENCHES: dict[str, Callable[[int], list[Row]]] = {
+    "tenant_create": tenant_create.rows,
+    "fleet": fleet.rows,
+    "capacity": capacity.rows,
+}
 
 
 def main() -> int:

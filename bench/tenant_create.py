@@ -77,19 +77,7 @@ def by_product(made: World, name: str) -> tuple[float, float]:
 
 def by_script(made: World, name: str) -> float:
     """Return the seconds that the script takes for the same tenant."""
-    helm, kubectl = tools.locate(Tools())
-    values = made.folder / f"{name}.json"
-    values.write_text(json.dumps(script_values(made)))
-    environment = os.environ | {
-        "API_URL": made.clearml_url,
-        "API_KEY": made.clearml.system_key,
-        "API_SECRET": made.clearml.system_secret,
-        "KUBECONFIG": str(made.kubeconfig),
-        "HELM": str(helm),
-        "KUBECTL": str(kubectl),
-        "CHART": str(CHARTS / "clearml-enterprise-agent"),
-        "VALUES": str(values),
-    }
+    environment = os.environ | script_environment(made, name)
     began = time.monotonic()
     subprocess.run(
         [str(SCRIPT), name, f"ana@{name}.example", f"{name}.example"],
@@ -99,6 +87,23 @@ def by_script(made: World, name: str) -> float:
         timeout=LONGEST_S,
     )
     return time.monotonic() - began
+
+
+def script_environment(made: World, name: str) -> dict[str, str]:
+    """Return what the script is told by its environment; its values are written to a file called *name*."""
+    helm, kubectl = tools.locate(Tools())
+    values = made.folder / f"{name}.json"
+    values.write_text(json.dumps(script_values(made)))
+    return {
+        "API_URL": made.clearml_url,
+        "API_KEY": made.clearml.system_key,
+        "API_SECRET": made.clearml.system_secret,
+        "KUBECONFIG": str(made.kubeconfig),
+        "HELM": str(helm),
+        "KUBECTL": str(kubectl),
+        "CHART": str(CHARTS / "clearml-enterprise-agent"),
+        "VALUES": str(values),
+    }
 
 
 def script_values(made: World) -> dict[str, object]:

@@ -8,7 +8,7 @@ from provisioning.clients.interfaces import ClusterReads, HelmReads
 from provisioning.configuration import Provisioning
 from provisioning.facts.tenant_create import TenantCreateFacts
 from provisioning.fleet import spec_files
-from provisioning.fleet.moment import remembering_clearml, remembering_cluster, remembering_helm
+from provisioning.fleet.moment import remembering_clearml, remembering_cluster, remembering_helm, remembering_store
 from provisioning.operations.tenant_apply import ApplyFacts, Wanted
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class TenantApplyFacts:
             clearml=cast("ClearML", remembering_clearml(self._clearml)),
             cluster=cast("ClusterReads", remembering_cluster(self._cluster)),
             helm=cast("HelmReads", remembering_helm(self._helm)),
-            store=self._store,
+            store=cast("Store", remembering_store(self._store)),
         )
         with ThreadPoolExecutor(PARALLEL_TENANTS, thread_name_prefix="apply") as pool:
             found = tuple(pool.map(create.gather, specs))

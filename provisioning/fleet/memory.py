@@ -1,6 +1,5 @@
 """Questions that are answered once: many ask, one reads. For as long as one look at the world lasts."""
 
-import json
 from collections.abc import Callable, Collection, Hashable, Mapping
 from concurrent.futures import Future
 from functools import partial
@@ -62,6 +61,6 @@ class Remembering:
 def _hashable(value: object) -> Hashable:
     try:
         hash(value)
-    except TypeError:  # lists and dicts, alone or inside a tuple
-        return json.dumps(value, sort_keys=True)
+    except TypeError:  # lists, dicts and sets, alone or inside a tuple
+        return repr(value)
     return value

@@ -9,6 +9,7 @@ from provisioning.fleet.memory import Remembering
 
 if TYPE_CHECKING:
     from provisioning.clients.clearml import ClearML
+    from provisioning.store import Store
 
 CLEARML_ONCE = ("companies", "users", "domains", "queues", "credentials", "email_holder")
 CLUSTER_ONCE = (
@@ -26,6 +27,7 @@ CLUSTER_ONCE = (
     "secret",
 )
 HELM_ONCE = ("show_chart", "show_values", "releases", "values")
+STORE_ONCE = ("jobs", "tenants", "leases")  # of which all the newest are read, each time
 
 
 def remembering_clearml(clearml: "ClearML") -> Remembering:
@@ -51,3 +53,8 @@ def remembering_helm(helm: HelmReads) -> Remembering:
 
     remembering = Remembering(helm, once=HELM_ONCE, instead={"release": release})
     return remembering
+
+
+def remembering_store(store: "Store") -> Remembering:
+    """Return the store as seen at one moment, by those who look up what is known of others."""
+    return Remembering(store, once=STORE_ONCE)

@@ -11,7 +11,7 @@ from provisioning.clock import Clock
 from provisioning.configuration import Provisioning
 from provisioning.facts import FactsGatherer
 from provisioning.fleet.memory import Remembering
-from provisioning.fleet.moment import remembering_clearml, remembering_cluster, remembering_helm
+from provisioning.fleet.moment import remembering_clearml, remembering_cluster, remembering_helm, remembering_store
 from provisioning.planner import Planner
 from provisioning.steps.registry import build_actions
 
@@ -44,6 +44,10 @@ def planner_of_one_moment(
         clock=clock,
     )
     facts = FactsGatherer(
-        configuration=configuration, clearml=seen_clearml, cluster=seen_cluster, helm=seen_helm, store=store
+        configuration=configuration,
+        clearml=seen_clearml,
+        cluster=seen_cluster,
+        helm=seen_helm,
+        store=cast("Store", remembering_store(store)),
     )
     return Planner(actions=actions, facts=facts)
