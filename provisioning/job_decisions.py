@@ -199,9 +199,6 @@ def moot(job: Job, asker: Job, now: datetime) -> Change | None:
 def busy(holder: Job) -> Refusal:
     """Say who holds the subject, and which command frees it."""
     reason = f"{_subject_of(holder)} is locked by job {holder.number} (@{holder.requester.name})"
-    family, subject = holder.plan.operation.split()[0], holder.plan.subject.rpartition(":")[2]
-    what = subject if subject == family else f"{family} {subject}"  # tenant acme; platform; digest morning
-    reason = f"{what} is locked by job {holder.number} (@{holder.requester.name})"
     if holder.state is JobState.FAILED:
         return Refusal(reason=f"{reason}, which has failed", next_action=_next_action(holder))
     return Refusal(reason=reason, next_action=f"wait, or /clearml job cancel {holder.number}")
