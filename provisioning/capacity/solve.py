@@ -32,8 +32,8 @@ from provisioning.capacity.profiles import model as model_called
 Options: TypeAlias = Mapping[int, tuple[int, int]]
 
 # How many spreads over a node's GPUs are tried, by how many kinds of nodes there are to solve.
-_EFFORTS = ((20, 600), (200, 300), (1000, 120))
-_LEAST_EFFORT = 30
+_EFFORTS = ((20, 5000), (200, 2000), (1000, 1000))
+_LEAST_EFFORT = 400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,14 +115,19 @@ def _room(kind: _Kind, effort: int) -> Room | None:
         ranges = _spread(model, parts, kind.used, effort)
         known = (creatable, creatable)
     else:
-        every = [_over_layouts(kind.model)] * kind.gpus
         if not _can_stand(model, kind.exist, kind.gpus):
             return None
-        stands = _spread(model, every, kind.exist, effort)
+        stands = _counted(kind.model, kind.gpus, kind.exist, effort)
         known = stands[0] if stands is not None else _bounds(model, kind.exist, kind.gpus)
-        ranges = _spread(model, every, kind.used, effort)
+        ranges = _counted(kind.model, kind.gpus, kind.used, effort)
     reclaim, defrag = ranges if ranges is not None else (_bounds(model, kind.used, kind.gpus),) * 2
     return Room(creatable=known, after_reclaim=reclaim, after_defrag=defrag)
+
+
+@lru_cache(maxsize=16_384)
+def _counted(model_name: str, gpus: int, held: Multiset, effort: int) -> tuple[Range, Range] | None:
+    """Return what so many GPUs can hold beside *held*, wherever that stands: many nodes share these."""
+    return _spread(model_called(model_name), [_over_layouts(model_name)] * gpus, held, effort)
 
 
 def _spread(model: GpuModel, gpus: Sequence[Options], held: Multiset, effort: int) -> tuple[Range, Range] | None:

@@ -1,76 +1,57 @@
-"""Files on the command line: what a command takes is read from one, and what is wrong with that is said."""
+"""`--png FILE` and `--export FILE` on the command line, and `capacity fits` beside the cluster's own command."""
 
-import io
-import sys
+import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+from typer.testing import CliRunner
 
-from bot import cli_files
-from bot.cli_files import understood
-from commands.fleet import TenantApply
-from commands.grammar import Invocation, UsageError
+from bot.cli import app
+from bot.cli_files import Wanted, taken_from, write
 from provisioning.errors import PermanentError
+from provisioning.reports import Attachment
 
-SPECS = "name: acme\nadmin_email: ana@acme.example\n---\nname: beta\nadmin_email: bo@beta.example\n"
-
-
-def applied(*words: str) -> Invocation:
-    said = understood(["tenant", "apply", *words])
-    assert isinstance(said, Invocation), said
-    return said
-
-
-@pytest.mark.parametrize("words", [("-f", "{}"), ("--file", "{}"), ("--file={}",)])
-def test_a_file_is_the_argument_that_is_one(tmp_path: Path, words: tuple[str, ...]) -> None:
-    """Lines and all; how the command is run is said beside it."""
-    path = tmp_path / "tenants.yaml"
-    path.write_text(SPECS)
-    said = applied(*(word.format(path) for word in words), "--dry-run")
-    assert said.args == TenantApply(specs=SPECS)
-    assert said.how.dry_run
-
-
-def test_a_dash_is_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For pipes."""
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(SPECS.encode())))
-    assert applied("-f", "-").args == TenantApply(specs=SPECS)
-
-
-def test_a_long_file_is_counted_in_the_command_and_not_said(tmp_path: Path) -> None:
-    """The audit trail shows the command; the plan keeps the file."""
-    path = tmp_path / "tenants.yaml"
-    path.write_text(SPECS * 50)
-    said = applied("-f", str(path))
-    assert len(said.text) < 100
-    assert "characters" in said.text
+PICTURE = Attachment(name="gpu-map.png", content=b"picture", alt="a map")
+NUMBERS = Attachment(name="capacity.csv", content=b"numbers", alt="a table")
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("words", "rest", "wanted"),
     [
-        (["tenant", "apply", "-f", "x", "--specs", "{name: acme}"], "not both"),
-        (["tenant", "show", "acme", "-f", "x"], "-f x has no place here"),
-        (["tenant", "apply", "--zzz", "-f", "x"], "there is no option --zzz"),
+        (["capacity", "--probe"], ["capacity", "--probe"], Wanted()),
+        (["capacity", "--png", "a.png"], ["capacity"], Wanted(png=Path("a.png"))),
+        (["capacity", "--png=a.png"], ["capacity"], Wanted(png=Path("a.png"))),
+        (["capacity", "--export", "csv"], ["capacity", "--export", "csv"], Wanted()),
+        (["capacity", "--export", "x/a.json"], ["capacity", "--export", "json"], Wanted(export=Path("x/a.json"))),
+        (["capacity", "--export", "a.xls"], ["capacity", "--export", "a.xls"], Wanted()),  # the grammar refuses it
     ],
 )
-def test_a_file_in_the_wrong_place_is_refused(words: list[str], message: str) -> None:
-    """Before it is read."""
-    said = understood(words)
-    assert isinstance(said, UsageError), said
-    assert message in said.message
+def test_files_are_taken_out_of_the_words(words: list[str], rest: list[str], wanted: Wanted) -> None:
+    assert taken_from(words) == (rest, wanted)
 
 
-@pytest.mark.parametrize(
-    ("content", "what"),
-    [(None, "No such file"), (b"\xff\xfe\x00", "it is not UTF-8"), (b"x" * (cli_files.MOST_BYTES + 1), "larger than")],
-)
-def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, content: bytes | None, what: str) -> None:
-    """With what to do next."""
-    path = tmp_path / "tenants.yaml"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(PermanentError, match=what) as raised:
-        understood(["tenant", "apply", "-f", str(path)])
-    assert raised.value.next_action
+def test_each_file_goes_where_it_was_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture that nobody wants is not written; an export without a path gets its own name."""
+    monkeypatch.chdir(tmp_path)
+    assert write([PICTURE, NUMBERS], Wanted()) == [Path("capacity.csv")]
+    assert write([PICTURE, NUMBERS], Wanted(png=Path("m.png"), export=Path("n.csv"))) == [Path("m.png"), Path("n.csv")]
+    assert (tmp_path / "m.png").read_bytes() == b"picture"
+    assert not (tmp_path / "gpu-map.png").exists()
+
+
+def test_what_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(PermanentError, match="No such file or directory") as refused:
+        write([PICTURE], Wanted(png=tmp_path / "no" / "where.png"))
+    assert refused.value.next_action
+    with pytest.raises(PermanentError, match="there is no picture"):
+        write([NUMBERS], Wanted(png=tmp_path / "m.png", export=tmp_path / "n.csv"))
+
+
+def test_capacity_fits_needs_no_settings() -> None:
+    """Anyone can check an answer: no cluster, no workspace, no environment."""
+    words = ["capacity", "fits", "--model", "H100-80GB", "--used", "3g.40gb@4", "--request", "4g.40gb", "--json"]
+    told = CliRunner(env={"PATH": ""}).invoke(app, words)
+    assert told.exit_code == 0, told.output
+    assert json.loads(told.stdout)["feasible"] is True
+    assert CliRunner().invoke(app, ["capacity", "fits", "--model", "H1000"]).exit_code == 2
+    assert CliRunner().invoke(app, ["capacity", "--node"]).exit_code == 2
