@@ -17,6 +17,7 @@ from rich.console import Console
 
 from bot import cli_capacity, cli_files
 from commands import grammar
+from commands.approvals import ApprovalDelegate, ApprovalRecall
 from commands.audit import AuditArgs
 from commands.catalog import CATALOG
 from commands.grammar import HelpRequest, Invocation, UsageError
@@ -128,6 +129,14 @@ def _run(core: "Core", invocation: Invocation, files: cli_files.Wanted, *, as_js
         case JobsArgs(tenant=tenant, limit=limit):
             _refuse(core.service.may(invocation, actor, None))
             _print_jobs(core.store.jobs(subject=tenant, limit=limit), as_json=as_json)
+        case ApprovalDelegate() as args:
+            lent = core.service.lend_vote(invocation, args, actor, None)
+            _refuse(lent if isinstance(lent, Refusal) else None)
+            typer.echo(f"{args.person} may vote in your place")
+        case ApprovalRecall() as args:
+            ended = core.service.recall_vote(invocation, args, actor, None)
+            _refuse(ended if isinstance(ended, Refusal) else None)
+            typer.echo(f"{args.person} may no longer vote in your place")
         case JobReview(number=number, note=note):
             _answer(core.service.review(_job_of(core, number).id, actor, note))
         case JobArgs(number=number):

@@ -170,6 +170,7 @@ def build(settings: Settings) -> Core:
         engine=engine,
         planner=planner,
         policy=policy.current,
+        people=people,
         clearml=clearml,
         clock=clock,
         lease_ttl_s=settings.lease_ttl_s,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from commands import (
+    approvals,
     audit,
     capacity,
     digests,
@@ -33,6 +34,7 @@ _FAMILIES = (
     trends,
     digests,
     jobs,
+    approvals,
     policy,
     audit,
     doctor,

@@ -1,7 +1,7 @@
-"""What can be said about jobs and the approvals that they wait for. Pure."""
+"""What can be said about jobs. Pure."""
 
 from commands.arguments import JobNumber, TenantName
-from commands.spec import CommandArgs, CommandSpec, NoArgs, Risk, flag, positional
+from commands.spec import CommandArgs, CommandSpec, Risk, flag, positional
 
 
 class JobArgs(CommandArgs):
@@ -72,11 +72,5 @@ SPECS = (
         summary="Say that you have reviewed a job that went ahead without approval",
         risk=Risk.CHANGE,
         examples=('job review 41 --note "the outage was real, and the change is fine"',),
-    ),
-    CommandSpec(
-        name="approvals",
-        args=NoArgs,
-        summary="List what waits for you: approvals, and broken glass to review; then what waits for others",
-        risk=Risk.READ,
     ),
 )

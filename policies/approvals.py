@@ -72,6 +72,12 @@ class Vote(BaseModel):
     at: datetime
     digest: str  # of the plan that they saw
     reason: str = ""
+    behalf: Actor | None = None  # whose right it was, where the actor had none of their own
+
+    @property
+    def voice(self) -> Actor:
+        """Return whose right counts, with the roles held then."""
+        return self.behalf or self.actor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +110,13 @@ def refusal_to_vote(
     approve: bool,
     reason: str,
     now: datetime,
+    behalf: Actor | None = None,
 ) -> Refusal | None:
-    """Return why *voter* may not vote so now, or None. Rights are those of this moment."""
+    """Return why *voter* may not vote so now, or None. Rights are those of this moment.
+
+    *behalf* is who has lent the voter their right. Each person is one vote, whether they cast it or lent it.
+    """
+    voice = behalf or voter
     if now >= approval.expires_at:
         return Refusal(reason="this request has expired", next_action="ask the requester to run the command again")
     if voter.id == requester.id:
@@ -115,9 +126,14 @@ def refusal_to_vote(
             if approve
             else "use Withdraw to take it back",
         )
-    if not approval.may_vote & voter.roles:
+    if behalf is not None and behalf.id == requester.id:
+        return Refusal(
+            reason=f"@{behalf.name} has asked for it, and their right decides nothing here",
+            next_action="another person must decide",
+        )
+    if not approval.may_vote & voice.roles:
         needed = " or ".join(sorted(approval.may_vote))
-        have = ", ".join(sorted(voter.roles)) or "no role"
+        have = ", ".join(sorted(voice.roles)) or "no role"
         return Refusal(
             reason=f"deciding on this needs the role {needed}, and you have {have}",
             next_action=f"ask somebody with the role {needed}",
@@ -127,13 +143,18 @@ def refusal_to_vote(
             reason="the plan is no longer the one that you saw",
             next_action="read the card as it is now, and vote on that",
         )
-    if any(vote.actor.id == voter.id for vote in votes):
+    if any(voter.id in {vote.actor.id, vote.voice.id} for vote in votes):
         return Refusal(reason="you have voted already", next_action="another approver must add theirs")
+    if any(voice.id in {vote.actor.id, vote.voice.id} for vote in votes):
+        return Refusal(
+            reason=f"@{voice.name}, whose right you use, has voted already",
+            next_action="another approver must add theirs",
+        )
     if approval.reason_required and not reason.strip():
         return Refusal(reason="this rule asks for a reason", next_action="vote again and give one")
-    if approve and filled(approval, [*(vote.actor for vote in votes), voter]) == len(votes):
+    if approve and filled(approval, [*(vote.voice for vote in votes), voice]) == len(votes):
         return Refusal(
-            reason=f"those with {' or '.join(sorted(approval.may_vote & voter.roles))} have approved already",
+            reason=f"those with {' or '.join(sorted(approval.may_vote & voice.roles))} have approved already",
             next_action=f"of {approval.asks}, others are missing",
         )
     return None
@@ -165,5 +186,5 @@ def standing(approval: Approval, votes: Sequence[Vote]) -> Standing:
     """Return where the votes stand: one Deny denies; enough different people approve."""
     if any(not vote.approve for vote in votes):
         return Standing.DENIED
-    have = filled(approval, [vote.actor for vote in votes])
+    have = filled(approval, [vote.voice for vote in votes])
     return Standing.APPROVED if have >= approval.needed else Standing.PENDING

@@ -138,6 +138,13 @@ class Requests:
         self._record(invocation, actor, READ, rule=decision.rule, detail={"policy": version.digest})
         return None
 
+    def refusal_without_plan(self, invocation: "Invocation", actor: Actor, channel: str | None) -> Refusal | None:
+        """Return why the policy denies a command that makes no plan, or None. Approve counts as allow."""
+        version = self._policy()
+        asked = self.asked(invocation.spec, invocation.args.subject, actor, channel, blast=BlastRadius())
+        decision = decide(version.policy, asked)
+        return self._denied(decision, version, invocation, actor) if isinstance(decision, Deny) else None
+
     def request(self, invocation: "Invocation", actor: Actor, channel: str | None) -> Answer:
         """Plan what was asked; store it as a job where something is to do and the policy does not deny it.
 

@@ -4,18 +4,21 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
+from commands.approvals import ApprovalDelegate, ApprovalRecall
 from commands.catalog import CATALOG
 from policies.approvals import Actor, Refusal
 from provisioning import job_changes, job_decisions
 from provisioning.clock import Clock
+from provisioning.delegation import Delegations
 from provisioning.engine import Engine, Fate
 from provisioning.job_changes import is_untouched
 from provisioning.jobs import UNDER_WAY, Failure, Job, JobState
 from provisioning.pending import Pending, pending_for
+from provisioning.people import People
 from provisioning.planner import Planner
 from provisioning.requests import Answer, DryRun, NothingToDo, Requested, Requests
 from provisioning.reveals import Reveals
-from provisioning.store import Change, Store
+from provisioning.store import Change, Delegation, Store
 
 if TYPE_CHECKING:
     from commands.grammar import Invocation
@@ -46,6 +49,7 @@ class JobService:
         policy: "Callable[[], PolicyVersion]",
         clearml: "ClearML",
         clock: Clock,
+        people: People,
         lease_ttl_s: int = 86_400,
         cluster: str = "",
     ) -> None:
@@ -61,6 +65,7 @@ class JobService:
             lease_ttl_s=lease_ttl_s,
             cluster=cluster,
         )
+        self._delegations = Delegations(store=store, people=people, clock=clock)
         self._reveals = Reveals(store=store, clearml=clearml, clock=clock)
         engine.runner.ask_again = self._requests.ask_again
         engine.runner.ask_for = self._requests.ask_for
@@ -111,14 +116,29 @@ class JobService:
         """Count the actor's word. The vote that completes the approval queues the job."""
         self._expire(job_id)
         now = self._clock.now()
+        lent = self._delegations.lent_to(actor, self._store.job(job_id))
         return self._settle(
             job_id,
             actor,
             "vote.refused",
             lambda job: job_decisions.vote(
-                job, actor, approve=approve, seen_digest=seen_digest, reason=reason, now=now
+                job, actor, approve=approve, seen_digest=seen_digest, reason=reason, now=now, lent=lent
             ),
         )
+
+    def lend_vote(
+        self, invocation: "Invocation", args: ApprovalDelegate, actor: Actor, channel: str | None
+    ) -> Delegation | Refusal:
+        """Let somebody else vote by the actor's right."""
+        refused = self._requests.refusal_without_plan(invocation, actor, channel)
+        return refused or self._delegations.lend(args, actor)
+
+    def recall_vote(
+        self, invocation: "Invocation", args: ApprovalRecall, actor: Actor, channel: str | None
+    ) -> int | Refusal:
+        """Take back what the actor has lent to somebody. Returns how many rights that were."""
+        refused = self._requests.refusal_without_plan(invocation, actor, channel)
+        return refused or self._delegations.recall(args, actor)
 
     def withdraw(self, job_id: str, actor: Actor) -> Job | Refusal:
         """The requester takes back a request that waits for approval."""
@@ -146,7 +166,12 @@ class JobService:
     def pending(self, actor: Actor) -> Pending:
         """Return what waits, what *actor* can act on first."""
         waiting = self._store.jobs(states={JobState.AWAITING_APPROVAL}, limit=MOST_PENDING)
-        return pending_for(actor, waiting, self._store.unreviewed(limit=MOST_PENDING))
+        return pending_for(
+            actor,
+            waiting,
+            self._store.unreviewed(limit=MOST_PENDING),
+            lent=lambda job: self._delegations.lent_to(actor, job),
+        )
 
     def cancel(self, job_id: str, actor: Actor) -> Job | Refusal:
         """Stop a job: at once where it has not begun; where it runs, at the next safe point. Then it has failed,

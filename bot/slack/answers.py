@@ -5,8 +5,10 @@ from dataclasses import replace
 from typing import assert_never
 
 from bot.slack import render_job, render_lists, render_report
+from bot.slack.mrkdwn import user
 from bot.slack.render_job import Rendered
 from commands import grammar
+from commands.approvals import ApprovalDelegate, ApprovalRecall
 from commands.audit import AuditArgs
 from commands.catalog import CATALOG
 from commands.grammar import Invocation
@@ -33,6 +35,8 @@ class Answers:
         if invocation.spec.risk is Risk.READ:
             refused = self._service.may(invocation, actor, channel)
             return self._read(invocation, actor, channel) if refused is None else render_lists.refusal(refused)
+        if isinstance(invocation.args, ApprovalDelegate | ApprovalRecall):
+            return self._delegation(invocation, invocation.args, actor, channel)
         if isinstance(invocation.args, JobArgs):
             return self._job_command(invocation.spec.name, invocation.args, actor)
         return self._request(invocation, actor, channel)
@@ -56,6 +60,17 @@ class Answers:
                 asked = Asked(actor=actor, now=self._service.now(), channel=channel)
                 found = self._queries[invocation.spec.name].answer(invocation.args, asked)
                 return render_lists.refusal(found) if isinstance(found, Refusal) else render_report.message(found)
+
+    def _delegation(
+        self, invocation: Invocation, args: ApprovalDelegate | ApprovalRecall, actor: Actor, channel: str
+    ) -> Rendered:
+        if isinstance(args, ApprovalRecall):
+            ended = self._service.recall_vote(invocation, args, actor, channel)
+            if isinstance(ended, Refusal):
+                return render_lists.refusal(ended)
+            return render_lists.notice(f"{user(args.person)} may no longer vote in your place.")
+        lent = self._service.lend_vote(invocation, args, actor, channel)
+        return render_lists.refusal(lent) if isinstance(lent, Refusal) else render_lists.lent(lent)
 
     def _job_command(self, command: str, args: JobArgs, actor: Actor) -> Rendered:
         number = args.number

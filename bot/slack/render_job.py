@@ -220,7 +220,9 @@ def _progress_line(job: Job, status: StepStatus, now: datetime, expected: Mappin
 
 def _people(job: Job) -> list[Block]:
     lines = [
-        f"{'👍 approved' if vote.approve else '⛔ denied'} by {user(vote.actor.id, vote.actor.name)} {date(vote.at)}"
+        f"{'👍 approved' if vote.approve else '⛔ denied'} by {user(vote.actor.id, vote.actor.name)}"
+        + (f" for {user(vote.behalf.id, vote.behalf.name)}" if vote.behalf else "")
+        + f" {date(vote.at)}"
         + (f": {escape(cut(vote.reason, 500))}" if vote.reason else "")
         for vote in job.votes[-MOST_VOTES:]
     ]

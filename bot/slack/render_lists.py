@@ -15,6 +15,7 @@ from policies.approvals import Actor, Refusal
 from provisioning.errors import ChatopsError
 from provisioning.jobs import Job, JobState
 from provisioning.pending import Pending
+from provisioning.store import Delegation
 
 LIST_SECTIONS = 12
 
@@ -86,6 +87,15 @@ def job_line(job: Job) -> str:
     return (
         f"{icon} *Job {job.number}* {words} · {escape(cut(job.plan.summary, 150))}"
         f" · {user(job.requester.id, job.requester.name)} · {date(job.created_at)}{badge(job)}"
+    )
+
+
+def lent(one: Delegation) -> Rendered:
+    """Return what was lent, to whom, until when."""
+    what = f"on job {one.job.removeprefix('job-')}" if one.job else "on any job"
+    return notice(
+        f"🤝 {user(one.holder)} may vote in your place {what} until {date(one.until)}, as long as you have the right"
+        f" yourself: the two of you are one vote. Take it back: `/clearml approval recall {escape(one.holder)}`"
     )
 
 

@@ -4,7 +4,7 @@ from sqlite_utils import Database, Migrations
 
 from provisioning import audit, audit_search
 from provisioning.errors import PermanentError
-from provisioning.store import checkpoints, digests, inbox, policy_versions, samples
+from provisioning.store import checkpoints, delegations, digests, inbox, policy_versions, samples
 
 MIGRATIONS = Migrations("clearml-chatops")
 
@@ -91,6 +91,11 @@ def _digests(db: Database) -> None:
 @MIGRATIONS(name="0010_inbox")
 def _inbox(db: Database) -> None:
     inbox.create_table(db)
+
+
+@MIGRATIONS(name="0012_delegations")
+def _delegations(db: Database) -> None:
+    delegations.create_table(db)
 
 
 def migrate(db: Database) -> None:

@@ -26,6 +26,7 @@ from provisioning.runner import Runner
 from provisioning.service import JobService, Requested
 from provisioning.steps.base import StepRun
 from provisioning.store import Store
+from tests.fakes import FakePeople
 
 DANA = Actor(id="UDANA", name="dana", roles=frozenset({"operator"}))
 OLAF = Actor(id="UOLAF", name="olaf", roles=frozenset({"operator"}))
@@ -165,6 +166,7 @@ class World:
         self.action = FileAction(folder, holds=holds)
         self.facts = Facts()
         self.policy = policy
+        self.people = FakePeople()
         self.store = Store(folder / "chatops.db", clock=self.clock, redact=Redactor())
         self.operation = FileOperation(folder, shape)
         self.planner = Planner(
@@ -183,6 +185,7 @@ class World:
             policy=lambda: PolicyVersion(policy=self.policy, text="", digest="p" * 64),
             clearml=cast("ClearML", clearml),
             clock=self.clock,
+            people=self.people,
         )
 
     def __enter__(self) -> Self:

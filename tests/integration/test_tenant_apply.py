@@ -26,7 +26,7 @@ from provisioning.runner import Runner
 from provisioning.service import Answer, JobService, NothingToDo, Requested
 from provisioning.steps.batch_steps import ApplyTenant, JobsOfOthers
 from provisioning.steps.registry import build_actions
-from tests.fakes import FakeKubectl
+from tests.fakes import FakeKubectl, FakePeople
 from tests.integration.engine_samples import DANA, DEFAULT_POLICY, FREE_POLICY, PIA
 from tests.integration.tenant_world import World
 
@@ -101,6 +101,7 @@ def opened(world: World, policy: Policy = FREE_POLICY, *, max_parallel_jobs: int
         planner=planner,
         policy=lambda: PolicyVersion(policy=policy, text="", digest="p" * 64),
         clearml=world.clearml,
+        people=FakePeople(),
         clock=world.clock,
         lease_ttl_s=3600,
     )

@@ -20,7 +20,7 @@ APPROVE = "rules:\n- name: a\n  effect: approve\n  approvals:\n"
 def test_the_default_policy_is_a_policy() -> None:
     """It ships with the package, loads, and each of its rules is explained by a comment above it."""
     text = default_text()
-    assert len(load(text).rules) == 6
+    assert len(load(text).rules) == 8
     lines = text.splitlines()
     for number, line in enumerate(lines):
         if line.lstrip().startswith("- name:"):
