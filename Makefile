@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install sandbox test check docs screenshots bench lock clean
+.PHONY: help install sandbox test check docs screenshots bench lock sbom clean
 help: ## Say what each target does
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -46,6 +46,11 @@ lock: $(STAMP) ## Re-lock the dependencies, with hashes
 	@$(BIN)/pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra sandbox --extra tracing pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra sandbox --extra tracing --group dev --group build pyproject.toml -o requirements-dev.lock
+
+sbom: $(STAMP) ## Write sbom.json: what the locked dependencies are (CycloneDX)
+	@$(BIN)/pip install --quiet uv
+	@$(BIN)/uvx --quiet --from 'cyclonedx-bom>=7,<8' cyclonedx-py requirements requirements.lock --of JSON -o sbom.json
+	@echo "sbom.json written"
 
 clean: ## Remove what make created in this folder
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -52,6 +52,7 @@ class Faults:
             "gpu_stuck": lambda where: _change_gpus(world, where, stuck=True),
             "gpu_unstuck": lambda where: _change_gpus(world, where, stuck=False),
             "drop_policy": world.drop_policy,
+            "unlabel": world.unlabel,
         }
 
     @property

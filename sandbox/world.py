@@ -72,6 +72,7 @@ class World:
         settings: Mapping[str, str] | None = None,
         nodes: Sequence[FakeNode] = (),
         page_port: int = 0,
+        audited_user: str | None = None,
     ) -> None:
         self.folder = folder
         self._progress = progress
@@ -85,6 +86,7 @@ class World:
         self._offset_file = folder / "clock-offset"
         self._clock = ShiftedClock(self._offset_file)
         self._servers: list[LoopbackServer] = []
+        self._audited_user = audited_user  # see ControlPlane
         self._control_plane: ControlPlane | None = None
         self._bot: Child | None = None
         self._by_http = self._settings.get("SLACK__MODE") == "http"
@@ -148,7 +150,9 @@ class World:
             binaries = build.ensure(self._progress)
         except build.ControlPlaneUnavailable as problem:
             raise WorldError(str(problem)) from problem
-        self._control_plane = ControlPlane(binaries, self.folder / "control-plane", nodes=self._nodes)
+        self._control_plane = ControlPlane(
+            binaries, self.folder / "control-plane", nodes=self._nodes, audited_user=self._audited_user
+        )
         self._control_plane.start(self._progress)
         self.kubeconfig = self._control_plane.kubeconfig
 
@@ -308,6 +312,11 @@ class World:
         """Delete the NetworkPolicy ``namespace/name`` by hand."""
         namespace, _, name = policy.partition("/")
         self._run_kubectl("delete", "networkpolicy", "-n", namespace, name)
+
+    def unlabel(self, what: str) -> None:
+        """Take a label off a namespace by hand: ``acme/LABEL``."""
+        namespace, _, label = what.partition("/")
+        self._run_kubectl("label", "namespace", namespace, f"{label}-")
 
     def run_gpu_pod(self, what: str) -> None:
         """Let somebody's pod want a slice: ``acme/train-1:3g.40gb``. Raises: ValueError."""

@@ -37,11 +37,14 @@ class ControlPlane:
         *,
         nodes: Sequence[FakeNode] = DEFAULT_NODES,
         api_alone: bool = False,  # no controllers, scheduler or kubelets: objects stay as they are written
+        audited_user: str | None = None,
     ) -> None:
         self._binaries = binaries
         self._folder = folder
         self._nodes = nodes
         self._api_alone = api_alone
+        self._audited_user = audited_user  # whose requests the API server writes to audit_log
+        self.audit_log = folder / "audit.jsonl"
         self._children: list[Child] = []
         self.kubeconfig = folder / "kubeconfig"
         self.gpus = Gpus(folder / "gpus", [node for node in nodes if node.gpus])
@@ -128,7 +131,17 @@ class ControlPlane:
             f"--token-auth-file={tokens}",
             "--allow-privileged=true",
             "--profiling=false",
+            *self._audit_flags(),
         )
+
+    def _audit_flags(self) -> tuple[str, ...]:
+        if self._audited_user is None:
+            return ()
+        policy = self._folder / "audit-policy.yaml"
+        rules = [{"level": "Metadata", "users": [self._audited_user]}, {"level": "None"}]
+        head = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"]}
+        policy.write_text(yaml.safe_dump({**head, "rules": rules}))
+        return (f"--audit-policy-file={policy}", f"--audit-log-path={self.audit_log}", "--audit-log-mode=blocking")
 
     def _start_controllers(self, certs: certificates.Certificates) -> None:
         shared = (
