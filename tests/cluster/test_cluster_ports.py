@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from provisioning import tools
-from provisioning.clients import cluster_ports
+from provisioning.clients import cluster_pages
 from provisioning.clients.cluster import ClusterClient
 from provisioning.clients.helm import Helm
 from provisioning.clients.process import ChildProcesses
@@ -54,7 +54,7 @@ def test_ports_of_services_and_pods_are_read(
     cluster: ClusterClient, kubeconfig: Path, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A LoadBalancer's node port and health check port, a hostPort, a pod on its node's network; page by page."""
-    monkeypatch.setattr(cluster_ports, "PAGE_SIZE", 1)
+    monkeypatch.setattr(cluster_pages, "PAGE_SIZE", 1)
     ports = [{"port": 80, "nodePort": 31_731}]
     create(
         kubeconfig,
