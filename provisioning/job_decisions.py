@@ -227,10 +227,16 @@ def busy(holder: Job) -> Refusal:
 
 
 def _subject_of(job: Job) -> str:
-    """Return what the job is about, in words: ``tenant acme``, ``digest morning``, ``platform``."""
-    kind, _, name = job.plan.subject.rpartition(":")
+    """Return what the job is about, in words: ``tenant acme``, ``digest morning``, ``platform``, ``node gpu-1``."""
+    kind, _, name = job.plan.subject.replace("/", ":", 1).rpartition(":")
     family = kind or job.plan.operation.split()[0]
-    return name if name == family else f"{family} {name}"
+    match family:
+        case "reboot":
+            return f"the reboot of {name}"
+        case "node" if not kind:
+            return "a set of nodes"
+        case _:
+            return name if name == family else f"{family} {name}"
 
 
 def person_event(

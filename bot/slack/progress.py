@@ -217,9 +217,9 @@ class LiveMessages:
         self._mark(moved, not_before=0.0)
 
     def _tell(self, job: Job, place: Place) -> None:
-        """Say the end in the thread, once: an update of the message notifies nobody."""
+        """Say the end, or what is waited for, in the thread, once: an update of the message notifies nobody."""
         note = thread_note(job)
-        if note is None or self._store.seen(f"note:{job.id}:{job.attempt}:{job.state}", NOTE_TTL_S):
+        if note is None or self._store.seen(f"note:{job.id}:{job.attempt}:{job.state}:{job.wakes}", NOTE_TTL_S):
             return
         try:
             self._post(place.channel, note, thread_ts=place.ts)

@@ -55,7 +55,16 @@ STATES = {
 }
 
 
-TOLD = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.ROLLED_BACK, JobState.DENIED, JobState.EXPIRED})
+TOLD = frozenset(
+    {
+        JobState.SUCCEEDED,
+        JobState.FAILED,
+        JobState.ROLLED_BACK,
+        JobState.DENIED,
+        JobState.EXPIRED,
+        JobState.WAITING,  # no end, and yet somebody has to do something
+    }
+)
 MOST_TOLD_BLOCKS = 20
 
 
@@ -125,14 +134,17 @@ def bare_message(job: Job) -> Rendered:
 
 
 def thread_note(job: Job) -> Rendered | None:
-    """Return what is said in the thread once a job has come to an end, so that who asked hears of it."""
+    """Return what is said in the thread once a job has ended or waits for people, so that who asked hears of it."""
     if job.state not in TOLD:
         return None
     icon, words = STATES[job.state]
     head = f"{icon} {user(job.requester.id, job.requester.name)}: job {job.number} {words}."
     blocks = [kit.section(head)]
     for step in job.plan.steps:
-        failure = job.status(step.id).failure
+        failure, waiting = job.status(step.id).failure, job.status(step.id).waiting
+        if job.state is JobState.WAITING and waiting is not None and len(blocks) < MOST_TOLD_BLOCKS:
+            action = f"\n*Next:* {escape(cut(waiting.next_action, 1400))}" if waiting.next_action else ""
+            blocks.append(kit.section(f"It waits for {escape(cut(waiting.what, 1400))}.{action}"))
         if failure is not None and len(blocks) < MOST_TOLD_BLOCKS:
             blocks.append(kit.section(f"*{escape(cut(step.title, 300))}*\n{escape(cut(failure.what, 1400))}"))
             if failure.details:

@@ -10,9 +10,10 @@ import pytest
 
 from policies.approvals import Refusal
 from provisioning import waits
-from provisioning.jobs import Job, JobState, StepState
+from provisioning.jobs import AskedBy, Job, JobState, StepState
 from provisioning.steps.base import Ask, StepWaits
 from tests.integration.engine_samples import DANA, World
+from tests.integration.store_samples import create
 
 TWO = {"one": (), "two": ("one",)}
 
@@ -125,3 +126,18 @@ def test_a_job_that_it_asks_for_is_asked_for_once_and_its_refusal_is_the_steps_f
     assert failed.status("two").state is StepState.FAILED
     assert failed.failure is not None
     assert failed.failure.what == "Write two: the policy says no"
+
+
+def test_a_request_that_nobody_waits_for_any_more_is_withdrawn(world: Waiting) -> None:
+    """While the asking job waits, its request stands; once that has failed, nobody is to decide on it."""
+    asker = world.waiting()
+    asked = create(world.store, "other", asked_by=AskedBy(job=asker.id, step="two", attempt=1))
+    world.service.sweep()
+    assert world.store.job(asked.id).state is JobState.AWAITING_APPROVAL
+    world.service.cancel(asker.id, DANA)
+    world.ended(asker)
+    world.service.sweep()
+    withdrawn = world.store.job(asked.id)
+    assert withdrawn.state is JobState.WITHDRAWN
+    assert withdrawn.failure is not None
+    assert withdrawn.failure.what == f"job {asker.number} has failed and waits for this no more"

@@ -12,7 +12,7 @@ from bot.slack import kit, render_job, render_modals
 from bot.slack.mrkdwn import block, code, cut_markup, duration, escape, user
 from bot.slack.render_job import Rendered
 from policies.approvals import Vote
-from provisioning.jobs import Job, JobState, StepState, StepStatus
+from provisioning.jobs import Job, JobState, StepState, StepStatus, Waiting
 from tests.slack_limits import LINK, MENTION, problems_of_message, problems_of_view, texts_of
 from tests.unit.job_samples import ANA, HOSTILE, NOW, PIA, STEPS, failed_job, hostile_job, job
 
@@ -224,3 +224,18 @@ def test_samples_are_what_they_say() -> None:
     """The plan of the samples is a valid one."""
     assert job().plan.steps == STEPS
     assert job().requester == ANA
+
+
+def test_a_job_that_waits_tells_its_thread_who_has_to_do_what() -> None:
+    """The step's line says it too; buttons let it be cancelled."""
+    waiting = Waiting(what="somebody to reboot gpu-1", next_action="reboot gpu-1: it is drained")
+    status = StepStatus(step_id="company", state=StepState.WAITING, note=f"waits for {waiting.what}", waiting=waiting)
+    others = tuple(StepStatus(step_id=step.id) for step in STEPS[1:])
+    waits = job(JobState.WAITING).model_copy(update={"steps": (status, *others)})
+    note = render_job.thread_note(waits)
+    assert note is not None
+    assert "It waits for somebody to reboot gpu-1." in str(note.blocks)
+    assert "*Next:* reboot gpu-1: it is drained" in str(note.blocks)
+    shown = str(render_job.job_message(waits, NOW).blocks)
+    assert "waits for somebody to reboot gpu-1" in shown
+    assert render_job.CANCEL in shown
