@@ -2,10 +2,13 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
 
 from commands.tenants import TenantCreate
 from provisioning.capacity.inventory import WHOLE, Supply
@@ -74,8 +77,12 @@ def holdings(usage: GpuUsage, supplies: Iterable[Supply], limits: Mapping[str, D
 
 
 def limits_of(tenants: "Iterable[TenantRecord]") -> dict[str, Decimal]:
-    """Return each recorded tenant's maxResources, in GPUs."""
-    return {one.name: TenantCreate.model_validate(one.request).max_resources for one in tenants}
+    """Return each recorded tenant's maxResources, in GPUs. One whose record is none any more is left out."""
+    found = {}
+    for one in tenants:
+        with suppress(ValidationError):
+            found[one.name] = TenantCreate.model_validate(one.request).max_resources
+    return found
 
 
 def overcommit(supplies: Iterable[Supply], limits: Mapping[str, Decimal]) -> Overcommit:

@@ -8,14 +8,17 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
+from pydantic import JsonValue
 
 from bot.slack.render_report import message
 from provisioning.capacity import data, picture
+from provisioning.capacity.holdings import limits_of
 from provisioning.capacity.inventory import take_stock
 from provisioning.capacity.report import report_of
 from provisioning.capacity.view import View, look
 from provisioning.clients.cluster_objects import GpuUsage, Node, WaitingPod
 from provisioning.reports import Facts, Lines, Table
+from provisioning.store.tenants import TenantRecord
 from tests.slack_limits import problems_of_message
 from tests.unit.job_samples import HOSTILE
 
@@ -62,6 +65,17 @@ def test_who_holds_what_stands_against_their_limits() -> None:
     }
     over = view().overcommit
     assert (over.promised, over.there, over.ratio) == (Decimal("7.5"), 6, 1.25)
+
+
+def test_limits_are_those_of_the_records() -> None:
+    """The command's default where a record says nothing; a record that is none any more keeps no report back."""
+    requests: dict[str, dict[str, JsonValue]] = {
+        "acme": {"name": "acme", "admin_email": "ana@acme.example"},
+        "globex": {"name": "globex", "admin_email": "bo@globex.example", "max_resources": "4.5"},
+        "older": {"name": "older", "of": "another version"},
+    }
+    records = [TenantRecord(name=name, request=one, job="j", recorded_at=NOW) for name, one in requests.items()]
+    assert limits_of(records) == {"acme": Decimal(3), "globex": Decimal("4.5")}
 
 
 def test_the_report_says_what_is_exact_what_is_a_range_and_what_is_unknown() -> None:
