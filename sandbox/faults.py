@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from sandbox import by_hand
+
 if TYPE_CHECKING:
     from sandbox.world import World
 
@@ -53,6 +55,7 @@ class Faults:
             "gpu_unstuck": lambda where: _change_gpus(world, where, stuck=False),
             "drop_policy": world.drop_policy,
             "unlabel": world.unlabel,
+            "tenant_by_hand": lambda name: by_hand.make(world, name),
         }
 
     @property

@@ -1,11 +1,12 @@
 """Forms for commands: within Slack's limits, the same command as the typed one, errors at their fields, live menus."""
 
+import json
 import threading
 from typing import Any
 
 import pytest
 
-from bot.slack import forms
+from bot.slack import deliveries, forms
 from bot.slack.offers import Offers
 from commands import grammar
 from commands.catalog import CATALOG
@@ -147,3 +148,19 @@ def test_offers_never_hold_a_form_up_for_long(monkeypatch: pytest.MonkeyPatch) -
         if found := offers.of(spec):
             break
     assert found == {"tenants": ["gpu-1"]}
+
+
+def test_a_file_has_a_field_of_many_lines() -> None:
+    """Which keeps them on the way back, and through the inbox."""
+    spec = CATALOG["tenant apply"]
+    view = forms.form(spec, channel="C1")
+    (field,) = (block for block in view["blocks"] if block.get("block_id") == "specs")
+    assert (field["element"]["multiline"], field["element"]["max_length"]) == (True, 3000)
+    text = "name: acme\nadmin_email: ana@acme.example\n---\nname: beta"
+    body = {"user": {"id": "U1"}, "team": {"id": "T1"}}
+    filled = {"id": "V1", "hash": "h", "state": {"values": {"specs": {"value": {"value": text}}}}}
+    invocation = grammar.build(spec, forms.values(spec, filled))
+    assert isinstance(invocation, grammar.Invocation)
+    parcel = deliveries.of_form(body, filled, channel="C1", invocation=invocation)
+    again = deliveries.filled_in(json.loads(json.dumps(parcel.body)))
+    assert (again.spec, again.args, again.how) == (spec, invocation.args, invocation.how)
