@@ -1,0 +1,81 @@
+"""Why the policy says what it says: in the order of the rules, up to the one that decides."""
+
+import pytest
+
+from commands.grammar import Invocation, parse
+from commands.policy import PolicyExplain
+from policies.approvals import Actor, Refusal
+from policies.decide import Deny, NeedsApproval, decide
+from policies.explain import Explanation, approver_roles, explain, holders_of, request_for
+from policies.loader import default_text, load
+from tests.unit.job_samples import NOW
+
+DEFAULT = load(default_text())
+OPERATOR = Actor(id="U0ANA", name="ana", roles=frozenset({"operator"}))
+
+
+def _explained(text: str, rules: str = "", *, destroys: int | None = None, changes: int | None = None) -> Explanation:
+    request = request_for(text, actor=OPERATOR, channel="C1", now=NOW, destroys=destroys, changes=changes)
+    assert not isinstance(request, Refusal), request
+    return explain(load(f"rules:\n{rules}") if rules else DEFAULT, request)
+
+
+def test_each_rule_is_looked_at_until_one_decides() -> None:
+    """With what it wanted and what there was; those below are named and not looked at."""
+    found = _explained("tenant create acme")
+    *others, last = found.looks
+    assert last.rule == "changes-need-one-approver"
+    assert last.matched
+    assert "risks holds: wants change, has change" in last.why
+    assert all(look.matched is False for look in others)
+    assert "risks does not hold: wants read, has change" in others[0].why
+    assert "destruction-needs-two-approvers" in found.unread
+    assert found.verdict.startswith("needs approval by changes-need-one-approver: 1 with admin or approver")
+    assert approver_roles(found) == {"approver", "admin"}
+
+
+def test_what_depends_on_the_plan_says_so() -> None:
+    """Both ways are told; with the numbers there is one."""
+    rules = "- {name: big, changes_over: 5, effect: approve}\n- {name: rest, effect: allow}\n"
+    unsure = _explained("tenant create acme", rules)
+    assert [look.matched for look in unsure.looks] == [None, True]
+    assert len(unsure.outcomes) == 2
+    assert "or, as the plan turns out: allowed at once by rest" in unsure.verdict
+    assert "changes_over depends on the plan: wants more than 5, has not known before planning" in unsure.looks[0].why
+    sure = _explained("tenant create acme", rules, destroys=0, changes=6)
+    assert len(sure.outcomes) == 1
+    assert isinstance(sure.outcomes[0], NeedsApproval)
+
+
+@pytest.mark.parametrize("roles", [(), ("viewer",), ("operator",), ("approver",), ("admin",)])
+@pytest.mark.parametrize("text", ["jobs", "tenant create acme", "job retry 41", "tenant delete acme", "whoami"])
+def test_what_is_explained_is_what_is_decided(text: str, roles: tuple[str, ...]) -> None:
+    actor = OPERATOR.model_copy(update={"roles": frozenset(roles)})
+    request = request_for(text, actor=actor, channel="C1", now=NOW, destroys=0, changes=3)
+    assert not isinstance(request, Refusal)
+    assert explain(DEFAULT, request).outcomes == (decide(DEFAULT, request),)
+
+
+def test_what_is_no_command_is_refused() -> None:
+    for text in ("tenant crate acme", "help", "tenant create acme --max-pods many"):
+        assert isinstance(request_for(text, actor=OPERATOR, channel=None, now=NOW), Refusal)
+
+
+def test_reason_and_broken_glass_count_as_typed() -> None:
+    rules = "- {name: r, effect: approve, break_glass: [admin]}\n"
+    found = _explained('tenant create acme --break-glass --reason "outage"', rules)
+    assert isinstance(found.outcomes[0], Deny)
+    assert "admin may break the glass" in found.verdict
+
+
+def test_holders_are_those_of_any_of_the_roles() -> None:
+    holders = {"approver": frozenset({"U2", "S1"}), "admin": frozenset({"U1"}), "viewer": frozenset({"U9"})}
+    assert holders_of(frozenset({"approver", "admin"}), holders) == ("S1", "U1", "U2")
+
+
+def test_a_mention_names_a_person_by_id() -> None:
+    """Slack sends mentions as ids with a handle, which anybody may choose: the id counts."""
+    found = parse('policy explain "tenant create acme" --as <@U0BOB|alice> --channel <#C0OPS|random>')
+    assert isinstance(found, Invocation)
+    assert isinstance(found.args, PolicyExplain)
+    assert (found.args.person, found.args.channel) == ("U0BOB", "C0OPS")
