@@ -13,12 +13,20 @@ from pathlib import Path
 from bench.rows import Row
 from provisioning import tools
 from provisioning.configuration import Tools
+from sandbox.by_hand import guide_values
 from sandbox.cast import DEFAULT_CAST
 from sandbox.world import CHARTS, World
 
 SCRIPT = Path(__file__).parent / "tenant_create.sh"
 ALLOW_ALL = {"version": 1, "rules": [{"name": "bench", "effect": "allow"}]}
 LOOK_S = 0.01
+SLICES: dict[str, tuple[str, str | None]] = {  # the guide's queues, with this cluster's profiles
+    "default": ("0.5", None),
+    "gpu-fraction-1_00": ("1", "7g.80gb"),
+    "gpu-fraction-0_50": ("0.5", "3g.40gb"),
+    "gpu-fraction-0_25": ("0.25", "2g.20gb"),
+}
+NO_SESSIONS = {"portModeEnabled": False}
 LONGEST_S = 300.0
 
 
@@ -93,7 +101,7 @@ def script_environment(made: World, name: str) -> dict[str, str]:
     """Return what the script is told by its environment; its values are written to a file called *name*."""
     helm, kubectl = tools.locate(Tools())
     values = made.folder / f"{name}.json"
-    values.write_text(json.dumps(script_values(made)))
+    values.write_text(json.dumps(guide_values(made.clearml_url, slices=SLICES, sessions=NO_SESSIONS)))
     return {
         "API_URL": made.clearml_url,
         "API_KEY": made.clearml.system_key,
@@ -103,36 +111,4 @@ def script_environment(made: World, name: str) -> dict[str, str]:
         "KUBECTL": str(kubectl),
         "CHART": str(CHARTS / "clearml-enterprise-agent"),
         "VALUES": str(values),
-    }
-
-
-def script_values(made: World) -> dict[str, object]:
-    """Return the guide's overrides, with this cluster's slices."""
-
-    def queue(share: str, profile: str | None) -> dict[str, object]:
-        limits = {f"nvidia.com/mig-{profile}": 1, "clear.ml/fraction-1": share}
-        labels = {"required-resources": share, "billing-monitored": "true"}
-        resources = {"resources": {"limits": limits}} if profile else {}
-        return {"templateOverrides": {"labels": labels, **resources}, "queueSettings": {"maxPods": 10}}
-
-    return {
-        "imageCredentials": {"password": "bench"},
-        "agentk8sglue": {
-            "apiServerUrlReference": made.clearml_url,
-            "fileServerUrlReference": "https://files.sandbox.example",
-            "webServerUrlReference": "https://app.sandbox.example",
-            "createQueues": True,
-            "monitoredResources": {
-                "maxResources": 3,
-                "minResourcesFieldName": "metadata|labels|required-resources",
-                "maxResourcesFieldName": "metadata|labels|required-resources",
-            },
-            "queues": {
-                "default": queue("0.5", None),
-                "gpu-fraction-1_00": queue("1", "7g.80gb"),
-                "gpu-fraction-0_50": queue("0.5", "3g.40gb"),
-                "gpu-fraction-0_25": queue("0.25", "2g.20gb"),
-            },
-            "sessions": {"portModeEnabled": False},
-        },
     }

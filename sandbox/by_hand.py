@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,15 @@ def make(world: "World", name: str) -> None:
         world.clearml.companies_by_id[company].domains = [f"{name}.example"]
         key = world.clearml.create_credentials(user, "", None)
         world.clearml.save()
-    values = _values(world, name) | {
+    sessions = {
+        "portModeEnabled": True,
+        "agentID": name,
+        "externalIP": "203.0.113.10",
+        "startingPort": FIRST_PORT,
+        "maxServices": 10,
+    }
+    slices = {"default": ("0.5", None), "gpu-fraction-0_50": ("0.5", "3g.40gb")}
+    values = guide_values(world.clearml_url, slices=slices, sessions=sessions) | {
         "clearml": {"agentk8sglueKey": key.access_key, "agentk8sglueSecret": key.secret_key}
     }
     helm, _ = tools.locate(Tools())
@@ -46,7 +55,15 @@ def make(world: "World", name: str) -> None:
         raise ValueError(f"helm install {name}: {done.stderr.decode(errors='replace').strip()}")
 
 
-def _values(world: "World", name: str) -> dict[str, Any]:
+def guide_values(
+    clearml_url: str, *, slices: Mapping[str, tuple[str, str | None]], sessions: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the guide's overrides of an agent, but its key.
+
+    Args:
+        slices: queue → the share that its tasks count, and the MIG profile that they get, if any.
+    """
+
     def queue(share: str, profile: str | None) -> dict[str, Any]:
         limits = {f"nvidia.com/mig-{profile}": 1, "clear.ml/fraction-1": share}
         labels = {"required-resources": share, "billing-monitored": "true"}
@@ -56,7 +73,7 @@ def _values(world: "World", name: str) -> dict[str, Any]:
     return {
         "imageCredentials": {"password": "by-hand"},
         "agentk8sglue": {
-            "apiServerUrlReference": world.clearml_url,
+            "apiServerUrlReference": clearml_url,
             "fileServerUrlReference": "https://files.sandbox.example",
             "webServerUrlReference": "https://app.sandbox.example",
             "createQueues": True,
@@ -65,13 +82,7 @@ def _values(world: "World", name: str) -> dict[str, Any]:
                 "minResourcesFieldName": "metadata|labels|required-resources",
                 "maxResourcesFieldName": "metadata|labels|required-resources",
             },
-            "queues": {"default": queue("0.5", None), "gpu-fraction-0_50": queue("0.5", "3g.40gb")},
-            "sessions": {
-                "portModeEnabled": True,
-                "agentID": name,
-                "externalIP": "203.0.113.10",
-                "startingPort": FIRST_PORT,
-                "maxServices": 10,
-            },
+            "queues": {name: queue(share, profile) for name, (share, profile) in slices.items()},
+            "sessions": dict(sessions),
         },
     }
