@@ -105,6 +105,9 @@ def _rights(review: "ClusterReview", name: str, needed: Sequence[Right]) -> list
     with ThreadPoolExecutor(PARALLEL, thread_name_prefix="rights") as pool:
         allowed = list(pool.map(review.may, needed))
     lacking = [str(right) for right, may in zip(needed, allowed, strict=True) if not may]
+    if lacking and name == "nodes":  # a chart's value, off by default
+        action = "grant them (the chart's rbac.nodes), if node mig enable and disable are to work"
+        return [warn(what, f"may not {', '.join(lacking)}", action)]
     if lacking:
         return [fail(what, f"may not {', '.join(lacking)}", "grant them to the bot's service account (RBAC)")]
     return [ok(what, f"all {len(needed)}")]
