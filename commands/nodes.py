@@ -82,7 +82,7 @@ class NodeReboot(CommandArgs):
         "only while it runs this boot, by its status.nodeInfo.bootID (default: the present one)",
         default="",
         max_length=64,
-        pattern=r"^[A-Za-z0-9-]*$",
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9-]*)?$",
     )
 
     @property

@@ -53,7 +53,7 @@ HOSTILE = (
 
 # What is text for people, shown and searched, and never part of an argument list, a template or a URL.
 FREE_TEXT = {("audit", "actor"), ("audit", "command")}
-FREE_NAMES = {"text", "note", "reason", "why"}
+FREE_NAMES = {"text", "note", "reason", "why", "specs"}
 DANGEROUS = frozenset("{}$`;|<>\\\n\r\x00\"'\u202e")
 
 
