@@ -89,7 +89,7 @@ class Drawer:
             return {"name": "fault", "label": label, "input": {"fault": fault}}
 
         return {
-            "bot": "runs" if self._world.bot_runs else "is dead",
+            "bot": "runs" if self._world.bot.runs else "is dead",
             "actions": [
                 break_it("Kill the bot (-9)", "kill_bot"),
                 mend("Start the bot", "start_bot"),

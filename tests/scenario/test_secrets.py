@@ -125,7 +125,7 @@ def test_no_secret_is_anywhere_but_where_it_belongs(tmp_path: Path) -> None:
     # -- what is searched for
     settings = {
         name.removeprefix("CLEARML_CHATOPS_"): value
-        for name, value in world._bot_environment().items()
+        for name, value in world.bot.environment(world.bot_settings()).items()
         if name.startswith("CLEARML_CHATOPS_")
     }
     secrets = {

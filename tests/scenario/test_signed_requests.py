@@ -93,7 +93,7 @@ def test_a_recorded_request_does_nothing(world: World, recorder: list[Recorded])
     assert asked.signed_at(now - 301, secret) == 401, "truly signed, but too long ago"
     assert asked.signed_at(now + 2, secret) == 200, "delivered again by Slack itself, signed anew: acked"
 
-    world.kill_bot()
+    world.bot.kill()
     world.start_bot()
     assert asked.send() == 409
 
