@@ -1,4 +1,4 @@
-"""What can be said about a tenant's whole life: delete it, suspend it, resume it, rotate its keys. Pure."""
+"""What can be said about a tenant's whole life: suspend it, resume it, delete it. Pure."""
 
 from pydantic import ValidationInfo, field_validator
 
@@ -21,6 +21,14 @@ class TenantDelete(TenantArgs):
         return value
 
 
+class TenantSuspend(TenantArgs):
+    """A tenant whose agents are to stand still."""
+
+
+class TenantResume(TenantArgs):
+    """A tenant whose agents are to go on."""
+
+
 SPECS = (
     CommandSpec(
         name="tenant delete",
@@ -29,5 +37,21 @@ SPECS = (
         risk=Risk.DESTROY,
         takes_dry_run=True,
         examples=("tenant delete acme --confirm acme", "tenant delete acme --confirm acme --dry-run"),
+    ),
+    CommandSpec(
+        name="tenant suspend",
+        args=TenantSuspend,
+        summary="Scale a tenant's agents to zero and keep all of its data",
+        risk=Risk.CHANGE,
+        takes_dry_run=True,
+        examples=("tenant suspend acme",),
+    ),
+    CommandSpec(
+        name="tenant resume",
+        args=TenantResume,
+        summary="Let a suspended tenant's agents go on",
+        risk=Risk.CHANGE,
+        takes_dry_run=True,
+        examples=("tenant resume acme",),
     ),
 )

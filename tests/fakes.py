@@ -99,6 +99,7 @@ class FakeCluster:
     unreadable: list[StoredRelease] = field(default_factory=list)  # releases that no one can unpack
     policies: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     releases: dict[tuple[str, str], "FakeRelease"] = field(default_factory=dict)
+    scaled_before: dict[tuple[str, str], int] = field(default_factory=dict)  # what a suspended one had
     scaled: dict[tuple[str, str], int] = field(default_factory=dict)  # (namespace, Deployment) → pods
     writes: list[str] = field(default_factory=list)
     fail_next_write: Exception | None = None
@@ -135,6 +136,14 @@ class FakeCluster:
         for objects in (self.secrets, self.policies, self.releases):
             for key in [key for key in objects if key[0] == name]:
                 del objects[key]
+
+    def scale_deployment(self, namespace: str, name: str, replicas: int, *, remember: int | None) -> None:
+        assert (namespace, name) in self.releases, "no such Deployment"
+        self.write(f"scale {namespace}/{name} to {replicas}")
+        self.scaled[namespace, name] = replicas
+        self.scaled_before.pop((namespace, name), None)
+        if remember is not None:
+            self.scaled_before[namespace, name] = remember
 
     def secret(self, namespace: str, name: str) -> dict[str, SecretStr] | None:
         data = self.secrets.get((namespace, name))
@@ -194,6 +203,7 @@ class FakeCluster:
                 release=name,
                 replicas=self.scaled.get((namespace, name), 1),
                 ready=self.scaled.get((namespace, name), 1),
+                replicas_before=self.scaled_before.get((namespace, name)),
             )
             for namespace, name in self.releases
         )

@@ -29,6 +29,7 @@ TIMEOUTS = (5.0, 20.0)  # to connect, to read, in seconds
 PAGE_SIZE = 500
 POLL_S = 0.25
 RELEASE_ANNOTATION = "meta.helm.sh/release-name"  # helm puts it on everything that it makes
+SUSPENDED_ANNOTATION = "clearml-chatops/replicas-before"  # how many pods a suspended Deployment had
 
 
 class ClusterClient:
@@ -193,8 +194,18 @@ class ClusterClient:
                     release=(item.metadata.annotations or {}).get(RELEASE_ANNOTATION, ""),
                     replicas=1 if item.spec.replicas is None else item.spec.replicas,
                     ready=item.status.ready_replicas or 0,
+                    replicas_before=_number((item.metadata.annotations or {}).get(SUSPENDED_ANNOTATION, "")),
                 )
                 for item in _pages(client.AppsV1Api(self._api()).list_deployment_for_all_namespaces)
+            )
+
+    def scale_deployment(self, namespace: str, name: str, replicas: int, *, remember: int | None) -> None:
+        """Ask for *replicas* pods of the Deployment; *remember* is what it is to have again, None forgets it."""
+        note = None if remember is None else str(remember)
+        patch = {"metadata": {"annotations": {SUSPENDED_ANNOTATION: note}}, "spec": {"replicas": replicas}}
+        with mapped(f"scaling Deployment {namespace}/{name}"):
+            client.AppsV1Api(self._api()).patch_namespaced_deployment(
+                names.resource(name), names.namespace(namespace), patch, _request_timeout=TIMEOUTS
             )
 
     def network_policies(self, namespace: str | None = None) -> tuple[PolicyName, ...]:
@@ -236,6 +247,10 @@ def _namespace(item: Any) -> NamespaceFacts:
         labels=dict(item.metadata.labels or {}),
         annotations=dict(item.metadata.annotations or {}),
     )
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() else None
 
 
 def _pod(item: Any) -> Pod:

@@ -75,6 +75,7 @@ class Deployment:
     release: str
     replicas: int  # asked for
     ready: int
+    replicas_before: int | None = None  # what a suspended one had, and is to have again
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,8 @@ ON_TENANTS = (
     "tenant user add",
     "tenant user remove",
     "tenant user role",
+    "tenant suspend",
+    "tenant resume",
 )
 
 
@@ -63,7 +65,8 @@ class FactsGatherer:
             configuration=configuration, clearml=clearml, cluster=cluster, helm=helm, store=store
         )
         existing = [
-            ExistingTenantFacts(command, world=tenant_create, clearml=clearml, store=store) for command in ON_TENANTS
+            ExistingTenantFacts(command, world=tenant_create, clearml=clearml, cluster=cluster, store=store)
+            for command in ON_TENANTS
         ]
         digests = (DigestFactsSource(f"digest {verb}", store) for verb in ("add", "remove", "pause", "resume", "run"))
         platform = (

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from commands.tenant_changes import TenantArgs, TenantDomains, TenantResize, TenantUser, TenantUserAdd
 from commands.tenants import TenantCreate
+from provisioning.clients.interfaces import ClusterReads
 from provisioning.facts.tenant_create import TenantCreateFacts
 from provisioning.operations.tenant_facts import ExistingTenant
 from provisioning.operations.tenant_merge import merged
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
 class ExistingTenantFacts:
     """Gathers what *command* on a recorded tenant decides by. Thread-safe."""
 
-    def __init__(self, command: str, *, world: TenantCreateFacts, clearml: "ClearML", store: "Store") -> None:
+    def __init__(
+        self, command: str, *, world: TenantCreateFacts, clearml: "ClearML", cluster: ClusterReads, store: "Store"
+    ) -> None:
         self.command = command
+        self._cluster = cluster
         self._world = world
         self._clearml = clearml
         self._store = store
@@ -30,17 +34,19 @@ class ExistingTenantFacts:
         spec = TenantCreate.model_validate(record.request)
         shall_be = merged(args, spec)
         admin_user_id = str(record.outputs["admin_user"]["id"])
+        world = self._world.look(shall_be if isinstance(shall_be, TenantCreate) else spec, email=_email(args, spec))
         return ExistingTenant(
             spec=spec,
             company_id=str(record.outputs["company"]["id"]),
             admin_user_id=admin_user_id,
-            world=self._world.look(
-                shall_be if isinstance(shall_be, TenantCreate) else spec,
-                email=_email(args, spec),
-                gpus=isinstance(args, TenantResize),
-            ),
+            world=world,
             users=self._users(admin_user_id) if isinstance(args, TenantUser) else (),
+            is_suspended=self._is_suspended(args.name, world.configuration.agent.release),
         )
+
+    def _is_suspended(self, namespace: str, release: str) -> bool:
+        agents = [one for one in self._cluster.deployments() if (one.namespace, one.release) == (namespace, release)]
+        return bool(agents) and all(one.replicas == 0 for one in agents)
 
     def _users(self, admin_user_id: str) -> tuple[tuple[str, str], ...]:
         return tuple((user.email, user.role) for user in self._clearml.users(admin_user_id) if user.email)

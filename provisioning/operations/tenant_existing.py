@@ -30,7 +30,7 @@ def world_refusal(facts: ExistingTenant) -> Refusal | None:
     )
 
 
-def agent_refusal(facts: ExistingTenant) -> Refusal | None:
+def agent_refusal(facts: ExistingTenant, *, may_be_suspended: bool = False) -> Refusal | None:
     """Return why the tenant's agent cannot be changed: there is no place for it, or it is not there."""
     name, world = facts.spec.name, facts.world
     if world.namespace_labels is None or world.namespace_is_terminating:
@@ -43,6 +43,11 @@ def agent_refusal(facts: ExistingTenant) -> Refusal | None:
         return Refusal(
             reason=f"namespace {name} does not say that it is this tenant's",
             next_action=f"/clearml tenant create {name} … mends its labels",
+        )
+    if facts.is_suspended and not may_be_suspended:
+        return Refusal(
+            reason=f"tenant {name} is suspended: its agent would not come up to prove the change",
+            next_action=f"run /clearml tenant resume {name} first",
         )
     if world.release is None:
         return Refusal(
@@ -60,7 +65,7 @@ def version_refusal(facts: ExistingTenant) -> Refusal | None:
     return Refusal(
         reason=f"the agent of tenant {facts.spec.name} runs chart {release.chart} {release.chart_version}, and"
         f" {chart.name} {chart.version} is configured: two changes at once would hide each other",
-        next_action=f"run /clearml tenant upgrade {facts.spec.name} first",
+        next_action=f"run /clearml tenant fix {facts.spec.name} first: it brings the configured chart",
     )
 
 

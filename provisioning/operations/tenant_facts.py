@@ -89,3 +89,4 @@ class ExistingTenant:
     admin_user_id: str
     world: TenantFacts
     users: tuple[tuple[str, str], ...] = ()  # e-mail, role; read where a command is about users
+    is_suspended: bool = False  # its agent's Deployment is scaled to zero
