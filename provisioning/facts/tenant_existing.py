@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from commands.tenant_changes import TenantArgs, TenantDomains, TenantResize, TenantUser, TenantUserAdd
+from commands.tenant_changes import TenantArgs, TenantDomains, TenantUser, TenantUserAdd
 from commands.tenants import TenantCreate
 from provisioning.clients.interfaces import ClusterReads
 from provisioning.facts.tenant_create import TenantCreateFacts
