@@ -63,7 +63,9 @@ class Bot:
             request_verification_enabled=slack.mode == "http",
             listener_executor=ThreadPoolExecutor(ACKERS, thread_name_prefix="listener"),
         )
-        self._live = LiveMessages(self._core.store, web_client(slack, waits=False), self._core.clock)
+        self._live = LiveMessages(
+            self._core.store, web_client(slack, waits=False), self._core.clock, cards=slack.task_cards
+        )
         identity = self._core.identity
         if identity is None:
             raise PermanentError("no Slack workspace is set")

@@ -54,6 +54,8 @@ class Slack(Configuration):
     """`socket` or `http`."""
     base_url: str = "https://slack.com/api/"
     """Another one only for tests."""
+    task_cards: bool = False
+    """Show steps as Slack's plan of task cards. Not every client draws them; where Slack refuses them, lines."""
     http_host: str = "127.0.0.1"
     """The address that HTTP mode listens on."""
     http_port: int = 3000

@@ -90,6 +90,15 @@ def _block(block: dict[str, Any], *, in_view: bool) -> list[str]:
             found += _input(block)
         case {"type": "table", "rows": list(rows)}:
             found += _table(rows)
+        case {"type": "plan", "title": str(title), "tasks": list(tasks)}:
+            found += [] if 1 <= len(title) <= 256 else ["title is 1 to 256"]
+            found += [] if len(tasks) <= 50 else [f"{len(tasks)} tasks, 50 are allowed"]
+            ids = [task["task_id"] for task in tasks]
+            found += [] if len(ids) == len(set(ids)) else ["task ids are not unique"]
+            for task in tasks:
+                found += [] if 1 <= len(task["title"]) <= 256 else ["a task's title is 1 to 256"]
+                known = task["status"] in {"pending", "in_progress", "complete", "error"}
+                found += [] if known else [f"no such status: {task['status']}"]
         case {"type": "divider"}:
             pass
         case _:

@@ -48,11 +48,15 @@ class _Due:
 class LiveMessages:
     """Shows jobs. ``start`` once; ``stop`` shows what is left and ends.
 
-    *client* must not retry 429s by itself: it would hold up every other message.
+    *client* must not retry 429s by itself: it would hold up every other message. *cards*: show steps as Slack's task
+    cards, until Slack refuses them once.
     """
 
-    def __init__(self, store: Store, client: WebClient, clock: Clock, *, every_s: float = EVERY_S) -> None:
+    def __init__(
+        self, store: Store, client: WebClient, clock: Clock, *, every_s: float = EVERY_S, cards: bool = False
+    ) -> None:
         self._store = store
+        self._cards = cards
         self._client = client
         self._clock = clock
         self._every_s = every_s
@@ -140,7 +144,7 @@ class LiveMessages:
         job = self._store.job(job_id)
         if job.place is None or (job.shown_revision >= job.revision and job.state not in MOVING):
             return
-        shown = job_message(job, self._clock.now(), self._expected(job))
+        shown = self._render(job)
         try:
             place = self._put(job, job.place, shown)
         except SlackApiError as error:
@@ -160,8 +164,16 @@ class LiveMessages:
         except SlackApiError as error:
             if error.response.get("error") not in TOO_MUCH:
                 raise
-            log.warning("Slack does not take the message of %s (%s): a short one goes", job.id, error.response)
-            return self._send(place, bare_message(job))
+            said = error.response
+        if self._cards:
+            log.warning("Slack does not take task cards (%s): steps are lines from now on", said)
+            self._cards = False
+            return self._put(job, place, self._render(job))
+        log.warning("Slack does not take the message of %s (%s): a short one goes", job.id, said)
+        return self._send(place, bare_message(job))
+
+    def _render(self, job: Job) -> Rendered:
+        return job_message(job, self._clock.now(), self._expected(job), cards=self._cards)
 
     def _send(self, place: Place, shown: Rendered) -> Place:
         if place.ts is not None:

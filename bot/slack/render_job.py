@@ -4,14 +4,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
 
 from bot.slack import kit
 from bot.slack.kit import Block
-from bot.slack.mrkdwn import block, code, cut, cut_markup, date, duration, escape, user
+from bot.slack.mrkdwn import block, code, cut, cut_markup, date, escape, user
+from bot.slack.render_steps import INDENT, NOTHING_EXPECTED, STEP_SECTIONS, step_lines, task_cards
 from policies.approvals import Approval
-from provisioning.history import step_key
-from provisioning.jobs import BreakGlass, Failure, Job, JobState, StepState, StepStatus
+from provisioning.jobs import BreakGlass, Failure, Job, JobState, StepState
 from provisioning.plan import Plan, Presence, Step
 from provisioning.reports import Attachment
 
@@ -20,24 +19,11 @@ RETRY, ROLL_BACK, LEAVE, CANCEL = "job_retry", "job_rollback", "job_leave", "job
 REVEAL, DETAILS = "job_reveal", "job_details"
 DENY_FORM, APPROVE_FORM = "job_deny_form", "job_approve_form"
 
-STEP_SECTIONS = 20
 WARNING_SECTIONS = 4
 MOST_VOTES = 7
-LONG_S = 5.0  # what takes less needs no forecast
-NOTHING_EXPECTED: Mapping[str, float] = MappingProxyType({})
 SHOWN_DIFFERENCES = 3  # of a step, on the card; the details have more
 
-_INDENT = "\u2003\u2003"  # em spaces: Slack drops ordinary ones
 _PLANNED = {Presence.ABSENT: "🆕", Presence.DIFFERS: "✏️", Presence.PRESENT: "✔️"}
-_RUNS = {
-    StepState.PENDING: "⚪",
-    StepState.RUNNING: "⏳",
-    StepState.WAITING: "⏸️",
-    StepState.DONE: "✅",
-    StepState.SKIPPED: "✔️",
-    StepState.FAILED: "❌",
-    StepState.UNDONE: "↩️",
-}
 STATES = {
     JobState.AWAITING_APPROVAL: ("🙋", "waits for approval"),
     JobState.QUEUED: ("🕒", "waits for its turn"),
@@ -84,8 +70,13 @@ def badge(job: Job) -> str:
     return " · 🚨 *glass broken*, " + ("reviewed" if job.break_glass.is_reviewed else "not reviewed yet")
 
 
-def job_message(job: Job, now: datetime, expected: Mapping[str, float] = NOTHING_EXPECTED) -> Rendered:
-    """Return the live message of *job* as it stands. *expected*: step key → seconds, from jobs before it."""
+def job_message(
+    job: Job, now: datetime, expected: Mapping[str, float] = NOTHING_EXPECTED, *, cards: bool = False
+) -> Rendered:
+    """Return the live message of *job* as it stands.
+
+    *expected*: step key → seconds, from jobs before it. *cards*: steps as Slack's plan of task cards.
+    """
     icon, words = STATES[job.state]
     title, _, aim = job.plan.summary.partition(": ")
     if job.cancelled_by is not None and not job.state.is_final:
@@ -103,7 +94,7 @@ def job_message(job: Job, now: datetime, expected: Mapping[str, float] = NOTHING
     if job.state is JobState.AWAITING_APPROVAL:
         blocks += plan_blocks(job.plan)
     else:
-        blocks += kit.sections([_progress_line(job, status, now, expected) for status in job.steps], most=STEP_SECTIONS)
+        blocks += task_cards(job, now, expected) if cards else step_lines(job, now, expected)
     if job.failure is not None:
         blocks += failure_blocks(job.failure)
     blocks += _people(job)
@@ -209,25 +200,10 @@ def _plan_line(step: Step) -> str:
         line += f" _({': '.join(parts)})_"
     if step.is_noop:
         return line
-    lines = [line, *(_INDENT + one for one in difference_lines(step, most=SHOWN_DIFFERENCES))]
+    lines = [line, *(INDENT + one for one in difference_lines(step, most=SHOWN_DIFFERENCES))]
     if step.undo:
-        lines.append(f"{_INDENT}↩️ undo: {escape(cut(step.undo, 200))}")
+        lines.append(f"{INDENT}↩️ undo: {escape(cut(step.undo, 200))}")
     return "\n".join(lines)
-
-
-def _progress_line(job: Job, status: StepStatus, now: datetime, expected: Mapping[str, float]) -> str:
-    step = job.plan.step(status.step_id)
-    line = f"{_RUNS[status.state]} {escape(cut(step.title, 300))}"
-    if status.started_at is not None and status.state is not StepState.SKIPPED:
-        line += f" · {duration(((status.finished_at or now) - status.started_at).total_seconds())}"
-    usual_s = expected.get(step_key(status.step_id), 0.0)
-    if usual_s >= LONG_S and status.state in {StepState.RUNNING, StepState.PENDING}:
-        line += f" of about {duration(usual_s)}" if status.started_at is not None else f" · about {duration(usual_s)}"
-    if status.state is StepState.SKIPPED:
-        line += " · already there"
-    if status.note and status.state in {StepState.RUNNING, StepState.WAITING}:
-        line += f"\n{_INDENT}_{escape(cut(status.note, 200))}_"
-    return line
 
 
 def _people(job: Job) -> list[Block]:

@@ -193,6 +193,30 @@ def test_blocks_that_slack_refuses_do_not_lose_the_buttons(
     assert [element["text"]["text"] for element in blocks[-1]["elements"]][:2] == ["Approve", "Deny"]
 
 
+def test_task_cards_give_way_to_lines_where_slack_refuses_them(
+    store: Store, slack: FakeSlack, start: Callable[[], LiveMessages]
+) -> None:
+    """Tried once; then lines, with the buttons, and no further try."""
+
+    def refuse(_method: str, given: dict[str, Any]) -> Answer | None:
+        has_cards = any(block["type"] == "plan" for block in given["blocks"])
+        return Answer(error="invalid_blocks") if has_cards else None
+
+    slack.refuse = refuse
+    live = LiveMessages(store, cast("WebClient", slack), SystemClock(), every_s=0.05, cards=True)
+    live.start()
+    try:
+        job = become(store, ask(store), state=JobState.RUNNING)
+        until(lambda: shown(store, job))
+        become(store, job, state=JobState.SUCCEEDED)
+        until(lambda: shown(store, job))
+    finally:
+        live.stop(PATIENCE_S)
+    with_cards = [given for _method, given, _at in slack.calls if refuse("", given)]
+    assert len(with_cards) == 1
+    assert "Install agent" in str(slack.updates()[-1]["blocks"])
+
+
 def test_a_step_that_runs_long_is_told_anew(
     store: Store, slack: FakeSlack, start: Callable[[], LiveMessages], monkeypatch: pytest.MonkeyPatch
 ) -> None:

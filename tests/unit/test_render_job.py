@@ -33,6 +33,8 @@ def buttons(shown: Rendered) -> dict[str, dict[str, Any]]:
 
 
 def message(shown: Job) -> Rendered:
+    cards = render_job.job_message(shown, NOW, cards=True)
+    assert problems_of_message(cards.text, cards.blocks) == []
     rendered = render_job.job_message(shown, NOW)
     assert problems_of_message(rendered.text, rendered.blocks) == []
     return rendered
