@@ -22,9 +22,10 @@ install: $(STAMP) ## Create .venv with the locked dependencies
 sandbox: $(STAMP) ## Start Slack, ClearML, a real control plane and the bot on 127.0.0.1
 	@$(BIN)/clearml-chatops sandbox
 
+TEST_WORKERS ?= 2
 test: $(STAMP) ## Run the whole suite
 	@$(BIN)/clearml-chatops tools install
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup
 
 check: $(STAMP) ## ruff, mypy strict, import-linter
 	@$(BIN)/ruff format --check .
