@@ -31,6 +31,7 @@ from provisioning.configuration import (
     PortPool,
     Provisioning,
     Redis,
+    Router,
     ServerPods,
     Tools,
 )
@@ -119,6 +120,8 @@ class Settings(BaseSettings):
     redis: Redis
     ports: PortPool = PortPool()
     nodes: Nodes = Nodes()
+    router: Router | None = None
+    """Routers of tenants; off where it is not set."""
     tools: Tools = Tools()
     platform: Platform = Platform()
     server: ServerPods = ServerPods()

@@ -6,7 +6,18 @@ from typing import Any, Self
 
 from pydantic import model_validator
 
-from commands.arguments import Domains, Email, Gpus, PersonName, Queues, TenantName, TenantUsers, is_email, name_from
+from commands.arguments import (
+    Domain,
+    Domains,
+    Email,
+    Gpus,
+    PersonName,
+    Queues,
+    TenantName,
+    TenantUsers,
+    is_email,
+    name_from,
+)
 from commands.spec import CommandArgs, CommandSpec, Risk, flag, positional
 
 DEFAULT_QUEUES = ("1", "0.5", "0.25")
@@ -37,6 +48,10 @@ class TenantCreate(CommandArgs):
         "PORT", "startingPort of the range (default: the next free one)", default=None, ge=29_999, le=32_767
     )
     max_services: int = flag("N", "most sessions at once, one port each", default=10, ge=1, le=500)
+    router: bool | None = flag("", "give it a router (default: where routers are configured)", default=None)
+    router_host: Domain | None = flag(
+        "HOST", "the router's host name, unique (default: the name in the routers' domain)", default=None
+    )
     users: TenantUsers = flag(
         "ADDRESS:ROLE", "one more user of the tenant: admin, superuser, user or annotator", name="--user", default=()
     )
@@ -73,6 +88,12 @@ class TenantCreate(CommandArgs):
         return self
 
     @model_validator(mode="after")
+    def _no_router_has_no_host(self) -> Self:
+        if self.router is False and self.router_host is not None:
+            raise ValueError("--router-host names the host of a router: leave --no-router out")
+        return self
+
+    @model_validator(mode="after")
     def _ports_go_together(self) -> Self:
         if self.port_start is not None and not self.ports:
             raise ValueError("--port-start needs --ports")
@@ -90,6 +111,7 @@ SPECS = (
             "tenant create acme --admin-email ana@acme.example --domain acme.example",
             "tenant create acme --admin-email ana@acme.example --ports --max-resources 8 --queues 1,0.5",
             "tenant create acme --admin-email ana@acme.example --user bo@acme.example:user --max-users 20",
+            "tenant create acme --admin-email ana@acme.example --router-host acme.apps.platform.example",
             "tenant create acme --admin-email ana@acme.example --dry-run",
         ),
     ),

@@ -1,7 +1,7 @@
 """What the engine needs to know of its surroundings, as frozen typed values. The edge fills them in."""
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -124,6 +124,39 @@ class Agent(Configuration):
     """Seconds to wait."""
 
 
+class Router(Configuration):
+    """The chart that routes people to what runs in a tenant, and what every tenant's release of it gets."""
+
+    chart: Chart
+    generation: Literal["task-traffic-router", "app-gateway"] = "task-traffic-router"
+    """Which keys the chart knows: those of the Task Traffic Router, or those of today's app gateway."""
+    release: str = "clearml-ttr"
+    """The name of every tenant's router release."""
+    domain: str | None = Field(default=None, pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*$")
+    """A tenant's router is reached at `NAME.DOMAIN` where nothing else is said. Default: that of `clearml.web_url`."""
+    api_url: str | None = None
+    """Where routers reach the API. Default: the API server's Service, `http://APISERVER.NAMESPACE:8008` of `server`."""
+    signing_key: SecretStr | None = None
+    """The server's token-signing secret, which a Task Traffic Router checks tokens by."""
+    signing_key_secret: str | None = Field(default=None, pattern=r"^[a-z0-9-]+/[a-z0-9.-]+/[A-Za-z0-9._-]+$")
+    """The Kubernetes Secret that holds it, as in `clearml/clearml-conf/secure_auth_token_secret`, in its place."""
+    auth_cookie_name: str | None = None
+    """The cookie that the web UI signs people in with; an app gateway needs it."""
+    timeout_s: int = Field(default=300, ge=5, le=3600)
+    """Seconds to wait."""
+
+    @model_validator(mode="after")
+    def _can_tell_who_is_signed_in(self) -> Self:
+        if self.generation == "app-gateway":
+            if not self.auth_cookie_name:
+                raise ValueError("an app gateway needs router.auth_cookie_name")
+        elif (self.signing_key is None) == (self.signing_key_secret is None):
+            raise ValueError(
+                "a Task Traffic Router needs router.signing_key, or router.signing_key_secret (namespace/name/key)"
+            )
+        return self
+
+
 class Platform(Configuration):
     """What `platform …` installs."""
 
@@ -180,12 +213,19 @@ class Provisioning(Configuration):
     agent: Agent
     redis: Redis
     ports: PortPool = PortPool()
+    router: Router | None = None
     tools: Tools = Tools()
     platform: Platform = Platform()
     server: ServerPods = ServerPods()
     ingress_namespace: str = "ingress-nginx"
     max_parallel_jobs: int = Field(default=8, ge=1, le=64)
     lease_ttl_s: int = Field(default=86_400, ge=60)
+
+    @model_validator(mode="after")
+    def _releases_differ(self) -> Self:
+        if self.router is not None and self.router.release == self.agent.release:
+            raise ValueError("router.release and agent.release are one name: two releases of a tenant need two")
+        return self
 
     def secrets(self) -> dict[str, SecretStr]:
         """Return every secret by its setting's name: ``redis.password``."""
@@ -195,6 +235,8 @@ class Provisioning(Configuration):
             "redis.password": self.redis.password,
             "agent.image_password": self.agent.image_password,
             "agent.chart.password": self.agent.chart.password,
+            "router.signing_key": self.router.signing_key if self.router else None,
+            "router.chart.password": self.router.chart.password if self.router else None,
             **{f"platform.secrets.{name}": secret for name, secret in self.platform.secrets.items()},
         }
         return {name: secret for name, secret in named.items() if secret is not None}

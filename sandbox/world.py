@@ -55,7 +55,7 @@ class World:
 
     *folder* holds all of its state and is made anew. *kube_context* takes a cluster of the user's in place of
     the sandbox's own. *settings* are extra settings of the bot, by environment name without the prefix;
-    ``{world}`` in them is *folder*.
+    ``{world}`` in them is *folder*, ``{charts}`` where the sandbox's charts lie.
     """
 
     def __init__(
@@ -76,7 +76,10 @@ class World:
         self._kube_context = kube_context
         self._cast = cast
         self._policy = policy
-        self._settings = {name: text.replace("{world}", str(folder)) for name, text in (settings or {}).items()}
+        self._settings = {
+            name: text.replace("{world}", str(folder)).replace("{charts}", str(CHARTS))
+            for name, text in (settings or {}).items()
+        }
         self._nodes = (*DEFAULT_NODES, *nodes)
         self._page_port = page_port
         self._data_dir = folder / "data"

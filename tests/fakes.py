@@ -16,6 +16,7 @@ from provisioning.clients.cluster_objects import (
     Deployment,
     GpuUsage,
     HostPorts,
+    IngressHosts,
     NamespaceFacts,
     Node,
     Pod,
@@ -98,6 +99,7 @@ class FakeCluster:
     api_range: tuple[int, int] | None = None
     unreadable: list[StoredRelease] = field(default_factory=list)  # releases that no one can unpack
     policies: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    all_ingresses: list[IngressHosts] = field(default_factory=list)
     releases: dict[tuple[str, str], "FakeRelease"] = field(default_factory=dict)
     scaled_before: dict[tuple[str, str], int] = field(default_factory=dict)  # what a suspended one had
     scaled: dict[tuple[str, str], int] = field(default_factory=dict)  # (namespace, Deployment) → pods
@@ -208,6 +210,9 @@ class FakeCluster:
             for namespace, name in self.releases
         )
 
+    def ingresses(self) -> tuple[IngressHosts, ...]:
+        return tuple(self.all_ingresses)
+
     def network_policies(self, namespace: str | None = None) -> tuple[PolicyName, ...]:
         return tuple(
             PolicyName(namespace=where, name=name) for where, name in self.policies if namespace in {None, where}
@@ -279,6 +284,21 @@ class FakeRelease:
     values: dict[str, Any]
 
 
+# The routers' charts by their names, which are also what tests call them by in settings.
+ROUTER_CHARTS: Mapping[str, Mapping[str, Any]] = {
+    "clearml-task-traffic-router": {
+        "imageCredentials": {"password": ""},
+        "clearml": {"apiServerUrlReference": "", "apiserverKey": "", "apiserverSecret": "", "jwksKey": ""},
+        "ingress": {"enabled": False, "hostName": ""},
+    },
+    "clearml-enterprise-app-gateway": {
+        "imageCredentials": {"password": ""},
+        "clearml": {"apiServerUrlReference": "", "apiKey": "", "apiSecret": "", "authCookieName": ""},
+        "ingress": {"enabled": False, "hostName": ""},
+    },
+}
+
+
 class FakeHelm:
     """Releases in a FakeCluster; values as the real helm stores them: plain JSON."""
 
@@ -292,10 +312,10 @@ class FakeHelm:
         self.fail_next_install: Exception | None = None
 
     def show_chart(self, chart: Chart) -> dict[str, Any]:
-        return {"name": "clearml-enterprise-agent", "version": self.chart_version}
+        return {"name": _name_of(chart), "version": self.chart_version}
 
     def show_values(self, chart: Chart) -> dict[str, Any]:
-        return dict(self.chart_values)
+        return dict(ROUTER_CHARTS.get(chart.reference, self.chart_values))
 
     def release(self, namespace: str, name: str) -> Release | None:
         found = self._cluster.releases.get((namespace, name))
@@ -330,7 +350,7 @@ class FakeHelm:
             namespace=namespace,
             revision=before.release.revision + 1 if before else 1,
             status="deployed",
-            chart="clearml-enterprise-agent",
+            chart=_name_of(chart),
             chart_version=self.chart_version,
             app_version="1.24",
         )
@@ -364,6 +384,10 @@ class FakeHelm:
         del self._cluster.releases[namespace, name]
         self.recovered.append(f"{namespace}/{name}")
         return f"{namespace}/{name} was left {found.release.status}: removed it"
+
+
+def _name_of(chart: Chart) -> str:
+    return chart.reference if chart.reference in ROUTER_CHARTS else "clearml-enterprise-agent"
 
 
 def _plain(value: Any) -> Any:

@@ -15,6 +15,7 @@ from provisioning.clients.cluster_objects import (
     Deployment,
     GpuUsage,
     HostPorts,
+    IngressHosts,
     NamespaceFacts,
     Node,
     Pod,
@@ -206,6 +207,19 @@ class ClusterClient:
         with mapped(f"scaling Deployment {namespace}/{name}"):
             client.AppsV1Api(self._api()).patch_namespaced_deployment(
                 names.resource(name), names.namespace(namespace), patch, _request_timeout=TIMEOUTS
+            )
+
+    def ingresses(self) -> tuple[IngressHosts, ...]:
+        """Return every Ingress of the cluster with its hosts, in lower case."""
+        api = client.NetworkingV1Api(self._api())
+        with mapped("listing Ingresses"):
+            return tuple(
+                IngressHosts(
+                    namespace=item.metadata.namespace,
+                    name=item.metadata.name,
+                    hosts=tuple(rule.host.lower() for rule in item.spec.rules or () if rule.host),
+                )
+                for item in _pages(api.list_ingress_for_all_namespaces)
             )
 
     def network_policies(self, namespace: str | None = None) -> tuple[PolicyName, ...]:

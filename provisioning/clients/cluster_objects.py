@@ -87,6 +87,15 @@ class PolicyName:
 
 
 @dataclass(frozen=True, kw_only=True)
+class IngressHosts:
+    """One Ingress, and the hosts that it takes."""
+
+    namespace: str
+    name: str
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class WaitingPod:
     """A pod that wants GPUs and is on no node. ``reason`` is the scheduler's, "" where it has not said."""
 

@@ -75,14 +75,17 @@ def _host_ports(item: Mapping[str, Any]) -> HostPorts | None:
 
 
 def _slim(stored: StoredRelease) -> StoredRelease:
-    """Keep of the values where sessions lie and how many GPUs an agent may use: the rest is large and holds secrets."""
+    """Keep of the values where sessions lie, how many GPUs an agent may use and which host an ingress has: the rest
+    is large and holds secrets."""
 
     def kept(values: Mapping[str, Any]) -> dict[str, Any]:
         glue = values.get("agentk8sglue")
         inner = glue if isinstance(glue, Mapping) else {}
+        ingress = values.get("ingress")
         return {
             "agentk8sglue": {name: inner.get(name) for name in ("sessions", "monitoredResources")},
             "sessions": values.get("sessions"),
+            "ingress": {"hostName": ingress.get("hostName") if isinstance(ingress, Mapping) else None},
         }
 
     return StoredRelease(**{**vars(stored), "values": kept(stored.values), "defaults": kept(stored.defaults)})

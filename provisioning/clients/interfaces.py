@@ -12,6 +12,7 @@ from provisioning.clients.cluster_objects import (
     Deployment,
     GpuUsage,
     HostPorts,
+    IngressHosts,
     NamespaceFacts,
     Node,
     Pod,
@@ -48,6 +49,8 @@ class ClusterReads(Protocol):
     def pods(self, namespace: str | None = None) -> tuple[Pod, ...]: ...
 
     def deployments(self) -> tuple[Deployment, ...]: ...
+
+    def ingresses(self) -> tuple[IngressHosts, ...]: ...
 
     def network_policies(self, namespace: str | None = None) -> tuple[PolicyName, ...]: ...
 

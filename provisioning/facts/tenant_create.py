@@ -10,12 +10,19 @@ from provisioning.capacity.inventory import take_stock
 from provisioning.capacity.profiles import COUNT_LABEL, RESOURCE_PREFIX, identify
 from provisioning.capacity.view import View, look
 from provisioning.clients.cluster_objects import Node
-from provisioning.clients.helm_releases import Release
 from provisioning.clients.interfaces import ClusterReads, HelmReads
 from provisioning.configuration import Provisioning
+from provisioning.facts.releases import as_it_is
+from provisioning.facts.tenant_router import router_facts
 from provisioning.jobs import Job, StepState
 from provisioning.known_users import KnownUsers
-from provisioning.operations.tenant_facts import MIG_NODE_LABEL, AgentChart, AgentRelease, MigNodes, TenantFacts
+from provisioning.operations.tenant_facts import (
+    MIG_NODE_LABEL,
+    AgentChart,
+    MigNodes,
+    RouterFacts,
+    TenantFacts,
+)
 from provisioning.other_companies import OtherCompanies, look_at_others
 from provisioning.plan import Presence
 from provisioning.port_ranges import PortRange
@@ -52,12 +59,13 @@ class TenantCreateFacts:
 
     def gather(self, args: TenantCreate) -> TenantFacts:
         """Return the facts. Raises: ChatopsError."""
-        return self.look(args, email=args.admin_email, gpus=True)
+        return self.look(args, email=args.admin_email, gpus=True, router=args.router is not False)
 
-    def look(self, args: TenantCreate, *, email: str | None, gpus: bool = False) -> TenantFacts:
+    def look(self, args: TenantCreate, *, email: str | None, gpus: bool = False, router: bool = False) -> TenantFacts:
         """Return the facts. *email* is looked for in the other companies; None: those are not looked at.
 
-        *gpus* says whether to look at who uses them, which takes seconds in a large cluster.
+        *gpus* says whether to look at who uses them, which takes seconds in a large cluster; *router*
+        whether to look at its router and at who has which host.
         Raises: ChatopsError.
         """
         configuration, cluster = self._configuration, self._cluster
@@ -72,7 +80,9 @@ class TenantCreateFacts:
             claims = pool.submit(self._ports, args)
             release = pool.submit(self._helm.release, args.name, configuration.agent.release)
             seen = pool.submit(self._gpus) if gpus and args.queues != "none" else None
-            _first_error(chart, values, others, namespace, redis, nodes, claims, release, *([seen] if seen else []))
+            routing = pool.submit(self._router, args) if router else None
+            asked = [one for one in (seen, routing) if one is not None]
+            _first_error(chart, values, others, namespace, redis, nodes, claims, release, *asked)
         found: OtherCompanies = others.result()
         ports = claims.result()
         space, (chart_name, chart_version) = namespace.result(), chart.result()
@@ -90,8 +100,9 @@ class TenantCreateFacts:
             unread_companies=found.unread,
             redis_namespace_exists=redis.result() is not None,
             mig_nodes=mig_nodes(nodes.result()),
-            release=agent_release(release.result()),
+            release=as_it_is(release.result()),
             gpus=None if seen is None else seen.result(),
+            router=None if routing is None else routing.result(),
             limits=limits_of(self._store.tenants()),
             leased=own_lease(self._store.leases(), args.name),
             held=held_lease(self._store.leases(), args.name),
@@ -113,6 +124,11 @@ class TenantCreateFacts:
     def _ports(self, args: TenantCreate) -> PortClaims | None:
         return self._survey.look() if args.ports else None
 
+    def _router(self, args: TenantCreate) -> RouterFacts | None:
+        return router_facts(
+            args.name, configuration=self._configuration, cluster=self._cluster, helm=self._helm, store=self._store
+        )
+
     def _gpus(self) -> View:
         usage = self._cluster.gpu_usage()
         return look(take_stock(self._cluster.gpu_nodes(), usage), usage, {})
@@ -131,14 +147,6 @@ def mig_nodes(nodes: Iterable[Node]) -> tuple[MigNodes, ...]:
         kind = kinds.get(str(gpu), MigNodes(gpu=gpu, gpus=0))
         kinds[str(gpu)] = MigNodes(gpu=gpu, gpus=kind.gpus + gpus, resources=kind.resources | resources)
     return tuple(kinds[key] for key in sorted(kinds))
-
-
-def agent_release(found: Release | None) -> AgentRelease | None:
-    if found is None:
-        return None
-    return AgentRelease(
-        revision=found.revision, status=found.status, chart=found.chart, chart_version=found.chart_version
-    )
 
 
 def held_lease(leases: "Iterable[PortLease]", tenant: str) -> PortRange | None:

@@ -22,6 +22,7 @@ CLUSTER_ONCE = (
     "host_ports",
     "deployments",
     "network_policies",
+    "ingresses",
     "stored_releases",
     "node_port_range",
     "secret",

@@ -44,7 +44,7 @@ def read(text: str) -> tuple[TenantCreate, ...]:
 
 
 def _conflicts(found: Iterable[tuple[TenantCreate, int]]) -> Iterator[Problem]:
-    """Yield what two documents say that only one may: a name, an address, a domain, a port."""
+    """Yield what two documents say that only one may: a name, an address, a domain, a router's host, a port."""
     holders: dict[tuple[str, str], int] = {}
     ranges: list[tuple[PortRange, int]] = []
     for number, (spec, line) in enumerate(found, 1):
@@ -52,6 +52,7 @@ def _conflicts(found: Iterable[tuple[TenantCreate, int]]) -> Iterator[Problem]:
             ("name", spec.name),
             ("admin_email", spec.admin_email.casefold()),
             *(("domains", one) for one in spec.domains),
+            *([("router_host", spec.router_host)] if spec.router_host else []),
         ]
         for field, value in said:
             first = holders.setdefault((field, value), number)

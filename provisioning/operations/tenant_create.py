@@ -1,4 +1,4 @@
-"""`tenant create`: company, admin, credentials, SSO domains, namespace, isolation, agent, queues. Pure."""
+"""`tenant create`: company, admin, credentials, SSO domains, namespace, isolation, agent, router, queues. Pure."""
 
 from pydantic import JsonValue
 
@@ -9,7 +9,8 @@ from provisioning.operations.agent_values import CREDENTIALS_SECRET
 from provisioning.operations.base import Draft
 from provisioning.operations.tenant_checks import first_refusal, text, warnings
 from provisioning.operations.tenant_facts import TenantFacts
-from provisioning.operations.tenant_spec import spec_step
+from provisioning.operations.tenant_router import Router, choose_router, router_step
+from provisioning.operations.tenant_spec import changed, spec_step
 from provisioning.operations.tenant_steps import (
     Agent,
     agent_step,
@@ -41,26 +42,29 @@ class CreateTenant:
         agent = choose_agent(args, facts)
         if isinstance(agent, Refusal):
             return agent
+        router = choose_router(args, facts)
+        if isinstance(router, Refusal):
+            return router
         return Draft(
             subject=args.name,
-            summary=_summary(args, agent),
-            steps=tuple(_steps(args, facts, agent)),
-            warnings=(*agent.warnings, *warnings(args, facts, agent.ports)),
+            summary=_summary(args, agent, router),
+            steps=tuple(_steps(args, facts, agent, router)),
+            warnings=(*agent.warnings, *(router.warnings if router else ()), *warnings(args, facts, agent.ports)),
             admission=room(args, facts, agent),
         )
 
 
-def _summary(args: TenantCreate, agent: Agent) -> str:
+def _summary(args: TenantCreate, agent: Agent, router: Router | None) -> str:
     ports = agent.ports
     sessions = f"session ports {ports.start + 1}-{ports.last}" if ports else "no session ports"
     sign_in = f"sign-in for {', '.join(args.domains)}" if args.domains else "no sign-in by SSO"
     return (
         f"Create tenant {args.name}: queues {', '.join(agent.queue_names)}; at most {text(args.max_resources)} GPUs;"
-        f" {sign_in}; {sessions}"
+        f" {sign_in}; {sessions}" + (f"; router at {router.host}" if router else "")
     )
 
 
-def _steps(args: TenantCreate, facts: TenantFacts, agent: Agent) -> list[Step]:
+def _steps(args: TenantCreate, facts: TenantFacts, agent: Agent, router: Router | None) -> list[Step]:
     admin: dict[str, JsonValue] = {"$ref": "admin_user.id"}
     company: dict[str, JsonValue] = {"$ref": "company.id"}
     before = None if facts.recorded is None else TenantCreate.model_validate(facts.recorded)
@@ -77,6 +81,7 @@ def _steps(args: TenantCreate, facts: TenantFacts, agent: Agent) -> list[Step]:
         _credentials_step(args.name, admin),
         *([domains_step(admin, args.domains, needs=("admin_user",))] if args.domains else []),
         agent_step(args.name, facts, agent, needs=("credentials", "policies")),
+        *([router_step(args.name, facts, router, needs=("credentials", "policies"))] if router else []),
         queues_step(agent.queue_names, admin, needs=("admin_user",)),
     ]
     if args.users:
@@ -92,8 +97,10 @@ def _steps(args: TenantCreate, facts: TenantFacts, agent: Agent) -> list[Step]:
         )
     if limits := limits_step(company, args, before, needs=("company",)):
         steps.append(limits)
+    # The host is said in the record, so that no other default ever moves a router that people have links to.
+    spec = changed(args, {"router_host": router.host}) if router else args
     record = spec_step(
-        args, before=facts.recorded, company_id=company, admin_user_id=admin, after=[step.id for step in steps]
+        spec, before=facts.recorded, company_id=company, admin_user_id=admin, after=[step.id for step in steps]
     )
     return [*steps, record]
 

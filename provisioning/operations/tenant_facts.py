@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from commands.tenants import TenantCreate
+from policies.approvals import Refusal
 from policies.network import TENANT_LABEL
 from provisioning.capacity.profiles import Gpu
 from provisioning.capacity.view import View
@@ -28,7 +29,7 @@ class MigNodes:
 
 @dataclass(frozen=True, kw_only=True)
 class AgentChart:
-    """What helm shows of the configured agent chart."""
+    """What helm shows of a configured chart: the agent's, the router's."""
 
     name: str
     version: str
@@ -37,12 +38,23 @@ class AgentChart:
 
 @dataclass(frozen=True, kw_only=True)
 class AgentRelease:
-    """The agent's helm release as it is."""
+    """A helm release of a tenant as it is."""
 
     revision: int
     status: str
     chart: str
     chart_version: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouterFacts:
+    """What decides on a tenant's router."""
+
+    chart: AgentChart
+    release: AgentRelease | None = None  # the tenant's router as it is
+    host: str | None = None  # where that one is reached
+    unfit_key: Refusal | None = None  # why the token-signing secret in the cluster cannot be used
+    holders: Mapping[str, str] = field(default_factory=dict)  # host → what else is reached there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +74,7 @@ class TenantFacts:
     redis_namespace_exists: bool = True
     mig_nodes: tuple[MigNodes, ...] = ()
     release: AgentRelease | None = None  # of the tenant's agent
+    router: RouterFacts | None = None  # None where none is configured, or none was asked about
     leased: PortRange | None = None  # this tenant's own: what a job of it has taken last
     held: PortRange | None = None  # this tenant's own that has proved itself: its Services have these ports
     gpus: View | None = None  # what they hold and who uses them; None where that was not looked at

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from provisioning.clients.applications import Applications
 from provisioning.clients.interfaces import ClusterWrites, HelmWrites, KubectlWrites
 from provisioning.clock import Clock
-from provisioning.configuration import Provisioning
+from provisioning.configuration import Chart, Provisioning
 from provisioning.named_secrets import NamedSecrets
 from provisioning.steps.account_steps import CompanySettings, Users
 from provisioning.steps.adopted_release import AdoptedRelease
@@ -69,7 +69,7 @@ def build_actions(
         AbsentNamespace(cluster),
         AbsentCompany(clearml, jobs),
         CompanyData(jobs),
-        HelmRelease(helm, charts={"agent": configuration.agent.chart}, secrets=secrets),
+        HelmRelease(helm, charts=_charts(configuration), secrets=secrets),
         HelmUninstalled(helm),
         NoNetworkPolicies(cluster, kubectl),
         GeneratedSecrets(cluster),
@@ -93,3 +93,9 @@ def build_node_actions(*, nodes: Nodes, smi: Smi, reboots: Reboots) -> Mapping[s
         Reboot(nodes, reboots),
     )
     return {action.kind: action for action in actions}
+
+
+def _charts(configuration: Provisioning) -> dict[str, Chart]:
+    """Return the configured charts by the names that plans have for them."""
+    charts = {"agent": configuration.agent.chart}
+    return charts if configuration.router is None else {**charts, "router": configuration.router.chart}

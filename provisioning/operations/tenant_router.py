@@ -1,0 +1,142 @@
+"""A tenant's router: whether it has one, at which host, and the step that makes it so. Pure."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from pydantic import JsonValue
+
+from commands.tenants import TenantCreate
+from policies.approvals import Refusal
+from provisioning.chart_values import unknown_keys
+from provisioning.configuration import ClearMLServer
+from provisioning.operations.router_values import router_values
+from provisioning.operations.tenant_facts import RouterFacts, TenantFacts
+from provisioning.plan import Step
+
+STEP_ID = "router"
+ROLLBACK_MARGIN_S = 60
+_DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Router:
+    """What a tenant's router release is to be."""
+
+    host: str
+    values: dict[str, JsonValue]  # secrets by name
+    warnings: tuple[str, ...] = ()
+
+
+def choose_router(spec: TenantCreate, facts: TenantFacts) -> Router | Refusal | None:
+    """Return the router that *spec* asks for, or why there can be none; None where it shall have none.
+
+    Its host is the one that is said, else the recorded one, else where the release is reached now, else by default.
+    """
+    configuration, seen = facts.configuration, facts.router
+    if spec.router is False:
+        return None
+    if configuration.router is None or seen is None:
+        return _not_configured() if spec.router or spec.router_host else None
+    domain = server_domain(configuration.clearml) or configuration.router.domain
+    base = configuration.router.domain or domain
+    if domain is None or base is None:
+        return Refusal(
+            reason=f"no domain for routers' hosts is known: {configuration.clearml.web_url} has none",
+            next_action="ask an admin to set router.domain",
+        )
+    recorded = facts.recorded.get("router_host") if facts.recorded else None
+    host = spec.router_host or (str(recorded) if recorded else None) or seen.host or f"{spec.name}.{base}"
+    if refusal := seen.unfit_key or _host_refusal(host, domain, seen):
+        return refusal
+    values = router_values(
+        tenant=spec.name,
+        host=host,
+        router=configuration.router,
+        server=configuration.server,
+        agent=configuration.agent,
+    ).as_json()
+    if unknown := unknown_keys(values, seen.chart.values):
+        return Refusal(
+            reason=f"chart {seen.chart.name} {seen.chart.version} knows no {', '.join(unknown)}: helm would ignore"
+            " what is set there",
+            next_action="ask an admin to set router.generation to what the chart is, or router.chart to one that fits",
+        )
+    return Router(host=host, values=values, warnings=tuple(_warnings(host, seen)))
+
+
+def router_step(tenant: str, facts: TenantFacts, router: Router, *, needs: Iterable[str]) -> Step:
+    """Return the step that makes the router's release so, and goes back to what was there where there was one.
+
+    Raises: ValueError where no router is configured.
+    """
+    configuration, seen = facts.configuration.router, facts.router
+    if configuration is None or seen is None:
+        raise ValueError("a router's step needs a router's settings and facts")
+    chart, release = f"{seen.chart.name} {seen.chart.version}", seen.release
+    return Step(
+        id=STEP_ID,
+        kind="helm.release",
+        title=(
+            f"Install router {configuration.release} at {router.host} ({chart})"
+            if release is None
+            else f"Bring router {configuration.release} at {router.host} to what is planned ({chart})"
+        ),
+        needs=tuple(needs),
+        inputs={
+            "namespace": tenant,
+            "release": configuration.release,
+            "chart": "router",
+            "chart_name": seen.chart.name,
+            "chart_version": seen.chart.version,
+            "values": router.values,
+            "wait_s": configuration.timeout_s,
+            "back_to": None if release is None else release.revision,
+        },
+        undo=(
+            "uninstalled, if this job installed it"
+            if release is None
+            else f"helm goes back to revision {release.revision}"
+        ),
+        timeout_s=2 * configuration.timeout_s + ROLLBACK_MARGIN_S,
+    )
+
+
+def server_domain(server: ClearMLServer) -> str | None:
+    """Return the domain that the server's names lie in (``app.platform.example`` → ``platform.example``).
+
+    None where the web UI is reached at an address or a name without one.
+    """
+    _, _, domain = (urlsplit(server.web_url).hostname or "").partition(".")
+    return domain if _DOMAIN.fullmatch(domain) else None
+
+
+def _not_configured() -> Refusal:
+    return Refusal(
+        reason="no router is configured on this platform",
+        next_action="ask an admin to set router.chart and its settings, or say --no-router",
+    )
+
+
+def _host_refusal(host: str, domain: str, seen: RouterFacts) -> Refusal | None:
+    if not _DOMAIN.fullmatch(host) or len(host) > 253:
+        return Refusal(
+            reason=f"{host[:80]!r} is no host name", next_action=f"name one as in acme.{domain} with --router-host"
+        )
+    if not host.endswith(f".{domain}"):
+        return Refusal(
+            reason=f"{host} does not lie in {domain}, the server's domain: its sign-in would not reach the router",
+            next_action=f"choose a --router-host that ends with .{domain}",
+        )
+    if holder := seen.holders.get(host):
+        return Refusal(
+            reason=f"host {host} is taken by {holder}",
+            next_action="choose another --router-host: one name leads to one place",
+        )
+    return None
+
+
+def _warnings(host: str, seen: RouterFacts) -> Iterator[str]:
+    if seen.host is not None and seen.host != host:
+        yield f"The router moves from {seen.host} to {host}: links to the old host end"
