@@ -4,12 +4,14 @@ State lies in one folder, ports are free ones, everything is stopped by pid. The
 NetworkPolicies are stored and validated, not enforced.
 """
 
+import http
 import json
 import os
 import secrets
 import shutil
 import ssl
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +23,8 @@ from sandbox.controlplane import certificates, stages
 from sandbox.controlplane.gpus import Gpus
 from sandbox.controlplane.nodes import DEFAULT_NODES, FakeNode, manifest
 from sandbox.processes import Child, free_ports
+
+CONFLICT_S = 15.0
 
 
 class ControlPlaneFailed(Exception):  # noqa: N818 - says what happened to the process that it names
@@ -71,9 +75,9 @@ class ControlPlane:
                 self._start_controllers(certs)
                 self._start_kwok(kwok_port, certs)
                 for node in self._nodes:
-                    self._call("POST", "/api/v1/nodes", manifest(node))
+                    self._post("/api/v1/nodes", manifest(node))
                 for path, body in self.gpus.objects():
-                    self._call("POST", path, body)
+                    self._post(path, body)
         except BaseException:
             self.stop()
             raise
@@ -84,7 +88,7 @@ class ControlPlane:
         for one in objects:
             namespace = one["metadata"].get("namespace")
             where = f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/namespaces"
-            self._call("POST", where, one)
+            self._post(where, one)
 
     def stop(self) -> None:
         """Stop everything, newest first. Safe to call again."""
@@ -208,6 +212,23 @@ class ControlPlane:
                 return
         last = self._children[-1].last_lines()
         raise ControlPlaneFailed(f"kube-apiserver was not ready after {timeout_s:.0f} s:\n{last}")
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> None:
+        """Create an object. A server that has only just started may answer with a conflict: it is asked again."""
+        deadline = time.monotonic() + CONFLICT_S
+        while True:
+            try:
+                self._call("POST", path, body)
+            except urllib.error.HTTPError as error:
+                answer = json.loads(error.read() or b"{}")
+                if error.code == http.HTTPStatus.CONFLICT and answer.get("reason") == "AlreadyExists":
+                    return
+                if error.code != http.HTTPStatus.CONFLICT or time.monotonic() > deadline:
+                    said = f"creating {path}: {error.code} {answer.get('message', '')}"
+                    raise ControlPlaneFailed(said) from error
+                time.sleep(0.2)
+            else:
+                return
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> None:
         request = urllib.request.Request(  # noqa: S310 - the address is ours

@@ -26,8 +26,8 @@ def checkout(tmp_path: Path) -> Path:
     assert [path for path, _ in new] == ["commands/quotas.py", "provisioning/queries/quotas.py"]
     for path, text in new:
         (tmp_path / path).write_text(text, encoding="utf-8")
-    list_it(tmp_path / "commands" / "catalog.py", r"(from commands import )", r"\1quotas, ")
-    list_it(tmp_path / "commands" / "catalog.py", r"(for family in \(\s*)", r"\1quotas, ")
+    list_it(tmp_path / "commands" / "catalog.py", r"(from commands import \(\s*)", r"\1quotas, ")
+    list_it(tmp_path / "commands" / "catalog.py", r"(_FAMILIES = \(\s*)", r"\1quotas, ")
     registry = tmp_path / "provisioning" / "queries" / "registry.py"
     list_it(registry, r"(queries: tuple\[Query, \.\.\.\] = \(\s*)", r"\1Quotas(sources), ")
     list_it(registry, r"\n(from provisioning\.queries\.ports)", r"\nfrom provisioning.queries.quotas import Quotas\n\1")
