@@ -60,6 +60,8 @@ _TENANT_FIELDS: Mapping[str, st.SearchStrategy[Any]] = {
     "max_pods": st.integers(1, 1000).map(str),
     "ports": st.booleans(),
     "max_services": st.integers(1, 500).map(str),
+    "router": st.just(True),
+    "router_host": _DOMAINS,
     "users": st.lists(
         st.tuples(st.from_regex(r"[a-z]{1,9}", fullmatch=True), st.sampled_from(["admin", "superuser", "annotator"])),
         max_size=3,
@@ -69,9 +71,11 @@ _TENANT_FIELDS: Mapping[str, st.SearchStrategy[Any]] = {
     "max_apps": st.integers(0, 1000).map(str),
 }
 _NEEDED = {name: _TENANT_FIELDS[name] for name in ("name", "admin_email")}
-_TENANTS = st.fixed_dictionaries(
-    _NEEDED, optional={name: one for name, one in _TENANT_FIELDS.items() if name not in _NEEDED}
-) | st.fixed_dictionaries({**_NEEDED, "ports": st.just(True), "port_start": st.integers(29_999, 32_767)})
+_TENANTS = (
+    st.fixed_dictionaries(_NEEDED, optional={name: one for name, one in _TENANT_FIELDS.items() if name not in _NEEDED})
+    | st.fixed_dictionaries({**_NEEDED, "ports": st.just(True), "port_start": st.integers(29_999, 32_767)})
+    | st.fixed_dictionaries({**_NEEDED, "router": st.just(False)})
+)
 _LISTS = st.fixed_dictionaries({}, optional={"tenant": _LABELS, "limit": st.integers(1, 100)})
 _JOBS = st.fixed_dictionaries({"number": st.integers(1, 2_147_483_647)})
 _FLEET: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
