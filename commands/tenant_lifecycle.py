@@ -1,4 +1,4 @@
-"""What can be said about a tenant's whole life: suspend it, resume it, delete it. Pure."""
+"""What can be said about a tenant's whole life: suspend it, resume it, rotate its key, delete it. Pure."""
 
 from pydantic import ValidationInfo, field_validator
 
@@ -29,6 +29,12 @@ class TenantResume(TenantArgs):
     """A tenant whose agents are to go on."""
 
 
+class TenantRotate(TenantArgs):
+    """A tenant whose agent gets another key."""
+
+    wait_worker: bool = flag("", "revoke the old key once a worker has reported in with the new one", default=True)
+
+
 SPECS = (
     CommandSpec(
         name="tenant delete",
@@ -53,5 +59,13 @@ SPECS = (
         risk=Risk.CHANGE,
         takes_dry_run=True,
         examples=("tenant resume acme",),
+    ),
+    CommandSpec(
+        name="tenant rotate",
+        args=TenantRotate,
+        summary="Give a tenant's agent another key, and revoke the old one once the new one is proven",
+        risk=Risk.CHANGE,
+        takes_dry_run=True,
+        examples=("tenant rotate acme", "tenant rotate acme --no-wait-worker"),
     ),
 )

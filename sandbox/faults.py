@@ -1,6 +1,7 @@
 """What can be broken in the sandbox, and mended again: by a scenario's ``fault`` or from the page's drawer."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sandbox import by_hand
@@ -55,6 +56,8 @@ class Faults:
             "gpu_unstuck": lambda where: _change_gpus(world, where, stuck=False),
             "drop_policy": world.bystanders.drop_policy,
             "unlabel": world.bystanders.unlabel,
+            "worker_reports": lambda name: clearml.agents.update({name: partial(world.agent_key, name)}),
+            "worker_silent": lambda name: clearml.agents.pop(name, None),
             "tenant_by_hand": lambda name: by_hand.make(world, name),
         }
 

@@ -260,6 +260,12 @@ class World:
         if self._control_plane is not None:
             self.gpus.reboot(self._control_plane.kubeconfig, node)
 
+    def agent_key(self, tenant: str) -> str | None:
+        """Return the access key that the tenant's agent runs with: what its release was given."""
+        if self._helm.release(tenant, "clearml-agent") is None:
+            return None
+        return str(self._helm.values(tenant, "clearml-agent")["clearml"]["agentk8sglueKey"])
+
     def fault(self, what: Any) -> None:
         """Break or mend something (docs/scenarios.md). Raises: ValueError where it is unknown."""
         self.faults.do(what)

@@ -14,6 +14,7 @@ from provisioning.facts.tenant_delete import TenantDeleteFacts
 from provisioning.facts.tenant_existing import ExistingTenantFacts
 from provisioning.facts.tenant_fix import TenantFixFacts
 from provisioning.facts.tenant_import import TenantImportFacts
+from provisioning.facts.tenant_rotate import TenantRotateFacts
 
 if TYPE_CHECKING:
     from provisioning.clients.clearml import ClearML
@@ -68,6 +69,11 @@ class FactsGatherer:
             ExistingTenantFacts(command, world=tenant_create, clearml=clearml, cluster=cluster, store=store)
             for command in ON_TENANTS
         ]
+        rotated = TenantRotateFacts(
+            ExistingTenantFacts("tenant rotate", world=tenant_create, clearml=clearml, cluster=cluster, store=store),
+            clearml=clearml,
+            cluster=cluster,
+        )
         digests = (DigestFactsSource(f"digest {verb}", store) for verb in ("add", "remove", "pause", "resume", "run"))
         platform = (
             PlatformFactsGatherer(
@@ -86,6 +92,7 @@ class FactsGatherer:
             tenant_import,
             doomed,
             *existing,
+            rotated,
             *digests,
             *platform,
             *more,

@@ -17,6 +17,7 @@ from provisioning.operations.tenant_fix import FixTenant
 from provisioning.operations.tenant_import import ImportTenant
 from provisioning.operations.tenant_people import AddDomains, AddUser, ChangeRole, RemoveDomains, RemoveUser
 from provisioning.operations.tenant_resize import ResizeTenant
+from provisioning.operations.tenant_rotate import RotateTenant
 from provisioning.operations.tenant_suspend import ResumeTenant, SuspendTenant
 
 _ALL: tuple[Operation, ...] = (
@@ -44,6 +45,7 @@ _ALL: tuple[Operation, ...] = (
     ApplyTenants(),
     SuspendTenant(),
     ResumeTenant(),
+    RotateTenant(),
 )
 
 OPERATIONS: Mapping[str, Operation] = MappingProxyType({operation.command: operation for operation in _ALL})

@@ -103,3 +103,22 @@ class ExistingTenant:
     world: TenantFacts
     users: tuple[tuple[str, str], ...] = ()  # e-mail, role; read where a command is about users
     is_suspended: bool = False  # its agent's Deployment is scaled to zero
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentKeys:
+    """The keys around a tenant's agent, by fingerprint."""
+
+    old: str  # the one that a rotation takes away
+    others: tuple[str, ...]  # of our label, and not in the agent's Secret
+    is_live: bool  # the Secret holds a key that ClearML knows
+    is_unfinished: bool  # a rotation was left: the Secret holds the old key and a new one
+
+
+@dataclass(frozen=True, kw_only=True)
+class RotatedTenant:
+    """A recorded tenant, its keys, and how many of its workers reported in within the last hour."""
+
+    tenant: ExistingTenant
+    keys: AgentKeys | None = None  # None where the Secret is not there or holds none
+    workers: int = 0

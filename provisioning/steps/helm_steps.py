@@ -12,6 +12,7 @@ from provisioning.configuration import Chart
 from provisioning.named_secrets import NamedSecrets
 from provisioning.plan import Observation, Outputs, Presence
 from provisioning.steps.base import StepRun
+from provisioning.steps.rotation_steps import fingerprint
 
 DEPLOYED = "deployed"
 
@@ -41,6 +42,7 @@ class ReleaseInputs(BaseModel):
     wait_s: int  # how long helm waits for readiness, and once more where it then goes back
     port_range: dict[str, int] | None = None  # for people and leases; helm gets it within the values
     keep: bool = False  # a release that is deployed stays as it is, whatever its chart and values
+    renewed: dict[str, str] = {}  # key by name → fingerprint of the one that an earlier step of the plan replaces
     back_to: int | None = None  # the revision that undo goes back to, where the release was there before
 
 
@@ -122,6 +124,10 @@ class HelmRelease:
         ):
             if found != shall:
                 differences[name] = (found, shall)
+        for name, old in wanted.renewed.items():
+            key = self._secrets.find(name)
+            if key is not None and fingerprint(key.get_secret_value()) == old:
+                differences[f"Secret {name}"] = ("the old key", "the new key")
         found_values = self._helm.values(wanted.namespace, wanted.release)
         return differences | differing_values(found_values, self._secrets.fill_in(wanted.values, strict=False))
 

@@ -22,6 +22,7 @@ from provisioning.steps.mig_steps import MigMode, Reboot, RebootIfPending, Reboo
 from provisioning.steps.node_steps import Cordon, Drain, Label, Nodes, Uncordon
 from provisioning.steps.platform_steps import ApiAnswers, GeneratedSecrets
 from provisioning.steps.removal_steps import AbsentCompany, AbsentNamespace, CompanyData, ServerJobs
+from provisioning.steps.rotation_steps import NewKey, OldKeyRevoked, WorkerBack
 from provisioning.steps.scale_steps import Scaled
 from provisioning.steps.spec_steps import ForgetSpec, RecordSpec
 
@@ -66,6 +67,9 @@ def build_actions(
         KeepDigest(store, clock),
         RunDigestNow(store, clock),
         Scaled(cluster),
+        NewKey(clearml, cluster),
+        WorkerBack(clearml, cluster),
+        OldKeyRevoked(clearml, cluster),
         AbsentNamespace(cluster),
         AbsentCompany(clearml, jobs),
         CompanyData(jobs),

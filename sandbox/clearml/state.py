@@ -57,6 +57,7 @@ class ClearMLState:
         self.slow_s = 0.0
         self.is_down = False
         self.refuse_key = False
+        self.agents: dict[str, Callable[[], str | None]] = {}  # company's name → the key that its agent uses now
         # How servers differ.
         self.admins_make_queues = True  # False: an Enterprise admin without the feature queue_management
         self.system_crosses_companies = True  # False: the open-source server, where only root acts for everyone
@@ -142,6 +143,7 @@ class ClearMLState:
             user = self._user_of_key(access_key)
             if user is None:
                 return False
+            next(key for key in user.credentials if key.access_key == access_key).last_used_at = self.clock()
             known = self.companies_by_id[user.company].queues
             ids = [known.get(name) or self.create_queue(user.company, name) for name in queues]
             self.register_worker(user, worker_id, ids, timeout_s)
@@ -236,7 +238,10 @@ class ClearMLState:
         )
 
     def workers(self, company_id: str) -> list[Worker]:
-        """Return the workers that are not forgotten yet."""
+        """Return the workers that are not forgotten yet. An agent that runs reports in right before."""
+        agent = self.agents.get(self.companies_by_id[company_id].name)
+        if agent is not None and (access_key := agent()) is not None:
+            self.see_worker(access_key, "agent", ("default",))
         now = self.clock()
         workers = self.companies_by_id[company_id].workers.values()
         return [one for one in workers if one.seen_at + one.timeout_s > now]

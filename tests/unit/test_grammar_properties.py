@@ -117,6 +117,7 @@ _CHANGES: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
     "tenant user add": st.fixed_dictionaries({"name": _LABELS, "email": _EMAILS}, optional={"role": _ROLES}),
     "tenant user remove": st.fixed_dictionaries({"name": _LABELS, "email": _EMAILS}),
     "tenant suspend": st.fixed_dictionaries({"name": _LABELS}),
+    "tenant rotate": st.fixed_dictionaries({"name": _LABELS}, optional={"wait_worker": st.booleans()}),
     "tenant resume": st.fixed_dictionaries({"name": _LABELS}),
     "tenant delete": st.builds(
         lambda name, force: {"name": name, "confirm": name, "force": force}, _LABELS, st.booleans()
