@@ -27,6 +27,8 @@ class RotateTenant:
         tenant = facts.tenant
         if refusal := world_refusal(tenant) or agent_refusal(tenant) or version_refusal(tenant):
             return refusal
+        if tenant.spec.router_host is not None:
+            return _has_router(args.name)
         keys = facts.keys
         if keys is None or not keys.is_live:
             return _no_key(args.name)
@@ -111,6 +113,14 @@ def _steps(tenant: ExistingTenant, keys: AgentKeys, agent: Agent, *, waits: bool
         )
     )
     return tuple(steps)
+
+
+def _has_router(name: str) -> Refusal:
+    return Refusal(
+        reason=f"tenant {name} has a router, which uses the same key and is not rotated with the agent yet: it would"
+        " stop when the old key is revoked",
+        next_action="rotate by hand: a new key into both releases first, then revoke the old one in ClearML",
+    )
 
 
 def _no_key(name: str) -> Refusal:

@@ -97,3 +97,13 @@ def test_what_cannot_be_rotated_is_refused(tenant: World) -> None:
     tenant.make("tenant resume acme")
     del tenant.cluster.secrets[SECRET]
     assert "holds no valid key" in tenant.refusal(ROTATE).reason
+
+
+def test_a_tenant_with_a_router_is_not_rotated(tenant: World) -> None:
+    """Its router has the same key: revoking it would stop the router."""
+    record = tenant.store.tenant("acme")
+    assert record is not None
+    routed = record.model_copy(update={"request": record.request | {"router_host": "acme.apps.platform.example"}})
+    tenant.store.put_tenant(routed)
+    refused = tenant.refusal(ROTATE)
+    assert "router" in refused.reason
