@@ -19,6 +19,7 @@ _NAME_MARKS = " .,'()&/+-"
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2})?)?(Z|[+-]\d{2}:\d{2})?")
 _PERSON_ID = re.compile(r"[UW][A-Z0-9]{1,30}|os:[A-Za-z0-9_][A-Za-z0-9._-]{0,60}")
 _CHANNEL_ID = re.compile(r"[CDG][A-Z0-9]{1,30}")
+_VERSION = re.compile(r"v?\d{1,6}\.\d{1,6}\.\d{1,6}(-[0-9A-Za-z.-]{1,40})?(\+[0-9A-Za-z.-]{1,40})?", re.ASCII)
 _APOSTROPHES = str.maketrans(dict.fromkeys("\u2018\u2019\u02bc\u2032", "'"))
 
 
@@ -32,6 +33,12 @@ def _tenant_name(value: str) -> str:
         )
     if not 3 <= len(value) <= 40:
         raise ValueError(f"{value[:60]!r} is {len(value)} characters long: use 3 to 40")
+    return value
+
+
+def _chart_version(value: str) -> str:
+    if not _VERSION.fullmatch(value):
+        raise ValueError(f"{value[:60]!r} is no exact version: write it in full, as in 1.4.0")
     return value
 
 
@@ -149,6 +156,7 @@ def _plain_decimal(number: Decimal) -> Decimal:
 
 
 TenantName = Annotated[str, AfterValidator(_tenant_name)]
+ChartVersion = Annotated[str, AfterValidator(_chart_version)]
 Domain = Annotated[str, AfterValidator(_domain)]
 Domains = Annotated[tuple[Domain, ...], Field(max_length=MOST_VALUES), AfterValidator(_once)]
 Email = Annotated[str, AfterValidator(_email)]

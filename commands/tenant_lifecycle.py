@@ -2,7 +2,7 @@
 
 from pydantic import ValidationInfo, field_validator
 
-from commands.arguments import TenantName
+from commands.arguments import ChartVersion, TenantName
 from commands.spec import CommandSpec, Risk, flag
 from commands.tenant_changes import TenantArgs
 
@@ -35,7 +35,28 @@ class TenantRotate(TenantArgs):
     wait_worker: bool = flag("", "revoke the old key once a worker has reported in with the new one", default=True)
 
 
+class TenantUpgrade(TenantArgs):
+    """A tenant whose agent is to run another version of its chart, with the values that it has."""
+
+    chart_version: ChartVersion | None = flag(
+        "VERSION", "exact version of the agent's chart (default: the configured one)", default=None
+    )
+    allow_downgrade: bool = flag("", "also to an older version than it runs", default=False)
+
+
 SPECS = (
+    CommandSpec(
+        name="tenant upgrade",
+        args=TenantUpgrade,
+        summary="Move a tenant's agent to another version of its chart, with the values that it has",
+        risk=Risk.CHANGE,
+        takes_dry_run=True,
+        examples=(
+            "tenant upgrade acme",
+            "tenant upgrade acme --chart-version 1.4.0 --dry-run",
+            "tenant upgrade acme --chart-version 1.3.2 --allow-downgrade",
+        ),
+    ),
     CommandSpec(
         name="tenant delete",
         args=TenantDelete,

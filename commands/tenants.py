@@ -7,6 +7,7 @@ from typing import Any, Self
 from pydantic import model_validator
 
 from commands.arguments import (
+    ChartVersion,
     Domain,
     Domains,
     Email,
@@ -57,6 +58,10 @@ class TenantCreate(CommandArgs):
     )
     max_users: int | None = flag("N", "most users (default: the server's)", default=None, ge=1, le=100_000)
     max_apps: int | None = flag("N", "most running apps (default: the server's)", default=None, ge=0, le=100_000)
+
+    chart_version: ChartVersion | None = flag(
+        "VERSION", "keep the agent on this version of its chart (default: the configured one)", default=None
+    )
 
     @property
     def subject(self) -> str:

@@ -127,7 +127,7 @@ def secret_names(value: Any) -> Iterator[str]:
 
 def differing_values(found: Any, shall: Any) -> dict[str, tuple[JsonValue, JsonValue]]:
     """Return path → (is, shall) of every leaf that differs. Secrets, and values that are not ours, are •••."""
-    left, right = dict(_leaves(found, "")), dict(_leaves(shall, ""))
+    left, right = dict(leaves(found, "")), dict(leaves(shall, ""))
     differences: dict[str, tuple[JsonValue, JsonValue]] = {}
     for path in sorted(left.keys() | right.keys()):
         if path not in right:
@@ -159,16 +159,16 @@ def _same(found: Any, shall: Any) -> bool:
     return bool(found == shall) and isinstance(found, bool) == isinstance(shall, bool)  # True == 1 in Python
 
 
-def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     """Yield path and value of every leaf. Items of a list that have a name go by it, not by their place."""
     match value:
         case dict() if value or not path:
             for key, item in value.items():
                 name = f'"{key}"' if "." in str(key) else str(key)
-                yield from _leaves(item, f"{path}.{name}" if path else name)
+                yield from leaves(item, f"{path}.{name}" if path else name)
         case list() if value:
             for index, item in enumerate(value):
                 place = item["name"] if isinstance(item, dict) and "name" in item else index
-                yield from _leaves(item, f"{path}[{place}]")
+                yield from leaves(item, f"{path}[{place}]")
         case _:
             yield path, value

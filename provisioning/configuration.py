@@ -14,15 +14,19 @@ class Chart(Configuration):
     """Where a chart comes from: ``alias/name`` with a repo, ``oci://…``, a folder or a .tgz file."""
 
     reference: str
-    """The chart: `alias/name` with a repo, `oci://…`, a folder or a .tgz file."""
+    """The chart: `alias/name` with a repo, `oci://…`, a folder or a .tgz file; `{version}` in a path is the version."""
     version: str | None = None
-    """Exact; may be left out only for folders and files."""
+    """Exact; may be left out only for folders and files without `{version}`."""
     repo: str | None = None
     """The URL of a classic helm repository, https only."""
     username: str | None = None
     """Of a repository that asks for one."""
     password: SecretStr | None = None
     """Its password."""
+
+    def at(self, version: str | None) -> "Chart":
+        """Return the same chart in *version*; None: in the configured one. A folder without `{version}` has but one."""
+        return self if version is None else self.model_copy(update={"version": version})
 
 
 class ClearMLServer(Configuration):

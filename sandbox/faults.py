@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sandbox import by_hand
+from sandbox import agent_charts, by_hand
 
 if TYPE_CHECKING:
     from sandbox.world import World
@@ -41,6 +41,7 @@ class Faults:
             "stranger_company": clearml.add_company,
             "break_chart": world.platform.break_chart,
             "mend_chart": world.platform.mend_chart,
+            "agent_chart": lambda said: agent_charts.lay_out(world.folder, said),
             "chart_version": world.platform.set_version,
             "platform_spec": world.platform.set,
             "node_port": world.bystanders.take_node_port,

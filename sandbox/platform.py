@@ -14,7 +14,7 @@ BROKEN = "sandbox-broken.yaml"
 WAIT_S = 60  # how long helm waits: pods of the sandbox are ready within a second, unless a scenario stops them
 
 # A pod that no node takes: helm waits for it in vain, as for an image that cannot be pulled.
-_NEVER_READY = """\
+NEVER_READY = """\
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -82,7 +82,7 @@ class SandboxPlatform:
 
     def break_chart(self, component: str) -> None:
         """Add a pod to the component's chart that never becomes ready. Raises: ValueError."""
-        (self._chart(component) / "templates" / BROKEN).write_text(_NEVER_READY)
+        (self._chart(component) / "templates" / BROKEN).write_text(NEVER_READY)
 
     def mend_chart(self, component: str) -> None:
         """Take it out again. Raises: ValueError."""

@@ -96,11 +96,17 @@ class Sight:
         ]
 
     def release_lacks(self, where: str, *, status: str = "deployed") -> str | None:
-        """Return None where ``namespace/name`` has a status that begins so, else what is there."""
+        """Return None where ``namespace/name`` has a status that begins so, else what is there.
+
+        ``namespace/name 1.1.0``: and its chart has that version.
+        """
+        where, _, version = where.partition(" ")
         namespace, _, name = where.partition("/")
         release = self._helm.release(namespace, name)
         if release is None:
             return f"there is no release {where}"
+        if version and release.chart_version != version:
+            return f"release {where} is of chart {release.chart_version}"
         return None if release.status.startswith(status) else f"release {where} is {release.status}"
 
     def has_namespace(self, name: str) -> bool:

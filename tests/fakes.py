@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
+import yaml
 from pydantic import SecretStr
 
 from policies.approvals import Actor
@@ -305,14 +306,37 @@ class FakeHelm:
     def __init__(self, cluster: FakeCluster, *, chart_values: Mapping[str, Any] = CHART_VALUES) -> None:
         self._cluster = cluster
         self.chart_values = chart_values
-        self.chart_version = "1.0.0"
+        self.chart_version = "1.0.0"  # of the chart where its reference names no version
+        self.templates: dict[str, dict[str, Any]] = {}  # version → what its Deployment has in its spec
         self.installs: list[dict[str, Any]] = []
         self.history: dict[tuple[str, str], list[tuple[Release, dict[str, Any]]]] = {}
         self.recovered: list[str] = []
         self.fail_next_install: Exception | None = None
 
     def show_chart(self, chart: Chart) -> dict[str, Any]:
-        return {"name": _name_of(chart), "version": self.chart_version}
+        return {"name": _name_of(chart), "version": self._version(chart)}
+
+    def _version(self, chart: Chart) -> str:
+        has_many = chart.version is not None and "{version}" in chart.reference
+        return str(chart.version) if has_many else self.chart_version
+
+    def manifest(self, namespace: str, name: str) -> str:
+        found = self._cluster.releases[namespace, name]
+        return self._rendered(name, found.release.chart_version, found.values)
+
+    def render_upgrade(self, namespace: str, name: str, chart: Chart, values: Mapping[str, Any]) -> str:
+        assert (namespace, name) in self._cluster.releases
+        return self._rendered(name, self._version(chart), _plain(values))
+
+    def _rendered(self, name: str, version: str, values: Mapping[str, Any]) -> str:
+        label = {"helm.sh/chart": f"clearml-enterprise-agent-{version}"}
+        spec = self.templates.get(version, {})
+        return yaml.safe_dump_all(
+            [
+                {"kind": "Deployment", "metadata": {"name": name, "labels": label}, "spec": {"replicas": 1, **spec}},
+                {"kind": "Secret", "metadata": {"name": name}, "stringData": {"values": json.dumps(values)}},
+            ]
+        )
 
     def show_values(self, chart: Chart) -> dict[str, Any]:
         return dict(ROUTER_CHARTS.get(chart.reference, self.chart_values))
@@ -351,7 +375,7 @@ class FakeHelm:
             revision=before.release.revision + 1 if before else 1,
             status="deployed",
             chart=_name_of(chart),
-            chart_version=self.chart_version,
+            chart_version=self._version(chart),
             app_version="1.24",
         )
         plain = _plain(values)

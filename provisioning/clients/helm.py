@@ -100,6 +100,35 @@ class Helm:
         )
         return answer.stdout
 
+    def manifest(self, namespace: str, name: str) -> str:
+        """Return what the release was rendered to, hooks too, as YAML. It holds secrets."""
+        place = [names.release(name), "--namespace", names.namespace(namespace)]
+        doing = f"reading the manifest of {namespace}/{name}"
+        parts = [self._helm.run_in_cluster(["get", what, *place], doing=doing) for what in ("manifest", "hooks")]
+        return "\n---\n".join(part.stdout for part in parts)
+
+    def render_upgrade(self, namespace: str, name: str, chart: Chart, values: Mapping[str, Any]) -> str:
+        """Return what an upgrade would render, as `manifest` would then return it. Nothing changes."""
+        answer = self._helm.run_in_cluster(
+            [
+                "upgrade",
+                names.release(name),
+                *self._charts.arguments(chart),
+                "--dry-run=client",
+                "--reset-values",
+                "--namespace",
+                names.namespace(namespace),
+                "--values=-",
+                "--output=json",
+            ],
+            stdin=_input(values),
+            doing=f"rendering an upgrade of {namespace}/{name}",
+            conceal=Concealment(values),
+        )
+        rendered = json.loads(answer.stdout)
+        hooks = [hook["manifest"] for hook in rendered.get("hooks") or ()]
+        return "\n---\n".join([rendered["manifest"], *hooks])
+
     def upgrade_install(
         self,
         namespace: str,

@@ -29,6 +29,8 @@ _OCI = re.compile(r"oci://[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+", re.I)
 _NAMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
 _ALIAS = "source"
 
+PLACEHOLDER = "{version}"  # in the path of a folder or file: one chart in many versions
+
 
 class RunHelm(Protocol):
     def __call__(
@@ -55,6 +57,8 @@ class ChartCache:
 
         Raises: PermanentError where the reference cannot be one, or is refused; UnreachableError.
         """
+        if PLACEHOLDER in chart.reference:
+            return [str(_versioned(chart))]
         local = Path(chart.reference).expanduser()
         if chart.repo is None and not chart.reference.startswith("oci://") and local.exists():
             return [str(local.absolute())]
@@ -127,6 +131,26 @@ class ChartCache:
             (work / "chart").rename(folder)
         finally:
             shutil.rmtree(work, ignore_errors=True)
+
+
+def _versioned(chart: Chart) -> Path:
+    """Return the folder or file of the chart's version. Raises: PermanentError."""
+    if chart.version is None or _VERSION.fullmatch(chart.version) is None:
+        raise PermanentError(
+            f"chart {chart.reference} has no exact version", next_action="set the chart's version: its path needs one"
+        )
+    path = Path(chart.reference.replace(PLACEHOLDER, chart.version)).expanduser()
+    if chart.repo is not None or chart.reference.startswith("oci://"):
+        raise PermanentError(
+            f"chart {chart.reference[:80]!r} is malformed",
+            next_action="leave {version} out: repositories and registries are asked for the chart's version",
+        )
+    if not path.exists():
+        raise PermanentError(
+            f"there is no chart {chart.reference} in version {chart.version}",
+            next_action="name a version that is there, or put the chart there",
+        )
+    return path.absolute()
 
 
 def _file_in(folder: Path) -> Path | None:

@@ -99,6 +99,10 @@ class HelmReads(Protocol):
 
     def values(self, namespace: str, name: str) -> dict[str, Any]: ...
 
+    def manifest(self, namespace: str, name: str) -> str: ...
+
+    def render_upgrade(self, namespace: str, name: str, chart: Chart, values: Mapping[str, Any]) -> str: ...
+
 
 class HelmWrites(HelmReads, Protocol):
     def upgrade_install(

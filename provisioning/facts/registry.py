@@ -29,6 +29,7 @@ ON_TENANTS = (
     "tenant user role",
     "tenant suspend",
     "tenant resume",
+    "tenant upgrade",
 )
 
 
@@ -66,7 +67,7 @@ class FactsGatherer:
             configuration=configuration, clearml=clearml, cluster=cluster, helm=helm, store=store
         )
         existing = [
-            ExistingTenantFacts(command, world=tenant_create, clearml=clearml, cluster=cluster, store=store)
+            ExistingTenantFacts(command, world=tenant_create, clearml=clearml, cluster=cluster, helm=helm, store=store)
             for command in ON_TENANTS
         ]
         rotated = TenantRotateFacts(

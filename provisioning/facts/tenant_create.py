@@ -11,7 +11,7 @@ from provisioning.capacity.profiles import COUNT_LABEL, RESOURCE_PREFIX, identif
 from provisioning.capacity.view import View, look
 from provisioning.clients.cluster_objects import Node
 from provisioning.clients.interfaces import ClusterReads, HelmReads
-from provisioning.configuration import Provisioning
+from provisioning.configuration import Chart, Provisioning
 from provisioning.facts.releases import as_it_is
 from provisioning.facts.tenant_router import router_facts
 from provisioning.jobs import Job, StepState
@@ -69,10 +69,11 @@ class TenantCreateFacts:
         Raises: ChatopsError.
         """
         configuration, cluster = self._configuration, self._cluster
+        configured = configuration.agent.chart.at(args.chart_version)
         with ThreadPoolExecutor(PARALLEL_QUESTIONS, thread_name_prefix="facts") as pool:
             # Whoever asks for a fact here does not wait for another of this pool.
-            chart = pool.submit(self._chart)
-            values = pool.submit(self._helm.show_values, configuration.agent.chart)
+            chart = pool.submit(self._chart, configured)
+            values = pool.submit(self._helm.show_values, configured)
             others = pool.submit(self._others, args.name, email)
             namespace = pool.submit(cluster.namespace, args.name)
             redis = pool.submit(cluster.namespace, configuration.redis.namespace)
@@ -117,8 +118,8 @@ class TenantCreateFacts:
             return OtherCompanies(own_id=None if own is None else own.id)
         return look_at_others(self._clearml, KnownUsers(self._store).survey(), name=tenant, email=email)
 
-    def _chart(self) -> tuple[str, str]:
-        shown = self._helm.show_chart(self._configuration.agent.chart)
+    def _chart(self, chart: Chart) -> tuple[str, str]:
+        shown = self._helm.show_chart(chart)
         return str(shown["name"]), str(shown["version"])
 
     def _ports(self, args: TenantCreate) -> PortClaims | None:

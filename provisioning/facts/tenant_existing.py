@@ -3,10 +3,13 @@
 from typing import TYPE_CHECKING
 
 from commands.tenant_changes import TenantArgs, TenantDomains, TenantUser, TenantUserAdd
+from commands.tenant_lifecycle import TenantUpgrade
 from commands.tenants import TenantCreate
-from provisioning.clients.interfaces import ClusterReads
+from provisioning.chart_values import unknown_keys
+from provisioning.clients.interfaces import ClusterReads, HelmReads
 from provisioning.facts.tenant_create import TenantCreateFacts
-from provisioning.operations.tenant_facts import ExistingTenant
+from provisioning.operations.agent_values import OPEN_MAPS
+from provisioning.operations.tenant_facts import ExistingTenant, TenantFacts
 from provisioning.operations.tenant_merge import merged
 
 if TYPE_CHECKING:
@@ -18,10 +21,18 @@ class ExistingTenantFacts:
     """Gathers what *command* on a recorded tenant decides by. Thread-safe."""
 
     def __init__(
-        self, command: str, *, world: TenantCreateFacts, clearml: "ClearML", cluster: ClusterReads, store: "Store"
+        self,
+        command: str,
+        *,
+        world: TenantCreateFacts,
+        clearml: "ClearML",
+        cluster: ClusterReads,
+        helm: HelmReads,
+        store: "Store",
     ) -> None:
         self.command = command
         self._cluster = cluster
+        self._helm = helm
         self._world = world
         self._clearml = clearml
         self._store = store
@@ -42,7 +53,14 @@ class ExistingTenantFacts:
             world=world,
             users=self._users(admin_user_id) if isinstance(args, TenantUser) else (),
             is_suspended=self._is_suspended(args.name, world.configuration.agent.release),
+            unknown_keys=self._unknown_keys(args.name, world) if isinstance(args, TenantUpgrade) else (),
         )
+
+    def _unknown_keys(self, tenant: str, world: TenantFacts) -> tuple[str, ...]:
+        if world.release is None:
+            return ()
+        given = self._helm.values(tenant, world.configuration.agent.release)
+        return unknown_keys(given, world.chart.values, open_maps=OPEN_MAPS)
 
     def _is_suspended(self, namespace: str, release: str) -> bool:
         agents = [one for one in self._cluster.deployments() if (one.namespace, one.release) == (namespace, release)]

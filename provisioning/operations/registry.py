@@ -19,6 +19,7 @@ from provisioning.operations.tenant_people import AddDomains, AddUser, ChangeRol
 from provisioning.operations.tenant_resize import ResizeTenant
 from provisioning.operations.tenant_rotate import RotateTenant
 from provisioning.operations.tenant_suspend import ResumeTenant, SuspendTenant
+from provisioning.operations.tenant_upgrade import UpgradeTenant
 
 _ALL: tuple[Operation, ...] = (
     CreateTenant(),
@@ -46,6 +47,7 @@ _ALL: tuple[Operation, ...] = (
     SuspendTenant(),
     ResumeTenant(),
     RotateTenant(),
+    UpgradeTenant(),
 )
 
 OPERATIONS: Mapping[str, Operation] = MappingProxyType({operation.command: operation for operation in _ALL})

@@ -157,6 +157,18 @@ def _external_ip(facts: TenantFacts) -> str | None:
     return str(sessions["externalIP"]) if isinstance(sessions, Mapping) and sessions.get("externalIP") else None
 
 
+def chart_refusal(version: str | None, facts: TenantFacts) -> Refusal | None:
+    """Return why the agent's chart is not to be had in *version*; None: any is right."""
+    if version is None or facts.chart.version == version:
+        return None
+    return Refusal(
+        reason=f"the configured chart {facts.chart.name} is {facts.chart.version}: there is no version {version} of it"
+        " where it lies",
+        next_action=f"say --chart-version {facts.chart.version}, or ask an admin to configure where all versions lie"
+        " (agent.chart.reference)",
+    )
+
+
 def external_ip_refusal(args: TenantCreate, facts: TenantFacts) -> Refusal | None:
     """Return why no sessions can be offered: nobody could reach them."""
     if args.ports and _external_ip(facts) == PLACEHOLDER_IP:

@@ -62,10 +62,14 @@ def version_refusal(facts: ExistingTenant) -> Refusal | None:
     release, chart = facts.world.release, facts.world.chart
     if release is None or (release.chart, release.chart_version) == (chart.name, chart.version):
         return None
+    pinned, name = facts.spec.chart_version is not None, facts.spec.name
     return Refusal(
-        reason=f"the agent of tenant {facts.spec.name} runs chart {release.chart} {release.chart_version}, and"
-        f" {chart.name} {chart.version} is configured: two changes at once would hide each other",
-        next_action=f"run /clearml tenant fix {facts.spec.name} first: it brings the configured chart",
+        reason=f"the agent of tenant {name} runs chart {release.chart} {release.chart_version}, and"
+        f" {chart.name} {chart.version} is {'recorded' if pinned else 'configured'}: two"
+        " changes at once would hide each other",
+        next_action=f"run /clearml tenant fix {name} first: it brings the recorded chart"
+        if pinned
+        else f"run /clearml tenant upgrade {name} first: it brings the configured chart",
     )
 
 

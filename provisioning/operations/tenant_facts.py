@@ -103,6 +103,7 @@ class ExistingTenant:
     world: TenantFacts
     users: tuple[tuple[str, str], ...] = ()  # e-mail, role; read where a command is about users
     is_suspended: bool = False  # its agent's Deployment is scaled to zero
+    unknown_keys: tuple[str, ...] = ()  # what its release was given and the chart does not know; for an upgrade
 
 
 @dataclass(frozen=True, kw_only=True)

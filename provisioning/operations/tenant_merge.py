@@ -14,6 +14,7 @@ from commands.tenant_changes import (
     TenantUserAdd,
     TenantUserRole,
 )
+from commands.tenant_lifecycle import TenantUpgrade
 from commands.tenants import TenantCreate
 from policies.approvals import Refusal
 from provisioning.operations.tenant_spec import changed
@@ -44,6 +45,8 @@ def changes(args: TenantArgs, spec: TenantCreate) -> dict[str, Any]:
             return {"users": [*_without(spec, args.email), f"{args.email}:{args.role}"]}
         case TenantUser():
             return {"users": _without(spec, args.email) or None}
+        case TenantUpgrade():
+            return {"chart_version": args.chart_version}
         case _:
             return {}
 

@@ -20,7 +20,7 @@ from provisioning.operations.agent_values import (
     Sessions,
     agent_values,
 )
-from provisioning.operations.tenant_checks import choose_ports
+from provisioning.operations.tenant_checks import chart_refusal, choose_ports
 from provisioning.operations.tenant_facts import TenantFacts
 from provisioning.operations.tenant_queues import choose_queues
 from provisioning.operations.tenant_spec import Reference
@@ -54,6 +54,8 @@ def room(spec: TenantCreate, facts: TenantFacts, agent: Agent) -> Admission | No
 
 def choose_agent(spec: TenantCreate, facts: TenantFacts) -> Agent | Refusal:
     """Return the agent that *spec* asks for in this cluster, or why there can be none."""
+    if refusal := chart_refusal(spec.chart_version, facts):
+        return refusal
     shares = () if spec.queues == "none" else tuple(Decimal(share) for share in spec.queues)
     chosen = choose_queues(
         shares,

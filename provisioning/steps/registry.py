@@ -25,6 +25,7 @@ from provisioning.steps.removal_steps import AbsentCompany, AbsentNamespace, Com
 from provisioning.steps.rotation_steps import NewKey, OldKeyRevoked, WorkerBack
 from provisioning.steps.scale_steps import Scaled
 from provisioning.steps.spec_steps import ForgetSpec, RecordSpec
+from provisioning.steps.upgrade_steps import HelmUpgraded
 
 if TYPE_CHECKING:
     from provisioning.clients.clearml import ClearML
@@ -75,6 +76,7 @@ def build_actions(
         CompanyData(jobs),
         HelmRelease(helm, charts=_charts(configuration), secrets=secrets),
         HelmUninstalled(helm),
+        HelmUpgraded(helm, charts={"agent": configuration.agent.chart}, key=configuration.clearml.secret_key),
         NoNetworkPolicies(cluster, kubectl),
         GeneratedSecrets(cluster),
         ApiAnswers(clearml),

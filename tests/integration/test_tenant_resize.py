@@ -146,7 +146,7 @@ def test_another_chart_version_is_no_resize(world: World) -> None:
     world.helm.chart_version = "1.1.0"
     refused = world.refusal("tenant resize acme --max-pods 3")
     assert "runs chart clearml-enterprise-agent 1.0.0" in refused.reason
-    assert refused.next_action.startswith("run /clearml tenant fix acme first")
+    assert refused.next_action.startswith("run /clearml tenant upgrade acme first")
 
 
 def test_a_tenant_that_lost_its_place_is_sent_to_create(world: World) -> None:

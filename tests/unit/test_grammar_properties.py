@@ -50,6 +50,7 @@ _PEOPLE = st.text(
 )
 _SHARES = st.sampled_from(["1", "1.0", "0.5", "0.50", ".25", "0.125", "0.3333"])
 _GPUS = st.decimals("0.01", 10_000, places=2).map(str)
+_VERSIONS = st.tuples(*(st.integers(0, 99) for _ in range(3))).map(lambda parts: ".".join(map(str, parts)))
 _TENANT_FIELDS: Mapping[str, st.SearchStrategy[Any]] = {
     "name": _LABELS,
     "admin_email": _EMAILS,
@@ -69,6 +70,7 @@ _TENANT_FIELDS: Mapping[str, st.SearchStrategy[Any]] = {
     ).map(lambda users: [f"{local}@our-users.example:{role}" for local, role in users]),
     "max_users": st.integers(1, 1000).map(str),
     "max_apps": st.integers(0, 1000).map(str),
+    "chart_version": _VERSIONS,
 }
 _NEEDED = {name: _TENANT_FIELDS[name] for name in ("name", "admin_email")}
 _TENANTS = (
@@ -119,6 +121,9 @@ _CHANGES: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
     "tenant suspend": st.fixed_dictionaries({"name": _LABELS}),
     "tenant rotate": st.fixed_dictionaries({"name": _LABELS}, optional={"wait_worker": st.booleans()}),
     "tenant resume": st.fixed_dictionaries({"name": _LABELS}),
+    "tenant upgrade": st.fixed_dictionaries(
+        {"name": _LABELS}, optional={"chart_version": _VERSIONS, "allow_downgrade": st.booleans()}
+    ),
     "tenant delete": st.builds(
         lambda name, force: {"name": name, "confirm": name, "force": force}, _LABELS, st.booleans()
     ),

@@ -1,0 +1,117 @@
+"""What charts render: two renderings told apart object by object, secrets hidden. Pure."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Mapping
+from difflib import ndiff
+from typing import Any
+
+import yaml
+from pydantic import JsonValue, SecretStr
+
+from provisioning.chart_values import HIDDEN, leaves
+
+Objects = Mapping[str, JsonValue]  # "Deployment/clearml-agent" → the object
+
+MOST_TEXT = 1000  # of one difference
+_CHART_LABEL = '"helm.sh/chart"'  # says the version at every object: the plan has said it once
+
+
+class Hiding:
+    """Hides secrets so that the same secret always looks the same, and another one otherwise.
+
+    What stands for a secret is keyed: nobody finds a weak one by trying.
+
+    Args:
+        key: of the bot, never shown.
+        conceal: replaces known secrets within a text.
+    """
+
+    def __init__(self, key: SecretStr, conceal: Callable[[str], str]) -> None:
+        self._key = key.get_secret_value().encode()
+        self._conceal = conceal
+
+    def objects(self, text: str) -> dict[str, JsonValue]:
+        """Return the objects of a YAML stream without their secrets. Raises: yaml.YAMLError."""
+        found: dict[str, JsonValue] = {}
+        for one in yaml.safe_load_all(text):
+            if isinstance(one, dict):
+                metadata = one.get("metadata") or {}
+                name = "/".join(str(part) for part in (one.get("kind"), metadata.get("name")))
+                found[name if name not in found else f"{name} of {metadata.get('namespace')}"] = self._hidden(one)
+        return found
+
+    def _hidden(self, found: dict[str, Any]) -> JsonValue:
+        is_secret = found.get("kind") == "Secret"
+        return {
+            str(key): self._marked_all(item) if is_secret and key in {"data", "stringData"} else self._walked(item)
+            for key, item in found.items()
+        }
+
+    def _walked(self, value: Any) -> JsonValue:
+        match value:
+            case dict():
+                # A checksum of secrets would let them be guessed.
+                return {
+                    str(key): self._mark(item) if str(key).startswith("checksum/") else self._walked(item)
+                    for key, item in value.items()
+                }
+            case list():
+                return [self._walked(item) for item in value]
+            case None | bool() | int() | float():
+                return value
+            case _:
+                text = str(value)
+                hidden = self._conceal(text)
+                return text if hidden == text else f"{hidden} ({self._mark(text)})"
+
+    def _marked_all(self, value: Any) -> JsonValue:
+        return {str(key): self._mark(item) for key, item in value.items()} if isinstance(value, dict) else None
+
+    def _mark(self, value: Any) -> str:
+        return f"{HIDDEN} {hmac.new(self._key, str(value).encode(), hashlib.sha256).hexdigest()[:8]}"
+
+
+def fingerprint(objects: Objects) -> str:
+    """Return the SHA-256 of the objects, 64 hex digits."""
+    canonical = json.dumps(objects, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def differing_objects(found: Objects, shall: Objects) -> dict[str, tuple[JsonValue, JsonValue]]:
+    """Return place → (is, shall) of all that differs: a whole object where there is but one, else a field of it.
+
+    Of a text of several lines only those lines are shown that differ. Which chart an object is of is left out.
+    """
+    differences: dict[str, tuple[JsonValue, JsonValue]] = {}
+    for name in sorted({*found, *shall}):
+        if name not in found or name not in shall:
+            differences[name] = (_whole(found.get(name)), _whole(shall.get(name)))
+            continue
+        left, right = dict(leaves(found[name], name)), dict(leaves(shall[name], name))
+        for path in sorted({*left, *right}):
+            was, will = left.get(path), right.get(path)
+            if path.endswith(_CHART_LABEL) or (was == will and (path in left) == (path in right)):
+                continue
+            differences[path] = _lines(was, will)
+    # Objects that come and go first; checksums, which only follow from the rest, last.
+    order = sorted(differences, key=lambda path: ("checksum/" in path, path not in found and path not in shall, path))
+    return {path: differences[path] for path in order}
+
+
+def _whole(one: JsonValue) -> str | None:
+    return None if one is None else _cut(yaml.safe_dump(one, sort_keys=True, allow_unicode=True))
+
+
+def _lines(was: JsonValue, will: JsonValue) -> tuple[JsonValue, JsonValue]:
+    if not (isinstance(was, str) and isinstance(will, str)):
+        return was, will
+    if "\n" in was or "\n" in will:
+        changed = list(ndiff(was.splitlines(), will.splitlines()))
+        was, will = ("\n".join(line[2:] for line in changed if line.startswith(mark)) for mark in ("- ", "+ "))
+    return _cut(was), _cut(will)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]} … and {len(text) - MOST_TEXT} characters more"
