@@ -71,7 +71,8 @@ def test_usage_is_generated_from_the_fields() -> None:
     assert CREATE.usage == (
         "tenant create NAME --admin-email ADDRESS [--admin-name NAME] [--domain DOMAIN …] [--queues SHARES …]"
         " [--max-resources GPUS] [--max-pods N] [--ports] [--port-start PORT] [--max-services N]"
-        " [--router] [--router-host HOST] [--user ADDRESS:ROLE …] [--max-users N] [--max-apps N] [--dry-run]"
+        " [--router] [--router-host HOST] [--user ADDRESS:ROLE …] [--max-users N] [--max-apps N]"
+        " [--chart-version VERSION] [--dry-run]"
     )
     assert CATALOG["job retry"].usage == "job retry JOB"
     assert CATALOG["jobs"].usage == "jobs [TENANT] [--limit N]"
