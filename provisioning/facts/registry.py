@@ -71,7 +71,9 @@ class FactsGatherer:
             for command in ON_TENANTS
         ]
         rotated = TenantRotateFacts(
-            ExistingTenantFacts("tenant rotate", world=tenant_create, clearml=clearml, cluster=cluster, store=store),
+            ExistingTenantFacts(
+                "tenant rotate", world=tenant_create, clearml=clearml, cluster=cluster, helm=helm, store=store
+            ),
             clearml=clearml,
             cluster=cluster,
         )

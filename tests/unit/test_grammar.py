@@ -77,7 +77,7 @@ def test_an_unknown_command_leads_to_the_nearest(text: str, said: str, suggestio
         assert found.usage == f"/clearml {CATALOG[suggestion].usage}"
 
 
-@pytest.mark.parametrize("text", ["tenant wipe acme", "tenant destroy acme", "tenant erase acme"])
+@pytest.mark.parametrize("text", ["tenant wipe acme", "tenant destroy acme", "tenant kill acme"])
 def test_nobody_is_led_from_deleting_to_creating(text: str) -> None:
     """A verb that is not near is not guessed."""
     found = parse(text)
