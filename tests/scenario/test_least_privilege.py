@@ -24,7 +24,19 @@ NAMESPACE, ACCOUNT = "chatops", "clearml-chatops"
 USER = f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
 
 # What touches the cluster, each in another way. `platform …` needs cluster-admin and is off by default.
-PLAYED = ("tenant_create", "tenant_resize", "tenant_drift", "rollback", "ports", "node_mig_status", "doctor")
+PLAYED = (
+    "tenant_create",
+    "tenant_resize",
+    "tenant_drift",
+    "tenant_suspend",
+    "tenant_rotate",
+    "tenant_upgrade",
+    "tenant_delete",
+    "rollback",
+    "ports",
+    "node_mig_status",
+    "doctor",
+)
 # Held because the agent chart's Role grants it, and used by the agent alone.
 FOR_THE_AGENT = {
     ("", resource, verb)
