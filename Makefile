@@ -22,10 +22,9 @@ install: $(STAMP) ## Create .venv with the locked dependencies
 sandbox: $(STAMP) ## Start Slack, ClearML, a real control plane and the bot on 127.0.0.1
 	@$(BIN)/clearml-chatops sandbox
 
-TEST_WORKERS ?= 2
 test: $(STAMP) ## Run the whole suite
 	@$(BIN)/clearml-chatops tools install
-	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup
+	@$(BIN)/python -m pytest
 
 check: $(STAMP) ## ruff, mypy strict, import-linter
 	@$(BIN)/ruff format --check .
