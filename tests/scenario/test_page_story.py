@@ -126,7 +126,8 @@ def test_a_digest_comes_with_its_pictures(page: Page, tmp_path: Path) -> None:
     act_as(page, "operator")
     say(page, '/clearml digest add morning --at "weekdays 09:00 Europe/Berlin" --include capacity,ports,audit')
     expect(page.get_by_text("Keep digest morning · 0 s").first).to_be_visible(timeout=LONG_MS)
-    expect(page.get_by_text("Job 3 succeeded").first).to_be_visible(timeout=LONG_MS)
+    added = page.locator("#messages .message", has_text="Post digest morning").last
+    expect(added.get_by_text("succeeded").first).to_be_visible(timeout=LONG_MS)
     say(page, "/clearml digest run morning")
     digest = page.locator("#messages .message", has_text="audit verify --head").last
     digest.locator(".thread-link").click(timeout=LONG_MS)
