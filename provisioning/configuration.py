@@ -14,7 +14,7 @@ class Chart(Configuration):
     """Where a chart comes from: ``alias/name`` with a repo, ``oci://…``, a folder or a .tgz file."""
 
     reference: str
-    """The chart: `alias/name` with a repo, `oci://…`, a folder or a .tgz file; `{version}` in a path is the version."""
+    """The chart: `alias/name` with a repo, `oci://…`, `oci://…@sha256:…`, or a path (`{version}` in it is it)."""
     version: str | None = None
     """Exact; may be left out only for folders and files without `{version}`."""
     repo: str | None = None

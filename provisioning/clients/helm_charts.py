@@ -1,7 +1,8 @@
 """Fetches a chart once, by exact version, and hands helm the local file. Credentials stay in 0600 files.
 
 An exact version never changes, so what was approved is what runs, tenants in parallel do not download again,
-and no later helm call needs the repository or its password.
+and no later helm call needs the repository or its password. A registry's tag may be moved all the same: where
+the reference names a digest (``oci://…@sha256:…``, helm 3.18 and newer), that is what is fetched.
 """
 
 import base64
@@ -16,6 +17,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import yaml
+
 from provisioning.clients.concealment import Concealment
 from provisioning.clients.process import Completed
 from provisioning.clients.tool_errors import cluster_error
@@ -25,7 +28,8 @@ from provisioning.errors import PermanentError
 DOWNLOAD_TIMEOUT_S = 180.0
 
 _VERSION = re.compile(r"v?[0-9][0-9A-Za-z.+-]*")
-_OCI = re.compile(r"oci://[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+", re.I)
+_OCI = re.compile(r"oci://[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+(@sha256:[0-9a-f]{64})?", re.I)
+_THIS_MACHINE = re.compile(r"oci://(localhost|127(\.\d{1,3}){3})(:\d+)?/", re.I)
 _NAMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
 _ALIAS = "source"
 
@@ -106,8 +110,13 @@ class ChartCache:
                 f"--registry-config={work / 'registry.json'}",
             ]
             doing = f"fetching chart {chart.reference} {chart.version}"
+            which = [f"--version={chart.version}"]
             if chart.reference.startswith("oci://"):
                 source = chart.reference
+                if "@" in source:  # helm heeds no version beside a digest: it is looked at below
+                    which = []
+                if _THIS_MACHINE.match(source):  # as docker does: what leaves the machine goes by TLS alone
+                    which.append("--plain-http")
                 _write_private(work / "registry.json", json.dumps(_registry(chart)))
             else:
                 source = f"{_ALIAS}/{chart.reference.rsplit('/', 1)[-1]}"
@@ -122,15 +131,27 @@ class ChartCache:
                     # helm 3 calls an update that failed a success
                     raise cluster_error(doing, Completed(1, conceal(updated.stdout), conceal(updated.stderr)))
             self._run_helm(
-                ["pull", source, f"--version={chart.version}", f"--destination={work / 'chart'}", *flags],
+                ["pull", source, *which, f"--destination={work / 'chart'}", *flags],
                 doing=doing,
                 timeout_s=DOWNLOAD_TIMEOUT_S,
                 conceal=conceal,
             )
+            if "@" in source:
+                self._check_version(chart, work / "chart", doing)
             shutil.rmtree(folder, ignore_errors=True)
             (work / "chart").rename(folder)
         finally:
             shutil.rmtree(work, ignore_errors=True)
+
+    def _check_version(self, chart: Chart, folder: Path, doing: str) -> None:
+        """Raise PermanentError where what was fetched by its digest is of another version."""
+        shown = self._run_helm(["show", "chart", str(_file_in(folder))], doing=doing)
+        found = (yaml.safe_load(shown.stdout) or {}).get("version")
+        if found != chart.version:
+            raise PermanentError(
+                f"{doing}: its digest is that of version {found}",
+                next_action="correct the chart's version, or its digest",
+            )
 
 
 def _versioned(chart: Chart) -> Path:

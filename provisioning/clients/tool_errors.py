@@ -49,10 +49,22 @@ _MEANINGS = (
     ),
     _Meaning(
         r"[Uu]nauthorized|must be logged in|asked for the client to provide credentials"
-        r"|response status code 40[13]|: 40[13] Forbidden",
+        r"|response status code 40[13]|: 40[13] Forbidden|basic credential not found",
         PermanentError,
         "the cluster or the chart repository refused the credentials",
         "check the credentials, then Retry",
+    ),
+    _Meaning(
+        r'"FetchReference" on source: \S+: not found',
+        PermanentError,
+        "the registry has no such chart",
+        "check the chart's name, version and digest, then Retry",
+    ),
+    _Meaning(
+        r"server gave HTTP response to HTTPS client",
+        PermanentError,
+        "the registry speaks HTTP without TLS",
+        "give it a certificate: credentials go to other machines by TLS alone",
     ),
     _Meaning(
         r"provided port is already allocated",

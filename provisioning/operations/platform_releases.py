@@ -70,6 +70,8 @@ def chart_input(
     """Return where the chart lies, credentials by name."""
     reference, repo, username, password = located(spec, component)
     source = spec.part(component).chart
+    if version not in {None, source.version}:
+        reference = reference.partition("@")[0]  # the digest is that of the spec's version
     return {
         "reference": reference,
         "version": version or source.version,
@@ -89,7 +91,8 @@ def located(spec: PlatformSpec, component: Component) -> tuple[str, str | None, 
     username = repository.username.name if repository.username else None
     password = repository.password.name if repository.password else None
     if repository.url.lower().startswith("oci://"):
-        return f"{repository.url.rstrip('/')}/{source.name}", None, username, password
+        digest = f"@{source.digest}" if source.digest else ""
+        return f"{repository.url.rstrip('/')}/{source.name}{digest}", None, username, password
     return source.name or "", repository.url, username, password
 
 

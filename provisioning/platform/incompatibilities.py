@@ -13,6 +13,7 @@ from provisioning.platform.spec import PlatformSpec
 
 AGENT_KEEPS_ITS_IMAGE_FROM = (6, 12, 3)  # of the agent's chart: from here on its own image fits
 TENANTS_SERVICE_FROM = (3, 30)  # of the server
+MOVED_IMAGES_UP_TO = (23, 1, 1)  # of bitnami's chart: the newest in its public sources, and it names such an image, too
 _HOCON_BREAKS = frozenset("@$?=+#:{}[]\\`^!&*,")
 
 
@@ -62,10 +63,11 @@ def _gpu_operator(found: Installed) -> Iterator[str]:
 
 def _redis_image(found: Installed) -> Iterator[str]:
     release = found.releases.get(Component.REDIS)
-    if release is None or version_number(release.chart_version) >= (23,):
+    if release is None or version_number(release.chart_version) > MOVED_IMAGES_UP_TO:
         return
-    repository = _at(found.values.get(Component.REDIS, {}), "image.repository") or "bitnami/redis"
-    if repository == "bitnami/redis":
+    given = found.values.get(Component.REDIS, {})
+    repository, tag = _at(given, "image.repository") or "bitnami/redis", _at(given, "image.tag")
+    if repository == "bitnami/redis" and (tag is None or "-debian-" in str(tag)):
         yield (
             f"redis: the images of chart {release.chart_version} have left docker.io/bitnami: a pod that moves to"
             " another node cannot start. Set redis.image.repository to bitnamilegacy/redis"

@@ -107,13 +107,15 @@ class ChartSource(_Spec):
     repository: str | None = None
     """A key of `repositories`."""
     version: str | None = Field(default=None, pattern=r"^v?[0-9][0-9A-Za-z.+-]*$")
+    digest: str | None = Field(default=None, pattern=r"^sha256:[0-9a-f]{64}$")
+    """Of an OCI registry's chart, as `helm push` and `helm pull` print it: fetched by it, wherever the tag points."""
     file: str | None = None
 
     @model_validator(mode="after")
     def _is_one_source(self) -> Self:
         if self.file is not None:
-            if self.name or self.repository or self.version:
-                raise ValueError("a chart with a file has no name, repository or version: the file says them")
+            if self.name or self.repository or self.version or self.digest:
+                raise ValueError("a chart with a file has no name, repository, version or digest: the file says them")
         elif not (self.name and self.repository and self.version):
             raise ValueError("a chart needs name, repository and version, or a file")
         return self
@@ -320,6 +322,9 @@ class PlatformSpec(_Spec):
                 raise ValueError(
                     f"{component.field}.chart.repository: {wanted[:60]!r} is not listed: there are {known}"
                 )
+            is_oci = wanted is not None and self.repositories[wanted].url.lower().startswith("oci://")
+            if self.part(component).chart.digest is not None and not is_oci:
+                raise ValueError(f"{component.field}.chart.digest: only OCI registries (oci://) know digests")
         return self
 
     def releases(self) -> tuple[Component, ...]:

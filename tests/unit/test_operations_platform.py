@@ -177,6 +177,18 @@ def test_oci_registries_and_repositories_are_both_meant(url: str, found: tuple[s
     assert located(wanted, Component.REDIS) == (*found, "platform.secrets.helm", "platform.secrets.helm")
 
 
+def test_a_digest_is_that_of_the_specs_version() -> None:
+    """An upgrade of the values alone keeps the version that is installed, which the digest is not of."""
+    pinned = f"@sha256:{'a' * 64}"
+    text = SPEC.replace("version: 17.8.3}", f"version: 17.8.3, digest: '{pinned[1:]}'}}")
+    seen = facts(text=text)
+    reference = "oci://registry.example.com/charts/redis"
+    for version, wanted in ((None, reference + pinned), ("17.8.3", reference + pinned), ("17.7.0", reference)):
+        chart = release_inputs(seen, Component.REDIS, version=version)["chart"]
+        assert isinstance(chart, dict)
+        assert chart["reference"] == wanted
+
+
 def test_a_file_is_a_chart() -> None:
     text = SPEC.replace("{repository: all, name: clearml-billing, version: 1.1.0}", "{file: /charts/billing-1.1.0.tgz}")
     assert located(spec(text), Component.BILLING) == ("/charts/billing-1.1.0.tgz", None, None, None)

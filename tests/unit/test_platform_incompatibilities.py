@@ -30,6 +30,7 @@ def test_the_platform_of_the_spec_has_none() -> None:
         ({"values": given(Component.GPU_OPERATOR, migManager={"enabled": True})}, "NVIDIA's MIG manager is on"),
         ({"values": given(Component.GPU_OPERATOR, mig={"strategy": "single"})}, "mig.strategy is not mixed"),
         ({"values": given(Component.REDIS, image={})}, "have left docker.io/bitnami"),
+        ({"values": given(Component.REDIS, image={"tag": "8.2.1-debian-12-r0"})}, "have left docker.io/bitnami"),
         ({"values": given(Component.BILLING, kafka={"auth": {"password": "another-one"}})}, "different passwords"),
         ({"values": given(Component.REDIS, auth={"password": "sdk" + "Woq23"})}, "Redis password of the installation"),
         ({"server_version": "3.21.6-1443"}, "no call that deletes a tenant's company"),
@@ -72,9 +73,10 @@ def test_what_is_fine_is_not_warned_of() -> None:
         )
         == []
     )
-    newer = release(Component.REDIS, chart_version="23.0.0")
+    newer = release(Component.REDIS, chart_version="24.0.0")
     seen = facts(installed=True)
     assert found(releases={**seen.releases, Component.REDIS: newer}, values=given(Component.REDIS, image={})) == []
+    assert found(values=given(Component.REDIS, image={"tag": "latest"})) == []
 
 
 def test_versions_are_compared_by_number() -> None:

@@ -62,6 +62,12 @@ def test_what_is_left_out_is_not_ours() -> None:
         ("namespace: gpu-operator", "namespace: GPU", "gpu_operator.namespace", "'GPU' is no namespace"),
         ("version: v25.3.0", "version: latest", "gpu_operator.chart.version", "'latest'"),
         (
+            "version: v25.3.0",
+            f"version: v25.3.0, digest: 'sha256:{'a' * 64}'",
+            "",
+            "gpu_operator.chart.digest: only OCI registries",
+        ),
+        (
             "{setting: redis.password}\n  arch",
             "{setting: redis}\n  arch",
             "redis.password.setting",
