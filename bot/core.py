@@ -38,10 +38,11 @@ from provisioning.ports.survey import PortSurvey
 from provisioning.queries.base import Query
 from provisioning.queries.doctor import DoctorQuery
 from provisioning.queries.registry import build_queries
-from provisioning.queries.sources import Sources
+from provisioning.queries.sources import QuerySources
 from provisioning.redact import Redactor
 from provisioning.runner import Runner
 from provisioning.service import JobService
+from provisioning.sources import Sources
 from provisioning.steps.batch_steps import ApplyTenant, JobsOfOthers
 from provisioning.steps.registry import build_actions, build_node_actions
 from provisioning.store import Store
@@ -131,11 +132,7 @@ def build(settings: Settings) -> Core:
         **build_node_actions(nodes=nodes, smi=smi, reboots=reboots),
     }
     facts = FactsGatherer(
-        configuration=configuration,
-        clearml=clearml,
-        cluster=cluster,
-        helm=helm,
-        store=store,
+        Sources(configuration=configuration, clearml=clearml, cluster=cluster, helm=helm, store=store),
         more=node_facts(configuration=settings.nodes, cluster=cluster, nodes=nodes, smi=smi, store=store),
     )
     planner = Planner(actions=actions, facts=facts)
@@ -177,7 +174,7 @@ def build(settings: Settings) -> Core:
         cluster=settings.cluster.name,
     )
     queries = build_queries(
-        Sources(
+        QuerySources(
             configuration=configuration,
             clearml=clearml,
             cluster=cluster,

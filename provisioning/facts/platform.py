@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import SecretStr
@@ -12,17 +12,14 @@ from pydantic import SecretStr
 from commands.platform import Component, PlatformArgs
 from provisioning.chart_values import secret_names
 from provisioning.clients.helm_releases import Release
-from provisioning.clients.interfaces import ClusterReads, HelmReads
-from provisioning.configuration import Chart, Provisioning
+from provisioning.configuration import Chart
 from provisioning.errors import ChatopsError, PermanentError
 from provisioning.named_secrets import NamedSecrets
 from provisioning.operations.platform_facts import ChartFacts, PlatformFacts
 from provisioning.operations.platform_releases import located
 from provisioning.platform.load import SpecError, load
 from provisioning.platform.spec import PlatformSpec
-
-if TYPE_CHECKING:
-    from provisioning.store import Store
+from provisioning.sources import Sources
 
 PARALLEL_QUESTIONS = 6
 MOST_VALUES_BYTES = 262_144
@@ -39,23 +36,11 @@ class PlatformFactsGatherer:
         looks_at_charts: False for what only removes: a repository that is down must not be in its way.
     """
 
-    def __init__(
-        self,
-        command: str,
-        *,
-        configuration: Provisioning,
-        cluster: ClusterReads,
-        helm: HelmReads,
-        store: "Store",
-        looks_at_charts: bool = True,
-    ) -> None:
+    def __init__(self, command: str, sources: Sources, *, looks_at_charts: bool = True) -> None:
         self.command = command
-        self._configuration = configuration
-        self._cluster = cluster
-        self._helm = helm
-        self._store = store
+        self._sources = sources
         self._looks_at_charts = looks_at_charts
-        self._secrets = NamedSecrets(cluster, configuration.secrets())
+        self._secrets = NamedSecrets(sources.cluster, sources.configuration.secrets())
 
     def gather(self, args: PlatformArgs) -> PlatformFacts:
         """Return the facts about the component that *args* names and about those that it needs.
@@ -70,20 +55,20 @@ class PlatformFactsGatherer:
 
         Raises: ChatopsError where the spec or the cluster cannot be read.
         """
-        spec = read_spec(self._configuration.platform.file)
+        spec = read_spec(self._sources.configuration.platform.file)
         every = spec.releases()
         chosen = tuple(one for one in every if component is None or one is component)
-        every_release = self._helm.releases()
+        every_release = self._sources.helm.releases()
         releases = _ours(spec, every_release)
         agents = _agents(spec, every_release)
         charts, more, troubles = self._charts(spec, chosen if self._looks_at_charts else ())
         given = self._parallel(
             (one for one in chosen if one in releases),
-            lambda one: self._helm.values(spec.part(one).namespace, spec.part(one).release),
+            lambda one: self._sources.helm.values(spec.part(one).namespace, spec.part(one).release),
         )
         namespaces = dict.fromkeys(spec.part(one).namespace for one in chosen)
         facts = PlatformFacts(
-            configuration=self._configuration,
+            configuration=self._sources.configuration,
             spec=spec,
             charts=charts,
             more_values=more,
@@ -93,7 +78,9 @@ class PlatformFactsGatherer:
             terminating=frozenset(
                 name for name, phase in self._parallel(namespaces, self._phase).items() if phase == "Terminating"
             ),
-            tenants=tuple(sorted({*(one.namespace for one in agents), *(one.name for one in self._store.tenants())})),
+            tenants=tuple(
+                sorted({*(one.namespace for one in agents), *(one.name for one in self._sources.store.tenants())})
+            ),
             agents=agents,
         )
         return facts, troubles
@@ -127,11 +114,11 @@ class PlatformFactsGatherer:
             username=self._credential(username),
             password=SecretStr(found) if (found := self._credential(password)) is not None else None,
         )
-        shown = self._helm.show_chart(chart)
+        shown = self._sources.helm.show_chart(chart)
         return ChartFacts(
             name=str(shown["name"]),
             version=str(shown["version"]),
-            values=self._helm.show_values(chart),
+            values=self._sources.helm.show_values(chart),
             sha256=_sha256(spec.part(component).chart.file),
         )
 
@@ -148,13 +135,17 @@ class PlatformFactsGatherer:
 
     def _found_secrets(self, spec: PlatformSpec, more: Mapping[Component, Mapping[str, Any]]) -> dict[str, SecretStr]:
         names = dict.fromkeys(
-            (*references(spec), *secret_names(more), self._configuration.redis.password_secret or "redis.password")
+            (
+                *references(spec),
+                *secret_names(more),
+                self._sources.configuration.redis.password_secret or "redis.password",
+            )
         )
         found = self._parallel(names, self._secrets.find)
         return {name: secret for name, secret in found.items() if secret is not None}
 
     def _phase(self, namespace: str) -> str:
-        found = self._cluster.namespace(namespace)
+        found = self._sources.cluster.namespace(namespace)
         return found["phase"] if found is not None else ""
 
     @staticmethod

@@ -1,11 +1,9 @@
 """Every operation's facts, by the name of its command."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from commands.spec import CommandArgs
-from provisioning.clients.interfaces import ClusterReads, HelmReads
-from provisioning.configuration import Provisioning
 from provisioning.facts.digests import DigestFactsSource
 from provisioning.facts.platform import PlatformFactsGatherer
 from provisioning.facts.tenant_apply import TenantApplyFacts
@@ -15,10 +13,7 @@ from provisioning.facts.tenant_existing import ExistingTenantFacts
 from provisioning.facts.tenant_fix import TenantFixFacts
 from provisioning.facts.tenant_import import TenantImportFacts
 from provisioning.facts.tenant_rotate import TenantRotateFacts
-
-if TYPE_CHECKING:
-    from provisioning.clients.clearml import ClearML
-    from provisioning.store import Store
+from provisioning.sources import Sources
 
 ON_TENANTS = (
     "tenant resize",
@@ -47,59 +42,28 @@ class Facts(Protocol):
 class FactsGatherer:
     """Gathers any operation's facts. Thread-safe."""
 
-    def __init__(
-        self,
-        *,
-        configuration: Provisioning,
-        clearml: "ClearML",
-        cluster: ClusterReads,
-        helm: HelmReads,
-        store: "Store",
-        more: Sequence[Facts] = (),
-    ) -> None:
-        tenant_create = TenantCreateFacts(
-            configuration=configuration, clearml=clearml, cluster=cluster, helm=helm, store=store
+    def __init__(self, sources: Sources, *, more: Sequence[Facts] = ()) -> None:
+        tenant_create = TenantCreateFacts(sources)
+        existing = [ExistingTenantFacts(command, sources, world=tenant_create) for command in ON_TENANTS]
+        rotated = ExistingTenantFacts("tenant rotate", sources, world=tenant_create)
+        digests = (
+            DigestFactsSource(f"digest {verb}", sources.store) for verb in ("add", "remove", "pause", "resume", "run")
         )
-        tenant_import = TenantImportFacts(
-            configuration=configuration, clearml=clearml, cluster=cluster, helm=helm, store=store, create=tenant_create
-        )
-        doomed = TenantDeleteFacts(
-            configuration=configuration, clearml=clearml, cluster=cluster, helm=helm, store=store
-        )
-        existing = [
-            ExistingTenantFacts(command, world=tenant_create, clearml=clearml, cluster=cluster, helm=helm, store=store)
-            for command in ON_TENANTS
-        ]
-        rotated = TenantRotateFacts(
-            ExistingTenantFacts(
-                "tenant rotate", world=tenant_create, clearml=clearml, cluster=cluster, helm=helm, store=store
-            ),
-            clearml=clearml,
-            cluster=cluster,
-        )
-        digests = (DigestFactsSource(f"digest {verb}", store) for verb in ("add", "remove", "pause", "resume", "run"))
         platform = (
-            PlatformFactsGatherer(
-                command,
-                configuration=configuration,
-                cluster=cluster,
-                helm=helm,
-                store=store,
-                looks_at_charts=command != "platform uninstall",
-            )
+            PlatformFactsGatherer(command, sources, looks_at_charts=command != "platform uninstall")
             for command in ("platform install", "platform upgrade", "platform uninstall")
         )
         every: tuple[Facts, ...] = (
             tenant_create,
-            TenantFixFacts(tenant_create, store),
-            tenant_import,
-            doomed,
+            TenantFixFacts(sources, tenant_create),
+            TenantImportFacts(sources, tenant_create),
+            TenantDeleteFacts(sources),
             *existing,
-            rotated,
+            TenantRotateFacts(sources, rotated),
             *digests,
             *platform,
             *more,
-            TenantApplyFacts(configuration=configuration, clearml=clearml, cluster=cluster, helm=helm, store=store),
+            TenantApplyFacts(sources),
         )
         self._facts: Mapping[str, Facts] = {facts.command: facts for facts in every}
 

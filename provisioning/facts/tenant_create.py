@@ -10,8 +10,7 @@ from provisioning.capacity.inventory import take_stock
 from provisioning.capacity.profiles import COUNT_LABEL, RESOURCE_PREFIX, identify
 from provisioning.capacity.view import View, look
 from provisioning.clients.cluster_objects import Node
-from provisioning.clients.interfaces import ClusterReads, HelmReads
-from provisioning.configuration import Chart, Provisioning
+from provisioning.configuration import Chart
 from provisioning.facts.releases import as_it_is
 from provisioning.facts.tenant_router import router_facts
 from provisioning.jobs import Job, StepState
@@ -28,10 +27,10 @@ from provisioning.plan import Presence
 from provisioning.port_ranges import PortRange
 from provisioning.ports.claims import PortClaims
 from provisioning.ports.survey import PortSurvey
+from provisioning.sources import Sources
 
 if TYPE_CHECKING:
-    from provisioning.clients.clearml import ClearML
-    from provisioning.store import PortLease, Store
+    from provisioning.store import PortLease
 
 PARALLEL_QUESTIONS = 12
 
@@ -41,21 +40,9 @@ class TenantCreateFacts:
 
     command = "tenant create"
 
-    def __init__(
-        self,
-        *,
-        configuration: Provisioning,
-        clearml: "ClearML",
-        cluster: ClusterReads,
-        helm: HelmReads,
-        store: "Store",
-    ) -> None:
-        self._configuration = configuration
-        self._clearml = clearml
-        self._cluster = cluster
-        self._helm = helm
-        self._store = store
-        self._survey = PortSurvey(pool=configuration.ports, cluster=cluster, store=store)
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._survey = PortSurvey(pool=sources.configuration.ports, cluster=sources.cluster, store=sources.store)
 
     def gather(self, args: TenantCreate) -> TenantFacts:
         """Return the facts. Raises: ChatopsError."""
@@ -68,18 +55,18 @@ class TenantCreateFacts:
         whether to look at its router and at who has which host.
         Raises: ChatopsError.
         """
-        configuration, cluster = self._configuration, self._cluster
+        configuration, cluster = self._sources.configuration, self._sources.cluster
         configured = configuration.agent.chart.at(args.chart_version)
         with ThreadPoolExecutor(PARALLEL_QUESTIONS, thread_name_prefix="facts") as pool:
             # Whoever asks for a fact here does not wait for another of this pool.
             chart = pool.submit(self._chart, configured)
-            values = pool.submit(self._helm.show_values, configured)
+            values = pool.submit(self._sources.helm.show_values, configured)
             others = pool.submit(self._others, args.name, email)
             namespace = pool.submit(cluster.namespace, args.name)
             redis = pool.submit(cluster.namespace, configuration.redis.namespace)
             nodes = pool.submit(cluster.nodes)
             claims = pool.submit(self._ports, args)
-            release = pool.submit(self._helm.release, args.name, configuration.agent.release)
+            release = pool.submit(self._sources.helm.release, args.name, configuration.agent.release)
             seen = pool.submit(self._gpus) if gpus and args.queues != "none" else None
             routing = pool.submit(self._router, args) if router else None
             asked = [one for one in (seen, routing) if one is not None]
@@ -87,13 +74,13 @@ class TenantCreateFacts:
         found: OtherCompanies = others.result()
         ports = claims.result()
         space, (chart_name, chart_version) = namespace.result(), chart.result()
-        record = self._store.tenant(args.name)
+        record = self._sources.store.tenant(args.name)
         return TenantFacts(
             configuration=configuration,
             chart=AgentChart(name=chart_name, version=chart_version, values=values.result()),
             company_id=found.own_id,
             recorded=None if record is None else record.request,
-            made_by_job=maker(self._store.jobs(subject=args.name)),
+            made_by_job=maker(self._sources.store.jobs(subject=args.name)),
             namespace_labels=None if space is None else space["labels"],
             namespace_is_terminating=space is not None and space["phase"] == "Terminating",
             email_holder=found.email_holder,
@@ -104,9 +91,9 @@ class TenantCreateFacts:
             release=as_it_is(release.result()),
             gpus=None if seen is None else seen.result(),
             router=None if routing is None else routing.result(),
-            limits=limits_of(self._store.tenants()),
-            leased=own_lease(self._store.leases(), args.name),
-            held=held_lease(self._store.leases(), args.name),
+            limits=limits_of(self._sources.store.tenants()),
+            leased=own_lease(self._sources.store.leases(), args.name),
+            held=held_lease(self._sources.store.leases(), args.name),
             taken_ports=ports.ranges_of_others(args.name) if ports else (),
             unread_ports=ports.unread if ports else (),
             live_ports=ports.ports_of_others(args.name) if ports else (),
@@ -114,25 +101,23 @@ class TenantCreateFacts:
 
     def _others(self, tenant: str, email: str | None) -> OtherCompanies:
         if email is None:
-            own = self._clearml.company_by_name(tenant)
+            own = self._sources.clearml.company_by_name(tenant)
             return OtherCompanies(own_id=None if own is None else own.id)
-        return look_at_others(self._clearml, KnownUsers(self._store).survey(), name=tenant, email=email)
+        return look_at_others(self._sources.clearml, KnownUsers(self._sources.store).survey(), name=tenant, email=email)
 
     def _chart(self, chart: Chart) -> tuple[str, str]:
-        shown = self._helm.show_chart(chart)
+        shown = self._sources.helm.show_chart(chart)
         return str(shown["name"]), str(shown["version"])
 
     def _ports(self, args: TenantCreate) -> PortClaims | None:
         return self._survey.look() if args.ports else None
 
     def _router(self, args: TenantCreate) -> RouterFacts | None:
-        return router_facts(
-            args.name, configuration=self._configuration, cluster=self._cluster, helm=self._helm, store=self._store
-        )
+        return router_facts(args.name, self._sources)
 
     def _gpus(self) -> View:
-        usage = self._cluster.gpu_usage()
-        return look(take_stock(self._cluster.gpu_nodes(), usage), usage, {})
+        usage = self._sources.cluster.gpu_usage()
+        return look(take_stock(self._sources.cluster.gpu_nodes(), usage), usage, {})
 
 
 def mig_nodes(nodes: Iterable[Node]) -> tuple[MigNodes, ...]:

@@ -1,45 +1,27 @@
 """What commands on a recorded tenant decide by."""
 
-from typing import TYPE_CHECKING
-
 from commands.tenant_changes import TenantArgs, TenantDomains, TenantUser, TenantUserAdd
 from commands.tenant_lifecycle import TenantUpgrade
 from commands.tenants import TenantCreate
 from provisioning.chart_values import unknown_keys
-from provisioning.clients.interfaces import ClusterReads, HelmReads
 from provisioning.facts.tenant_create import TenantCreateFacts
 from provisioning.operations.agent_values import OPEN_MAPS
 from provisioning.operations.tenant_facts import ExistingTenant, TenantFacts
 from provisioning.operations.tenant_merge import merged
-
-if TYPE_CHECKING:
-    from provisioning.clients.clearml import ClearML
-    from provisioning.store import Store
+from provisioning.sources import Sources
 
 
 class ExistingTenantFacts:
     """Gathers what *command* on a recorded tenant decides by. Thread-safe."""
 
-    def __init__(
-        self,
-        command: str,
-        *,
-        world: TenantCreateFacts,
-        clearml: "ClearML",
-        cluster: ClusterReads,
-        helm: HelmReads,
-        store: "Store",
-    ) -> None:
+    def __init__(self, command: str, sources: Sources, *, world: TenantCreateFacts) -> None:
         self.command = command
-        self._cluster = cluster
-        self._helm = helm
+        self._sources = sources
         self._world = world
-        self._clearml = clearml
-        self._store = store
 
     def gather(self, args: TenantArgs) -> ExistingTenant | None:
         """Return the facts; None where no such tenant is recorded. Raises: ChatopsError."""
-        record = self._store.tenant(args.name)
+        record = self._sources.store.tenant(args.name)
         if record is None:
             return None
         spec = TenantCreate.model_validate(record.request)
@@ -59,15 +41,17 @@ class ExistingTenantFacts:
     def _unknown_keys(self, tenant: str, world: TenantFacts) -> tuple[str, ...]:
         if world.release is None:
             return ()
-        given = self._helm.values(tenant, world.configuration.agent.release)
+        given = self._sources.helm.values(tenant, world.configuration.agent.release)
         return unknown_keys(given, world.chart.values, open_maps=OPEN_MAPS)
 
     def _is_suspended(self, namespace: str, release: str) -> bool:
-        agents = [one for one in self._cluster.deployments() if (one.namespace, one.release) == (namespace, release)]
+        agents = [
+            one for one in self._sources.cluster.deployments() if (one.namespace, one.release) == (namespace, release)
+        ]
         return bool(agents) and all(one.replicas == 0 for one in agents)
 
     def _users(self, admin_user_id: str) -> tuple[tuple[str, str], ...]:
-        return tuple((user.email, user.role) for user in self._clearml.users(admin_user_id) if user.email)
+        return tuple((user.email, user.role) for user in self._sources.clearml.users(admin_user_id) if user.email)
 
 
 def _email(args: TenantArgs, spec: TenantCreate) -> str | None:

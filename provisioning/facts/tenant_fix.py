@@ -1,14 +1,10 @@
 """What `tenant fix` decides by: the tenant's record, and what `tenant create` would look at for it."""
 
-from typing import TYPE_CHECKING
-
 from commands.fleet import TenantFix
 from commands.tenants import TenantCreate
 from provisioning.facts.tenant_create import TenantCreateFacts
 from provisioning.operations.tenant_fix import Recorded
-
-if TYPE_CHECKING:
-    from provisioning.store import Store
+from provisioning.sources import Sources
 
 
 class TenantFixFacts:
@@ -16,13 +12,13 @@ class TenantFixFacts:
 
     command = "tenant fix"
 
-    def __init__(self, create: TenantCreateFacts, store: "Store") -> None:
+    def __init__(self, sources: Sources, create: TenantCreateFacts) -> None:
+        self._sources = sources
         self._create = create
-        self._store = store
 
     def gather(self, args: TenantFix) -> Recorded | None:
         """Return None where nothing is recorded. Raises: ChatopsError."""
-        record = self._store.tenant(args.name)
+        record = self._sources.store.tenant(args.name)
         if record is None:
             return None
         spec = TenantCreate.model_validate(record.request)

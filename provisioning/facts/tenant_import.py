@@ -3,20 +3,14 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from commands.fleet import TenantImport
 from policies.approvals import Refusal
 from provisioning.clients.clearml_records import EmailHolder
-from provisioning.clients.interfaces import ClusterReads, HelmReads
-from provisioning.configuration import Provisioning
 from provisioning.facts.tenant_create import TenantCreateFacts
 from provisioning.operations.agent_values import CREDENTIALS_SECRET
 from provisioning.operations.tenant_import import FoundRelease, ImportFacts, inferred_from
-
-if TYPE_CHECKING:
-    from provisioning.clients.clearml import ClearML
-    from provisioning.store import Store
+from provisioning.sources import Sources
 
 PARALLEL_QUESTIONS = 8
 AGENT_IN_CHART_NAME = "agent"  # the agent's charts changed names; all of them have this in it
@@ -27,37 +21,27 @@ class TenantImportFacts:
 
     command = "tenant import"
 
-    def __init__(
-        self,
-        *,
-        configuration: Provisioning,
-        clearml: "ClearML",
-        cluster: ClusterReads,
-        helm: HelmReads,
-        store: "Store",
-        create: TenantCreateFacts,
-    ) -> None:
-        self._configuration = configuration
-        self._clearml = clearml
-        self._cluster = cluster
-        self._helm = helm
-        self._store = store
+    def __init__(self, sources: Sources, create: TenantCreateFacts) -> None:
+        self._sources = sources
         self._create = create
 
     def gather(self, args: TenantImport) -> ImportFacts:
         """Return the facts. Raises: ChatopsError."""
         with ThreadPoolExecutor(PARALLEL_QUESTIONS, thread_name_prefix="facts") as pool:
-            company = pool.submit(self._clearml.company_by_name, args.name)
-            holder = pool.submit(self._clearml.email_holder, args.admin_email)
-            namespace = pool.submit(self._cluster.namespace, args.name)
-            policies = pool.submit(self._cluster.network_policies)
+            company = pool.submit(self._sources.clearml.company_by_name, args.name)
+            holder = pool.submit(self._sources.clearml.email_holder, args.admin_email)
+            namespace = pool.submit(self._sources.cluster.namespace, args.name)
+            policies = pool.submit(self._sources.cluster.network_policies)
             agents = pool.submit(lambda: tuple(self._agents(args.name)))
-            kept = pool.submit(self._cluster.secret, args.name, CREDENTIALS_SECRET)
+            kept = pool.submit(self._sources.cluster.secret, args.name, CREDENTIALS_SECRET)
         own, admin, space = company.result(), holder.result(), namespace.result()
         facts = ImportFacts(
-            agent_release=self._configuration.agent.release,
-            platform_namespaces=(self._configuration.ingress_namespace, self._configuration.redis.namespace),
-            is_recorded=self._store.tenant(args.name) is not None,
+            agent_release=self._sources.configuration.agent.release,
+            platform_namespaces=(
+                self._sources.configuration.ingress_namespace,
+                self._sources.configuration.redis.namespace,
+            ),
+            is_recorded=self._sources.store.tenant(args.name) is not None,
             company_id=own.id if own else None,
             admin_company=admin.company.id if admin else None,
             namespace_labels=space["labels"] if space else None,
@@ -70,17 +54,17 @@ class TenantImportFacts:
         return self._compared(args, facts)
 
     def _agents(self, name: str) -> Iterator[FoundRelease]:
-        for release in self._helm.releases(name):
+        for release in self._sources.helm.releases(name):
             if release.namespace == name and AGENT_IN_CHART_NAME in release.chart:
-                values = self._helm.values(name, release.name)
+                values = self._sources.helm.values(name, release.name)
                 yield FoundRelease(name=release.name, chart=release.chart, status=release.status, values=values)
 
     def _as_admin(self, facts: ImportFacts, admin: EmailHolder) -> ImportFacts:
         return replace(
             facts,
             admin_name=admin.user.name,
-            domains=tuple(sorted(self._clearml.domains(admin.user.id))),
-            queues=tuple(sorted(queue.name for queue in self._clearml.queues(admin.user.id))),
+            domains=tuple(sorted(self._sources.clearml.domains(admin.user.id))),
+            queues=tuple(sorted(queue.name for queue in self._sources.clearml.queues(admin.user.id))),
         )
 
     def _compared(self, args: TenantImport, facts: ImportFacts) -> ImportFacts:

@@ -1,18 +1,13 @@
 """What `tenant rotate` decides by: the tenant, its agent's keys by fingerprint, and whether a worker reports in."""
 
-from typing import TYPE_CHECKING
-
 from commands.tenant_lifecycle import TenantRotate
-from provisioning.clients.interfaces import ClusterReads
 from provisioning.facts.tenant_existing import ExistingTenantFacts
 from provisioning.operations.agent_values import CREDENTIALS_SECRET
 from provisioning.operations.tenant_create import CREDENTIALS_LABEL
 from provisioning.operations.tenant_facts import AgentKeys, RotatedTenant
+from provisioning.sources import Sources
 from provisioning.steps.clearml_steps import ACCESS_KEY
 from provisioning.steps.rotation_steps import PREVIOUS_ACCESS_KEY, fingerprint
-
-if TYPE_CHECKING:
-    from provisioning.clients.clearml import ClearML
 
 
 class TenantRotateFacts:
@@ -20,10 +15,9 @@ class TenantRotateFacts:
 
     command = "tenant rotate"
 
-    def __init__(self, existing: ExistingTenantFacts, *, clearml: "ClearML", cluster: ClusterReads) -> None:
+    def __init__(self, sources: Sources, existing: ExistingTenantFacts) -> None:
+        self._sources = sources
         self._existing = existing
-        self._clearml = clearml
-        self._cluster = cluster
 
     def gather(self, args: TenantRotate) -> RotatedTenant | None:
         """Return the facts; None where no such tenant is recorded. Raises: ChatopsError."""
@@ -35,17 +29,17 @@ class TenantRotateFacts:
         return RotatedTenant(
             tenant=tenant,
             keys=self._keys(args.name, tenant.admin_user_id),
-            workers=len(self._clearml.workers(tenant.admin_user_id)),
+            workers=len(self._sources.clearml.workers(tenant.admin_user_id)),
         )
 
     def _keys(self, namespace: str, admin_user_id: str) -> AgentKeys | None:
-        stored = self._cluster.secret(namespace, CREDENTIALS_SECRET) or {}
+        stored = self._sources.cluster.secret(namespace, CREDENTIALS_SECRET) or {}
         if ACCESS_KEY not in stored:
             return None
         present = fingerprint(stored[ACCESS_KEY].get_secret_value())
         previous = stored.get(PREVIOUS_ACCESS_KEY)
         old = present if previous is None else fingerprint(previous.get_secret_value())
-        found = self._clearml.credentials(admin_user_id)
+        found = self._sources.clearml.credentials(admin_user_id)
         live = {fingerprint(one.access_key) for one in found}
         ours = {fingerprint(one.access_key) for one in found if one.label == CREDENTIALS_LABEL}
         return AgentKeys(

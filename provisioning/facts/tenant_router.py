@@ -1,30 +1,26 @@
 """What decides on a tenant's router: its chart, its release, and who has which host."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from policies.approvals import Refusal
 from policies.guardrails import public_secret_refusal
-from provisioning.clients.interfaces import ClusterReads, HelmReads
-from provisioning.configuration import Provisioning, Router
+from provisioning.clients.interfaces import ClusterReads
+from provisioning.configuration import Router
 from provisioning.facts.releases import as_it_is
 from provisioning.jobs import JobState
 from provisioning.operations.tenant_facts import AgentChart, RouterFacts
 from provisioning.operations.tenant_router import STEP_ID
-
-if TYPE_CHECKING:
-    from provisioning.store import Store
+from provisioning.sources import Sources
 
 OPEN_JOBS = frozenset(state for state in JobState if not state.is_final)
 MOST_JOBS = 500
 
 
-def router_facts(
-    tenant: str, *, configuration: Provisioning, cluster: ClusterReads, helm: HelmReads, store: "Store"
-) -> RouterFacts | None:
+def router_facts(tenant: str, sources: Sources) -> RouterFacts | None:
     """Return the facts; None where no router is configured. Raises: ChatopsError."""
-    router = configuration.router
+    router, helm = sources.configuration.router, sources.helm
     if router is None:
         return None
     shown = helm.show_chart(router.chart)
@@ -34,8 +30,8 @@ def router_facts(
         chart=AgentChart(name=str(shown["name"]), version=str(shown["version"]), values=helm.show_values(router.chart)),
         release=as_it_is(release),
         host=_host_of(values),
-        unfit_key=_unfit_key(router, cluster),
-        holders=dict(_holders(tenant, configuration=configuration, cluster=cluster, store=store)),
+        unfit_key=_unfit_key(router, sources.cluster),
+        holders=dict(_holders(tenant, sources)),
     )
 
 
@@ -54,24 +50,22 @@ def _unfit_key(router: Router, cluster: ClusterReads) -> Refusal | None:
     return public_secret_refusal({where: stored[key].get_secret_value()})
 
 
-def _holders(
-    tenant: str, *, configuration: Provisioning, cluster: ClusterReads, store: "Store"
-) -> Iterator[tuple[str, str]]:
+def _holders(tenant: str, sources: Sources) -> Iterator[tuple[str, str]]:
     """Yield each host and what is reached there, the tenant's own apart; what people know best comes last."""
-    for ingress in cluster.ingresses():
+    for ingress in sources.cluster.ingresses():
         if ingress.namespace != tenant:
             yield from ((host, f"Ingress {ingress.name} in namespace {ingress.namespace}") for host in ingress.hosts)
-    for release in cluster.stored_releases():
+    for release in sources.cluster.stored_releases():
         if release.namespace != tenant and (host := _host_of(release.values)):
             yield host, f"release {release.name} in namespace {release.namespace}"
-    for job in store.jobs(states=OPEN_JOBS, limit=MOST_JOBS):
+    for job in sources.store.jobs(states=OPEN_JOBS, limit=MOST_JOBS):
         for step in job.plan.steps:
             if step.id == STEP_ID and job.plan.subject != tenant and (host := _host_of(step.inputs.get("values"))):
                 yield host, f"job {job.number}, which makes it for tenant {job.plan.subject}"
-    for record in store.tenants():
+    for record in sources.store.tenants():
         if record.name != tenant and (said := record.request.get("router_host")):
             yield str(said), f"tenant {record.name}"
-    server = configuration.clearml
+    server = sources.configuration.clearml
     for url in (server.api_url, server.web_url, server.files_url):
         if own := urlsplit(url).hostname:
             yield own, "the ClearML server"

@@ -1,11 +1,13 @@
 """The clients as seen at one moment: what many look at is read once."""
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 from provisioning.clients.cluster_objects import NamespaceFacts
 from provisioning.clients.helm_releases import Release
 from provisioning.clients.interfaces import ClusterReads, HelmReads
 from provisioning.fleet.memory import Remembering
+from provisioning.sources import Sources
 
 if TYPE_CHECKING:
     from provisioning.clients.clearml import ClearML
@@ -29,6 +31,17 @@ CLUSTER_ONCE = (
 )
 HELM_ONCE = ("show_chart", "show_values", "releases", "values")
 STORE_ONCE = ("jobs", "tenants", "leases")  # of which all the newest are read, each time
+
+
+def of_one_moment(sources: Sources) -> Sources:
+    """Return the sources as seen at one moment."""
+    return replace(
+        sources,
+        clearml=cast("ClearML", remembering_clearml(sources.clearml)),
+        cluster=cast("ClusterReads", remembering_cluster(sources.cluster)),
+        helm=cast("HelmReads", remembering_helm(sources.helm)),
+        store=cast("Store", remembering_store(sources.store)),
+    )
 
 
 def remembering_clearml(clearml: "ClearML") -> Remembering:

@@ -3,19 +3,14 @@
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from policies.network import TENANT_LABEL
-from provisioning.clients.interfaces import ClusterReads, HelmReads
-from provisioning.configuration import Provisioning
 from provisioning.errors import PermanentError
 from provisioning.fleet.seen import Details, Key, Known, People, Platform, Tenant, Unknown, names_of, read, tenant_of
 from provisioning.jobs import UNDER_WAY
 from provisioning.known_users import KnownUsers
-
-if TYPE_CHECKING:
-    from provisioning.clients.clearml import ClearML
-    from provisioning.store import Store
+from provisioning.sources import Sources
 
 AGENT_IN_CHART_NAME = "agent"  # the agent's charts changed names; all of them have this in it
 PARALLEL_LISTINGS = 8
@@ -29,33 +24,21 @@ T = TypeVar("T")
 class FleetReader:
     """Reads; changes nothing. Thread-safe. What one source does not tell is Unknown, and the rest is still read."""
 
-    def __init__(
-        self,
-        *,
-        configuration: Provisioning,
-        clearml: "ClearML",
-        cluster: ClusterReads,
-        helm: HelmReads,
-        store: "Store",
-    ) -> None:
-        self._agent_release = configuration.agent.release
-        self._clearml = clearml
-        self._cluster = cluster
-        self._helm = helm
-        self._store = store
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
 
     def platform(self) -> Platform:
         """Return one listing of each kind, all asked for at the same time."""
         with ThreadPoolExecutor(PARALLEL_LISTINGS, thread_name_prefix="listing") as pool:
-            companies = pool.submit(read, self._clearml.companies)
-            namespaces = pool.submit(read, self._cluster.all_namespaces)
-            releases = pool.submit(read, self._helm.releases)
-            pods = pool.submit(read, self._cluster.pods)
-            services = pool.submit(read, self._cluster.services)
-            deployments = pool.submit(read, self._cluster.deployments)
-            policies = pool.submit(read, self._cluster.network_policies)
-            stored = pool.submit(read, self._cluster.stored_releases)
-        working = self._store.jobs(states=UNDER_WAY, limit=ALL)
+            companies = pool.submit(read, self._sources.clearml.companies)
+            namespaces = pool.submit(read, self._sources.cluster.all_namespaces)
+            releases = pool.submit(read, self._sources.helm.releases)
+            pods = pool.submit(read, self._sources.cluster.pods)
+            services = pool.submit(read, self._sources.cluster.services)
+            deployments = pool.submit(read, self._sources.cluster.deployments)
+            policies = pool.submit(read, self._sources.cluster.network_policies)
+            stored = pool.submit(read, self._sources.cluster.stored_releases)
+        working = self._sources.store.jobs(states=UNDER_WAY, limit=ALL)
         return Platform(
             companies=companies.result(),
             namespaces=namespaces.result(),
@@ -65,10 +48,10 @@ class FleetReader:
             deployments=deployments.result(),
             policies=policies.result(),
             stored=stored.result(),
-            records={record.name: record for record in self._store.tenants()},
-            leases={lease.tenant: lease.ports for lease in self._store.leases()},
+            records={record.name: record for record in self._sources.store.tenants()},
+            leases={lease.tenant: lease.ports for lease in self._sources.store.leases()},
             changing={job.plan.subject: job.number for job in working},
-            users=KnownUsers(self._store).survey().users,
+            users=KnownUsers(self._sources.store).survey().users,
         )
 
     def tenants(self, platform: Platform) -> tuple[Tenant, ...]:
@@ -78,7 +61,7 @@ class FleetReader:
 
     def tenant(self, platform: Platform, name: str) -> Tenant:
         """Return what the listings tell of one tenant, also where there is nothing of it."""
-        return tenant_of(platform, name, release=self._agent_release, agent=AGENT_IN_CHART_NAME)
+        return tenant_of(platform, name, release=self._sources.configuration.agent.release, agent=AGENT_IN_CHART_NAME)
 
     def people(self, platform: Platform, tenants: Collection[Tenant]) -> Mapping[str, People]:
         """Return tenant → what ClearML tells of its people and workers."""
@@ -90,8 +73,8 @@ class FleetReader:
         """Return what is only worth reading for one tenant."""
         with ThreadPoolExecutor(PARALLEL_TENANTS, thread_name_prefix="details") as pool:
             keys = pool.submit(self._keys, people)
-            domains = pool.submit(self._as_user, platform, tenant, self._clearml.domains)
-            queues = pool.submit(self._as_user, platform, tenant, self._clearml.queues)
+            domains = pool.submit(self._as_user, platform, tenant, self._sources.clearml.domains)
+            queues = pool.submit(self._as_user, platform, tenant, self._sources.clearml.queues)
         queued = queues.result()
         return Details(
             keys=keys.result(),
@@ -101,9 +84,9 @@ class FleetReader:
 
     def _people(self, platform: Platform, tenant: Tenant) -> People:
         return People(
-            users=self._as_user(platform, tenant, self._clearml.users),
+            users=self._as_user(platform, tenant, self._sources.clearml.users),
             workers=self._as_user(
-                platform, tenant, lambda user_id: self._clearml.workers(user_id, seen_within_s=ALIVE_S)
+                platform, tenant, lambda user_id: self._sources.clearml.workers(user_id, seen_within_s=ALIVE_S)
             ),
         )
 
@@ -127,7 +110,7 @@ class FleetReader:
             return people.users
         found: list[Key] = []
         for user in people.users:
-            keys = read(partial(self._clearml.credentials, user.id))
+            keys = read(partial(self._sources.clearml.credentials, user.id))
             if isinstance(keys, Unknown):
                 return keys
             found += [Key(user=user, info=info) for info in keys]

@@ -13,6 +13,7 @@ from provisioning.facts import FactsGatherer
 from provisioning.fleet.memory import Remembering
 from provisioning.fleet.moment import remembering_clearml, remembering_cluster, remembering_helm, remembering_store
 from provisioning.planner import Planner
+from provisioning.sources import Sources
 from provisioning.steps.registry import build_actions
 
 if TYPE_CHECKING:
@@ -44,10 +45,12 @@ def planner_of_one_moment(
         clock=clock,
     )
     facts = FactsGatherer(
-        configuration=configuration,
-        clearml=seen_clearml,
-        cluster=seen_cluster,
-        helm=seen_helm,
-        store=cast("Store", remembering_store(store)),
+        Sources(
+            configuration=configuration,
+            clearml=seen_clearml,
+            cluster=seen_cluster,
+            helm=seen_helm,
+            store=cast("Store", remembering_store(store)),
+        )
     )
     return Planner(actions=actions, facts=facts)

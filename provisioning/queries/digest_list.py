@@ -13,7 +13,7 @@ from provisioning.store.digests import Digests, Standing
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from provisioning.queries.sources import Sources
+    from provisioning.sources import Sources
 
 
 class DigestList:

@@ -14,7 +14,7 @@ from provisioning.queries.base import Asked
 from provisioning.reports import Cell, Facts, Lines, Part, Report, table
 
 if TYPE_CHECKING:
-    from provisioning.queries.sources import Sources
+    from provisioning.queries.sources import QuerySources
 
 MOST_UNREAD = 10
 _MATCHED = {True: "yes", False: "no", None: "perhaps"}
@@ -25,7 +25,7 @@ class ExplainPolicy:
 
     command = "policy explain"
 
-    def __init__(self, sources: "Sources") -> None:
+    def __init__(self, sources: "QuerySources") -> None:
         self._policy = sources.policy
         self._people = sources.people
         self._cluster = sources.configuration.cluster.name
@@ -127,7 +127,7 @@ class ShowPolicy:
 
     command = "policy show"
 
-    def __init__(self, sources: "Sources") -> None:
+    def __init__(self, sources: "QuerySources") -> None:
         self._policy = sources.policy
         self._store = sources.store
 

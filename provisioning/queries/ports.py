@@ -16,7 +16,7 @@ from provisioning.queries.base import Asked
 from provisioning.reports import Attachment, Facts, Lines, Part, Report, table
 
 if TYPE_CHECKING:
-    from provisioning.queries.sources import Sources
+    from provisioning.sources import Sources
 
 MOST_FINDINGS = 60  # of one severity, in the message; the JSON has all
 _KNOWN_BY = {"read": "read from its pod", "configured": "as configured", "assumed": "Kubernetes' default, not read"}

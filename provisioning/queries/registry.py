@@ -13,7 +13,7 @@ from provisioning.queries.platform_plan import PlatformPlanQuery
 from provisioning.queries.platform_status import PlatformStatusQuery
 from provisioning.queries.policy import ExplainPolicy, ShowPolicy
 from provisioning.queries.ports import Ports
-from provisioning.queries.sources import Sources
+from provisioning.queries.sources import QuerySources
 from provisioning.queries.tenant_drift import TenantDriftQuery
 from provisioning.queries.tenant_export import TenantExportQuery
 from provisioning.queries.tenant_list import TenantListQuery
@@ -21,15 +21,9 @@ from provisioning.queries.tenant_show import TenantShowQuery
 from provisioning.queries.trends import Trends
 
 
-def build_queries(sources: Sources) -> Mapping[str, Query]:
+def build_queries(sources: QuerySources) -> Mapping[str, Query]:
     """Return command → query."""
-    fleet = FleetReader(
-        configuration=sources.configuration,
-        clearml=sources.clearml,
-        cluster=sources.cluster,
-        helm=sources.helm,
-        store=sources.store,
-    )
+    fleet = FleetReader(sources)
     queries: tuple[Query, ...] = (
         CapacityQuery(sources.cluster, sources.store, sources.smi),
         Ports(sources),
@@ -41,13 +35,7 @@ def build_queries(sources: Sources) -> Mapping[str, Query]:
         TenantExportQuery(sources.store),
         PlatformPlanQuery(sources.planner),
         PlatformStatusQuery(
-            PlatformFactsGatherer(
-                "platform status",
-                configuration=sources.configuration,
-                cluster=sources.cluster,
-                helm=sources.helm,
-                store=sources.store,
-            ),
+            PlatformFactsGatherer("platform status", sources),
             cluster=sources.cluster,
             clearml=sources.clearml,
             look=endpoints.look,

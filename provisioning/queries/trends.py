@@ -19,7 +19,7 @@ from provisioning.trends import forecast
 from provisioning.trends.forecast import Growth, Point, RunsOut, TooFew
 
 if TYPE_CHECKING:
-    from provisioning.queries.sources import Sources
+    from provisioning.sources import Sources
 
 NO_LIMITS: Mapping[str, float] = MappingProxyType({})
 CHART_POINTS = 20

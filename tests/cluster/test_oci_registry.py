@@ -22,13 +22,16 @@ from pydantic import SecretStr
 
 from commands.platform import Component
 from provisioning import tools
+from provisioning.clients.clearml import ClearML
 from provisioning.clients.cluster import ClusterClient
 from provisioning.clients.helm import Helm
 from provisioning.clients.process import ChildProcesses
 from provisioning.configuration import Chart, Cluster, Tools
 from provisioning.errors import PermanentError, TemporaryError
 from provisioning.facts.platform import PlatformFactsGatherer
+from provisioning.known_users import KnownUsers
 from provisioning.operations.platform_releases import chart_input
+from provisioning.sources import Sources
 from sandbox.controlplane import build
 from tests.integration.store_samples import open_store
 from tests.unit.platform_samples import configuration
@@ -246,9 +249,9 @@ def test_the_platform_spec_names_a_registry_and_where_its_password_lies(
     settings = configuration(platform={"file": str(spec), "secrets": {"user": USER, "token": password}})
     cluster = ClusterClient(Cluster(kubeconfig=kubeconfig))
     with contextlib.closing(open_store(tmp_path)) as store:
-        gatherer = PlatformFactsGatherer(
-            "platform install", configuration=settings, cluster=cluster, helm=helm, store=store
-        )
+        clearml = ClearML(settings.clearml, known_users=KnownUsers(store))
+        sources = Sources(configuration=settings, clearml=clearml, cluster=cluster, helm=helm, store=store)
+        gatherer = PlatformFactsGatherer("platform install", sources)
         facts, troubles = gatherer.look(None)
     if password != PASSWORD:
         assert facts.charts == {}

@@ -26,9 +26,10 @@ from provisioning.planner import Planner
 from provisioning.policy_source import PolicySource
 from provisioning.queries.base import Asked
 from provisioning.queries.registry import build_queries
-from provisioning.queries.sources import Sources
+from provisioning.queries.sources import QuerySources
 from provisioning.reports import Report
 from provisioning.runner import Runner
+from provisioning.sources import Sources
 from provisioning.steps.base import StepRun
 from provisioning.steps.registry import build_actions
 from provisioning.store import Change
@@ -95,15 +96,17 @@ class World:
             clock=self.clock,
         )
         facts = FactsGatherer(
-            configuration=self.configuration,
-            clearml=self.clearml,
-            cluster=self.cluster,
-            helm=self.helm,
-            store=self.store,
+            Sources(
+                configuration=self.configuration,
+                clearml=self.clearml,
+                cluster=self.cluster,
+                helm=self.helm,
+                store=self.store,
+            )
         )
         self.planner = Planner(actions=actions, facts=facts)
         self.queries = build_queries(
-            Sources(
+            QuerySources(
                 configuration=self.configuration,
                 clearml=self.clearml,
                 cluster=self.cluster,
