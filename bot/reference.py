@@ -73,6 +73,8 @@ def _arguments(spec: CommandSpec) -> Iterator[str]:
             metavar_of(field) if is_positional(field) else flag if is_switch(field) else f"{flag} {metavar_of(field)}"
         )
         yield f"| `{word}` | {_cell(field.description or '')} | {_default(field)} |"
+    for switch, meant in spec.becomes.items():
+        yield f"| `{switch}` | the same as `{meant}`, with its risk | off |"
     if spec.takes_dry_run:
         yield f"| `{DRY_RUN}` | show the plan and change nothing | off |"
 

@@ -109,9 +109,10 @@ SPECS = (
     CommandSpec(
         name="tenant drift",
         args=TenantDrift,
-        summary="Say how tenants differ from what is recorded of them; changes nothing (tenant fix does)",
+        summary="Say how tenants differ from what is recorded of them; changes nothing, except with --fix",
         risk=Risk.READ,
-        examples=("tenant drift", "tenant drift acme"),
+        examples=("tenant drift", "tenant drift acme", "tenant drift acme --fix"),
+        becomes={"--fix": "tenant fix"},
     ),
     CommandSpec(
         name="tenant fix",

@@ -120,6 +120,7 @@ def parse(text: str) -> Invocation | UsageError | HelpRequest:
         return _help(words) if words[-1].lower() in _HELP_WORDS and family(words[0]) else _unknown(words)
     if not _HELP_FLAGS.isdisjoint(rest):
         return HelpRequest(text=help_of(spec))
+    spec, rest = _meant(spec, rest)
     try:
         values, how = _read(spec, rest)
     except _NotUnderstood as problem:
@@ -167,6 +168,15 @@ def _find(words: Sequence[str]) -> tuple[CommandSpec | None, list[str]]:
         if spec is not None:
             return spec, list(words[length:])
     return None, list(words)
+
+
+def _meant(spec: CommandSpec, words: list[str]) -> tuple[CommandSpec, list[str]]:
+    """Return the command that a switch makes of *spec*, and the other words: policies know it by its own name."""
+    switches = {word.lower(): word for word in words}
+    for switch, name in spec.becomes.items():
+        if switch in switches:
+            return CATALOG[name], [word for word in words if word.lower() != switch]
+    return spec, words
 
 
 def _help(words: Sequence[str]) -> HelpRequest | UsageError:
@@ -270,7 +280,9 @@ def _read_flag(spec: CommandSpec, word: str, left: list[str], values: dict[str, 
     name = flags.get(flag) or off.get(flag)
     if name is None:
         near = get_close_matches(
-            flag[:_SHOWN], [*flags, *off, *([DRY_RUN, REASON, BREAK_GLASS] if spec.takes_dry_run else [])], n=1
+            flag[:_SHOWN],
+            [*flags, *off, *spec.becomes, *([DRY_RUN, REASON, BREAK_GLASS] if spec.takes_dry_run else [])],
+            n=1,
         )
         hint = f"did you mean {near[0]}?" if near else f"see {COMMAND} help {spec.name}"
         raise _NotUnderstood(f"there is no option {said[:_SHOWN]}: {hint}", near[0] if near else "")

@@ -18,6 +18,8 @@ def help_of(spec: CommandSpec) -> str:
     lines = [usage_of(spec), spec.summary + ".", ""]
     for name, field in spec.args.model_fields.items():
         lines.append(f"  {_written(name, field)}: {field.description}{_default_of(field)}")
+    for switch, meant in spec.becomes.items():
+        lines.append(f"  {switch}: the same as {meant}: {_lowered(CATALOG[meant].summary)}")
     if spec.takes_dry_run:
         lines.append(f"  {DRY_RUN}: show the plan and change nothing")
         lines.append(f"  {REASON} TEXT: why it is wanted, for approvers and the audit trail")
@@ -66,6 +68,10 @@ def _written(name: str, field: FieldInfo) -> str:
         return metavar_of(field)
     flag = flag_of(name, field)
     return f"{flag}, --no-{flag.removeprefix('--')}" if is_switch(field) else f"{flag} {metavar_of(field)}"
+
+
+def _lowered(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def _default_of(field: FieldInfo) -> str:

@@ -1,5 +1,7 @@
 """What a command is: its name, its arguments as a frozen model, its usage, its risk. Pure."""
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import UnionType
@@ -71,6 +73,7 @@ class CommandSpec:
     risk: Risk
     examples: tuple[str, ...] = ()
     takes_dry_run: bool = False  # it makes a plan, which can be shown without running it
+    becomes: Mapping[str, str] = dataclasses.field(default_factory=dict)  # switch → the command it makes of this one
 
     @property
     def usage(self) -> str:
@@ -79,7 +82,8 @@ class CommandSpec:
         for name, field in self.args.model_fields.items():
             word = _usage_of(name, field)
             words.append(word if field.is_required() else f"[{word}]")
-        return " ".join([*words, *([f"[{DRY_RUN}]"] if self.takes_dry_run else [])])
+        switches = [*self.becomes, *([DRY_RUN] if self.takes_dry_run else [])]
+        return " ".join([*words, *(f"[{switch}]" for switch in switches)])
 
 
 def flag_of(name: str, field: FieldInfo) -> str:

@@ -7,7 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from bot.cli import app
-from bot.cli_files import Wanted, taken_from, write
+from bot.cli_files import Wanted, taken_from, understood, write
+from commands.grammar import Invocation
 from provisioning.errors import PermanentError
 from provisioning.reports import Attachment
 
@@ -55,3 +56,10 @@ def test_capacity_fits_needs_no_settings() -> None:
     assert json.loads(told.stdout)["feasible"] is True
     assert CliRunner().invoke(app, ["capacity", "fits", "--model", "H1000"]).exit_code == 2
     assert CliRunner().invoke(app, ["capacity", "--node"]).exit_code == 2
+
+
+def test_a_switch_is_understood_as_in_slack() -> None:
+    """`clearml-chatops tenant drift acme --fix` is `tenant fix acme`."""
+    said = understood(["tenant", "drift", "acme", "--fix", "--dry-run"])
+    assert isinstance(said, Invocation)
+    assert (said.spec.name, said.args.subject, said.dry_run) == ("tenant fix", "acme", True)

@@ -5,6 +5,7 @@ import pytest
 from commands.catalog import CATALOG
 from commands.grammar import HelpRequest, Invocation, UsageError, build, parse
 from commands.jobs import JobArgs
+from commands.spec import flag_of
 from commands.tenants import TenantCreate
 
 CREATE = "tenant create acme --admin-email ana@acme.example"
@@ -178,6 +179,36 @@ def test_help_is_there_for_everything() -> None:
     family = parse("help job")
     assert isinstance(family, HelpRequest)
     assert "job rollback" in family.text
+
+
+@pytest.mark.parametrize("text", ["tenant drift acme --fix", "/clearml tenant drift --FIX acme", "tenant fix acme"])
+def test_a_switch_may_make_another_command_of_it(text: str) -> None:
+    """Policies, approvals and the audit trail know it by that command's name and risk."""
+    assert isinstance(found := parse(text), Invocation)
+    assert found.spec is CATALOG["tenant fix"]
+    assert found.args == CATALOG["tenant fix"].args.model_validate({"name": "acme"})
+    assert isinstance(told := parse("help tenant drift"), HelpRequest)
+    assert "--fix: the same as tenant fix" in told.text
+
+
+def test_what_goes_with_the_other_command_goes_with_the_switch() -> None:
+    """Its dry run and its reason too, and what it needs; none of that without the switch."""
+    assert isinstance(found := parse('tenant drift acme --fix --dry-run --reason "as agreed"'), Invocation)
+    assert (found.dry_run, found.how.reason) == (True, "as agreed")
+    assert isinstance(nameless := parse("tenant drift --fix"), UsageError)
+    assert (nameless.spec, nameless.missing) == (CATALOG["tenant fix"], ("name",))
+    assert isinstance(misspelt := parse("tenant drift acme --fxi"), UsageError)
+    assert misspelt.suggestion == "--fix"
+    assert isinstance(looks := parse("tenant drift acme"), Invocation)
+    assert looks.spec is CATALOG["tenant drift"]
+
+
+def test_a_switch_makes_a_command_that_there_is() -> None:
+    """No flag of its own is called so."""
+    for spec in CATALOG.values():
+        flags = {flag_of(name, field) for name, field in spec.args.model_fields.items()}
+        assert flags.isdisjoint(spec.becomes)
+        assert set(spec.becomes.values()) <= set(CATALOG)
 
 
 def test_a_dry_run_is_remembered() -> None:
