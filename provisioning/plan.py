@@ -54,6 +54,7 @@ class Step(BaseModel):
     undo: str = ""  # how it is undone, for people; "" where nothing is to undo
     timeout_s: int = 60
     destroys: bool = False  # it takes away what its undo cannot bring back: policies count these
+    momentary: bool = False  # it only waits for what comes and goes, as an API's answers do: see Plan.digest
 
     @property
     def is_noop(self) -> bool:
@@ -109,6 +110,9 @@ class Plan(BaseModel):
     def digest(self) -> str:
         """Return the SHA-256 of the canonical JSON without what is of the moment, 64 hex digits."""
         lasting = self.model_dump(mode="json", exclude={"admission"})
+        for step in lasting["steps"]:
+            if step.pop("momentary"):
+                del step["found"]
         canonical = json.dumps(lasting, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 

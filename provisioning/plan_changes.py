@@ -1,8 +1,9 @@
 """What differs between the plan that was approved and the plan of today, in words. Pure."""
 
-from provisioning.plan import Plan, Step
+from provisioning.plan import Observation, Plan, Presence, Step
 
 MOST_LINES = 12
+NOT_LOOKED = Observation(presence=Presence.ABSENT)
 
 
 def changes(approved: Plan, today: Plan) -> tuple[str, ...]:
@@ -15,7 +16,7 @@ def changes(approved: Plan, today: Plan) -> tuple[str, ...]:
         before = then.get(step.id)
         if before is None:
             lines.append(f"{step.title}: new in the plan")
-        elif before != step:
+        elif _lasting(before) != _lasting(step):
             lines.append(f"{step.title}: {_change(before, step)}")
     lines += [f"new warning: {warning}" for warning in today.warnings if warning not in approved.warnings]
     lines += [f"no longer: {warning}" for warning in approved.warnings if warning not in today.warnings]
@@ -30,6 +31,10 @@ def as_text(lines: tuple[str, ...]) -> str:
     if len(lines) > MOST_LINES:
         shown.append(f"… and {len(lines) - MOST_LINES} more")
     return "\n".join(shown)
+
+
+def _lasting(step: Step) -> Step:
+    return step.model_copy(update={"found": NOT_LOOKED}) if step.momentary else step
 
 
 def _change(before: Step, after: Step) -> str:

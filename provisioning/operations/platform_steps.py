@@ -136,8 +136,8 @@ def api_step(facts: PlatformFacts, *, needs: tuple[str, ...]) -> Step:
         title=f"Wait until the API answers at {url}, with the bot's credentials",
         needs=needs,
         inputs={"url": url},
-        undo="",
         timeout_s=timeout_s,
+        momentary=True,
     )
 
 

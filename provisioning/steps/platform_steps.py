@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from provisioning.clients.clearml_errors import ClearMLError
 from provisioning.clients.interfaces import ClusterWrites
-from provisioning.errors import PermanentError, TemporaryError
+from provisioning.errors import ChatopsError, PermanentError, TemporaryError
 from provisioning.plan import Observation, Outputs, Presence
 from provisioning.steps.base import StepRun
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 SECRET_CHARS = 40  # letters and digits: 238 bits, and no character that a shell, HOCON or a URL reads
 POLL_S = 2.0
+NOTE_S = 10  # how exact people are told how long it has been
 
 
 class SecretsInputs(BaseModel):
@@ -73,7 +75,11 @@ class ApiInputs(BaseModel):
 
 
 class ApiAnswers:
-    """``clearml.api``: the API answers, and takes the bot's credentials. Outputs: ``version``."""
+    """``clearml.api``: the API answers, and takes the bot's credentials. Outputs: ``version``.
+
+    Behind a new ingress a name may not resolve yet, somebody else's certificate be shown, or a default page: all of
+    that is waited for. What the API itself refuses is not.
+    """
 
     kind = "clearml.api"
 
@@ -91,19 +97,22 @@ class ApiAnswers:
 
     def apply(self, inputs: dict[str, Any], run: StepRun) -> Outputs:
         wanted = ApiInputs.model_validate(inputs)
-        deadline = time.monotonic() + run.timeout_s
+        began = time.monotonic()
         while True:
             try:
                 return self._version()
-            except TemporaryError as problem:
-                run.note(f"no answer yet: {problem.what}")
+            except ClearMLError:
+                raise
+            except ChatopsError as problem:
+                waited_s = time.monotonic() - began
+                run.note(f"no answer yet, {waited_s // NOTE_S * NOTE_S:.0f} s of {run.timeout_s:.0f}: {problem.what}")
                 if run.cancelled():
                     raise PermanentError("waiting for the API was cancelled", next_action="Retry") from problem
-                if time.monotonic() + POLL_S > deadline:
+                if waited_s + POLL_S > run.timeout_s:
                     raise PermanentError(
                         f"{wanted.url} did not answer within {run.timeout_s:.0f} s",
                         next_action="look at the API server's pods and its ingress, then Retry",
-                        details=problem.what,
+                        details=f"{problem.what}\n{problem.next_action}".strip(),
                     ) from problem
             time.sleep(POLL_S)
 

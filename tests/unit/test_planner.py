@@ -12,6 +12,7 @@ from policies.approvals import Refusal
 from provisioning.errors import PermanentError, UnreachableError
 from provisioning.operations.base import Draft
 from provisioning.plan import Observation, Outputs, Plan, Presence, Step
+from provisioning.plan_changes import changes
 from provisioning.planner import Planner, references
 from provisioning.steps.base import StepRun
 
@@ -112,6 +113,21 @@ def test_planning_again_in_an_unchanged_world_gives_the_same_digest() -> None:
     plan = planned(planner(look).plan("paint", Args(name="acme")))
     stored = Plan.model_validate_json(plan.model_dump_json())
     assert planned(planner(look).replan(stored)).digest == plan.digest
+
+
+def test_what_comes_and_goes_is_no_part_of_the_digest() -> None:
+    """An API that answers now and not a minute later takes no approval away; nor is it told beside what has changed."""
+    wait = Step(id="api", kind="clearml.api", title="Wait for the API", momentary=True)
+    other = Step(id="other", kind="x", title="Do the other thing")
+    fields: dict[str, Any] = {"operation": "platform install", "subject": "platform", "summary": "x", "request": {}}
+    there = Observation(presence=Presence.PRESENT, detail="it answers")
+    before, after = (Plan(**fields, steps=(one, other)) for one in (wait, wait.model_copy(update={"found": there})))
+    assert before.digest == after.digest
+    assert changes(before, after) == ()
+    changed = Plan(**fields, steps=(after.steps[0], other.model_copy(update={"found": there})))
+    assert changed.digest != before.digest
+    assert changes(before, changed) == ("Do the other thing: was absent, is present (it answers)",)
+    assert before.digest != Plan(**fields, steps=(wait.model_copy(update={"timeout_s": 9}), other)).digest
 
 
 def test_a_changed_world_gives_another_digest() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from provisioning.clients.clearml_errors import ClearMLError
 from provisioning.errors import PermanentError, UnreachableError
 from provisioning.plan import Presence
 from provisioning.steps.base import StepRun
@@ -70,9 +71,9 @@ def test_an_api_that_stays_silent_or_refuses_ends_the_step(monkeypatch: pytest.M
     silent = ApiAnswers(Api(UnreachableError("no answer")))  # type: ignore[arg-type]  # a stand-in
     with pytest.raises(PermanentError, match="https://api did not answer within"):
         silent.apply({"url": "https://api"}, dataclasses.replace(RUN, timeout_s=0.05))
-    refusing = ApiAnswers(Api(PermanentError("401")))  # type: ignore[arg-type]  # a stand-in
+    refusing = ApiAnswers(Api(ClearMLError("401", code=401, subcode=22)))  # type: ignore[arg-type]  # a stand-in
     assert refusing.observe({"url": "https://api"}).presence is Presence.DIFFERS
-    with pytest.raises(PermanentError, match="401"):
+    with pytest.raises(ClearMLError, match="401"):
         refusing.apply({"url": "https://api"}, RUN)
 
 
