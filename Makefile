@@ -22,9 +22,11 @@ install: $(STAMP) ## Create .venv with the locked dependencies
 sandbox: $(STAMP) ## Start Slack, ClearML, a real control plane and the bot on 127.0.0.1
 	@$(BIN)/clearml-chatops sandbox
 
-test: $(STAMP) ## Run the whole suite
+TEST_WORKERS ?= auto
+test: $(STAMP) ## Run the whole suite, a worker for each core, four at most
 	@$(BIN)/clearml-chatops tools install
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m sandbox.controlplane || [ -z "$$CI" ]
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --maxprocesses 4 --dist loadgroup
 
 check: $(STAMP) ## ruff, mypy strict, import-linter
 	@$(BIN)/ruff format --check .

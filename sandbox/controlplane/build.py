@@ -89,7 +89,7 @@ class Build:
 CONTROL_PLANE = Build(
     folder="controlplane",
     what="the control plane",
-    takes="about 4 minutes on two cores",
+    takes="4 to 11 minutes on two cores",
     modules=GO_MODULES,
     targets=TARGETS,
     otherwise=", or use a cluster of yours with --kube-context NAME",

@@ -14,29 +14,31 @@ import pytest
 from sandbox.processes import free_ports
 from tests.integration.engine_samples import IN_A_ROW, World
 from tests.integration.test_engine_crash import assert_told_once, finish, kill_in
+from tests.parts import POSTGRES
 
-DEBIAN = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-BIN = Path(found).resolve().parent if (found := shutil.which("postgres")) else next(iter(DEBIAN), None)
-
-pytestmark = [
-    pytest.mark.timeout(180),
-    pytest.mark.skipif(BIN is None and "CI" not in os.environ, reason="no PostgreSQL: apt-get install postgresql"),
-]
+pytestmark = [pytest.mark.postgres, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """The URL of an empty server, without its database's name. It refuses to run as root, so it does not."""
-    assert BIN is not None, "no PostgreSQL: apt-get install postgresql"
+    assert POSTGRES is not None
     user = "postgres" if os.geteuid() == 0 else None
     folder = Path(tempfile.mkdtemp(prefix="clearml-chatops-pg-", dir="/tmp"))
     if user:
         shutil.chown(folder, user)
     (port,) = free_ports(1)
-    initdb = [str(BIN / "initdb"), "--pgdata", str(folder / "data"), "--auth=trust", "--username=chatops", "--no-sync"]
+    initdb = [
+        str(POSTGRES / "initdb"),
+        "--pgdata",
+        str(folder / "data"),
+        "--auth=trust",
+        "--username=chatops",
+        "--no-sync",
+    ]
     subprocess.run(initdb, check=True, capture_output=True, user=user, cwd=folder, timeout=60)
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
-    pg_ctl = [str(BIN / "pg_ctl"), "--pgdata", str(folder / "data"), "--log", str(folder / "log"), "--wait"]
+    pg_ctl = [str(POSTGRES / "pg_ctl"), "--pgdata", str(folder / "data"), "--log", str(folder / "log"), "--wait"]
     subprocess.run([*pg_ctl, "--options", options, "start"], check=True, user=user, cwd=folder, timeout=60)
     try:
         yield f"postgresql://chatops@127.0.0.1:{port}"

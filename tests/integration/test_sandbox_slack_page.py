@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,11 +15,9 @@ from sandbox.slack.model import JSON, Channel, Person
 from sandbox.slack.posting import content, post, update
 from sandbox.slack.viewing import open_modal
 from sandbox.slack.workspace import Workspace
+from tests.parts import CHROMIUM, CHROMIUM_FLAGS
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not Path("/usr/bin/chromium").exists(), reason="needs Debian's chromium"),
-]
+pytestmark = pytest.mark.browser
 MANIFEST = """
 display_information: {name: ClearML}
 features: {slash_commands: [{command: /clearml, description: Runs the service}]}
@@ -28,14 +25,6 @@ oauth_config: {scopes: {bot: [commands, "chat:write"]}}
 settings: {socket_mode_enabled: true, interactivity: {is_enabled: true}}
 """
 SCRIPT = "<img src=x onerror=alert(1)> *bold* `<b>` <https://x.example|a link> <javascript:alert(1)|bad>"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--no-first-run",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 def words(text: str) -> JSON:
@@ -113,7 +102,7 @@ class App:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        made = playwright.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_FLAGS)
         yield made
         made.close()
 

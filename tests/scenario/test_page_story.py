@@ -12,9 +12,8 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from sandbox.cast import DEFAULT_CAST
 from sandbox.world import World
+from tests.parts import CHROMIUM, CHROMIUM_FLAGS
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run", "--disable-sync"]
 LONG_MS = 60_000
 COMMAND = "/clearml tenant create acme --admin-email ana@acme.example --domain acme.example"
 
@@ -23,9 +22,6 @@ pytestmark = [
     pytest.mark.cluster,
     pytest.mark.browser,
     pytest.mark.timeout(300),
-    pytest.mark.skipif(
-        not CHROMIUM.exists() and "CI" not in os.environ, reason="no chromium: apt-get install chromium"
-    ),
 ]
 
 
@@ -37,7 +33,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     try:
         world.start()
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+            browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_FLAGS)
             made = browser.new_page(viewport={"width": 1280, "height": 860})
             made.on("pageerror", lambda problem: problems.append(str(problem)))
             made.goto(world.page_url)

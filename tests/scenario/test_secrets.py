@@ -16,7 +16,6 @@ import pytest
 from provisioning import tools
 from provisioning.configuration import Tools
 from sandbox.cast import DEFAULT_CAST
-from sandbox.controlplane import build
 from sandbox.scenario.model import load
 from sandbox.scenario.runner import Happening, Runner
 from sandbox.slack.state import State
@@ -104,11 +103,6 @@ def _helm_says(world: World) -> str:
 
 def test_no_secret_is_anywhere_but_where_it_belongs(tmp_path: Path) -> None:
     """Grep everything that a whole run leaves behind, shows or says, for every secret in every form."""
-    try:
-        build.ensure()
-    except build.ControlPlaneUnavailable as problem:
-        pytest.skip(str(problem))
-    tools.install()
     scenario = load(SCENARIO)
     happenings: list[Happening] = []
     world = World(tmp_path / "world", cast=DEFAULT_CAST, progress=lambda _line: None)

@@ -10,9 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from provisioning import tools
 from sandbox.cast import DEFAULT_CAST
-from sandbox.controlplane import build
 from sandbox.slack.http_delivery import sign
 from sandbox.world import World
 
@@ -57,11 +55,6 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> list[Recorded]:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    try:
-        build.ensure()
-    except build.ControlPlaneUnavailable as problem:
-        pytest.skip(str(problem))
-    tools.install()
     made = World(tmp_path / "world", cast=DEFAULT_CAST, progress=lambda _line: None, settings={"SLACK__MODE": "http"})
     try:
         made.start()
