@@ -104,8 +104,12 @@ def _handler(app: App, verifier: SignatureVerifier, seen: Seen) -> type[BaseHTTP
             return None
 
         def _dispatch(self, body: str, query: str) -> None:
-            request = BoltRequest(body=body, query=query, headers=dict(self.headers.items()))
-            answer = app.dispatch(request)
+            try:
+                answer = app.dispatch(BoltRequest(body=body, query=query, headers=dict(self.headers.items())))
+            except Exception:  # Bolt's own: it trusts the shape of what is signed
+                log.exception("a signed request could not be read")
+                self.answer(HTTPStatus.INTERNAL_SERVER_ERROR, b"")
+                return
             kind = answer.first_headers().get("content-type", TEXT)
             self.answer(answer.status, str(answer.body or "").encode(), kind)
 

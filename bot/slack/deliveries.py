@@ -1,5 +1,6 @@
 """Slack's payloads → what is kept of them in the inbox: what the work needs, and nothing else. Pure."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
@@ -11,6 +12,11 @@ from commands.grammar import How, Invocation, render
 Payload: TypeAlias = Mapping[str, Any]
 
 COMMAND, FORM, CLICK, REASON = "command", "form", "click", "reason"
+MOST_ID = 64  # characters; today's have 9 to 13
+
+
+class NotOurs(ValueError):  # noqa: N818 - says what the value is
+    """Nothing of Slack's or ours looks so, or nothing of this version."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,12 +28,23 @@ class Parcel:
     body: Mapping[str, Any]
 
 
+def slack_id(value: Any) -> str:
+    """Return an id of a person or a place: opaque, but letters and digits. Raises: NotOurs.
+
+    Ids become mentions as they are, so nothing else may come in as one.
+    """
+    text = str(value)
+    if not (text.isascii() and text.isalnum() and len(text) <= MOST_ID):
+        raise NotOurs(f"{text[:80]!r} is no id of Slack's")
+    return text
+
+
 def of_command(body: Payload) -> Parcel:
     """Return a slash command. Its trigger is its key: a second Enter is another command."""
     kept = {
-        "user": str(body["user_id"]),
+        "user": slack_id(body["user_id"]),
         "teams": sorted(teams_of(body)),
-        "channel": str(body["channel_id"]),
+        "channel": slack_id(body["channel_id"]),
         "text": str(body.get("text") or ""),
         "trigger_id": str(body["trigger_id"]),
         "response_url": str(body["response_url"]),
@@ -38,9 +55,9 @@ def of_command(body: Payload) -> Parcel:
 def of_form(body: Payload, view: Payload, *, channel: str, invocation: Invocation) -> Parcel:
     """Return a command that a form was filled in for: its arguments as they are, since a text has one line."""
     kept = {
-        "user": str(body["user"]["id"]),
+        "user": slack_id(body["user"]["id"]),
         "teams": sorted(teams_of(body)),
-        "channel": channel,
+        "channel": slack_id(channel) if channel else "",
         "command": invocation.spec.name,
         "args": invocation.args.model_dump(mode="json", exclude_unset=True),
         "how": asdict(invocation.how),
@@ -57,11 +74,11 @@ def filled_in(body: Payload) -> Invocation:
 
 def of_click(body: Payload, action: Payload) -> Parcel:
     """Return a button's click. Each person's click on it counts for itself."""
-    user = str(body["user"]["id"])
+    user, channel = slack_id(body["user"]["id"]), (body.get("channel") or {}).get("id")
     kept = {
         "user": user,
         "teams": sorted(teams_of(body)),
-        "channel": str((body.get("channel") or {}).get("id") or ""),
+        "channel": slack_id(channel) if channel else "",
         "action": str(action["action_id"]),
         "value": str(action["value"]),
         "trigger_id": str(body["trigger_id"]),
@@ -70,10 +87,19 @@ def of_click(body: Payload, action: Payload) -> Parcel:
     return Parcel(kind=CLICK, key=f"click:{user}:{action['action_id']}:{action['action_ts']}", body=kept)
 
 
+def named_by(value: str) -> tuple[str, str]:
+    """Return the id of the job that a button or form is about, and the digest of the plan. Raises: NotOurs."""
+    try:
+        named = json.loads(value)
+        return str(named["job"]), str(named["digest"])
+    except (ValueError, KeyError, TypeError, RecursionError) as problem:
+        raise NotOurs(f"{value[:80]!r} names no job") from problem
+
+
 def of_reason(body: Payload, view: Payload) -> Parcel:
     """Return the form that says why somebody approves or denies."""
     kept = {
-        "user": str(body["user"]["id"]),
+        "user": slack_id(body["user"]["id"]),
         "teams": sorted(teams_of(body)),
         "form": str(view["callback_id"]),
         "value": str(view["private_metadata"]),

@@ -10,7 +10,8 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.slack import forms
-from bot.slack.gate import Gate
+from bot.slack.deliveries import slack_id
+from bot.slack.gate import Gate, teams_of
 from bot.slack.offers import Offers
 from bot.slack.render_home import OPEN, Glance, home
 from commands import grammar
@@ -50,7 +51,7 @@ class HomeTab:
         app.action(OPEN)(self._on_open_form)
 
     def _on_opened(self, event: Payload) -> None:
-        user = str(event["user"])
+        user = slack_id(event["user"])
         if event.get("tab", "home") != "home":
             return
         if self._gate.refusal(user=user, channel="", teams=self._gate.teams) is None:
@@ -74,6 +75,8 @@ class HomeTab:
     def _on_open_form(self, ack: Ack, body: Payload, action: Payload) -> None:
         """Open the form of the command that the button names. It changes nothing: no inbox is needed."""
         ack()
+        if self._gate.refusal(user=slack_id(body["user"]["id"]), channel="", teams=teams_of(body)) is not None:
+            return  # a Home that was shown to somebody who is heard no more
         spec = CATALOG[str(action["value"])]
         view = forms.form(spec, channel="", choices=self._offers.of(spec))
         try:

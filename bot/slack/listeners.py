@@ -1,6 +1,5 @@
 """What Slack sends → one call of ours each: committed to the inbox, acked, then worked off; twice counts once."""
 
-import json
 import logging
 import re
 import threading
@@ -22,11 +21,12 @@ from bot.slack.mrkdwn import date
 from bot.slack.offers import Offers
 from bot.slack.replies import Reply, fence, to_person
 from commands import grammar
+from commands.catalog import CATALOG
 from commands.grammar import HelpRequest, Invocation, UsageError
 from policies.approvals import Actor, Refusal
 from provisioning.audit import Event
 from provisioning.clock import Clock
-from provisioning.errors import ChatopsError, TemporaryError
+from provisioning.errors import ChatopsError, PermanentError, TemporaryError
 from provisioning.jobs import Job
 from provisioning.people import People
 from provisioning.queries.base import Query
@@ -36,6 +36,8 @@ from provisioning.store import Delivery, Store
 log = logging.getLogger(__name__)
 
 PATIENCE_S = 1.0  # after this long people are told that planning goes on
+
+_SEE_JOBS = f"see {grammar.COMMAND} {CATALOG['jobs'].name}"
 
 Payload: TypeAlias = Mapping[str, Any]
 
@@ -193,8 +195,10 @@ class Listeners:
                 self._open(delivery, render_modals.reason_modal(job, approve=True, seen_digest=seen))
             case render_job.REVEAL:
                 return self._reveal(delivery, job)
-            case other:
+            case other if other in self._buttons:
                 return self._buttons[other](job, self._people.actor(user), seen)
+            case _:
+                raise PermanentError("this button is of another version of me", next_action=_SEE_JOBS)
         return None
 
     def _reason(self, delivery: Delivery) -> None:
@@ -254,9 +258,15 @@ class Listeners:
         self._reply(delivery)(render_lists.notice(f"{text}: nothing was done. Do it again if it is still wanted."))
 
     def _named_by(self, value: str) -> tuple[Job, str]:
-        """Return the job that a button or form is about, and the digest of the plan that was seen."""
-        named = json.loads(value)
-        return self._store.job(str(named["job"])), str(named["digest"])
+        """Return the job that a button or form is about, and the digest of the plan that was seen.
+
+        Raises: PermanentError where there is no such job: a message may be older than a store that was restored.
+        """
+        try:
+            job_id, digest = deliveries.named_by(value)
+            return self._store.job(job_id), digest
+        except (deliveries.NotOurs, KeyError) as problem:
+            raise PermanentError("this button is about a job that I do not have", next_action=_SEE_JOBS) from problem
 
     def _open(self, delivery: Delivery, view: Block) -> str:
         """Open a window and return its id. Raises: TemporaryError."""

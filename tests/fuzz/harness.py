@@ -2,19 +2,23 @@
 
     pip install atheris && python -m tests.fuzz.harness grammar -max_total_time=600
 
-A find is written to the current folder: move it to tests/fuzz/seeds/TARGET, where every test run takes it.
+What it learns stays in .fuzz/TARGET, and the next run begins with it. A find is written there as ``crash-…``: mend it,
+and move the file to tests/fuzz/seeds/TARGET, where every test run takes it.
 """
 
 import importlib
 import sys
+from pathlib import Path
 
-from tests.fuzz.targets import SEEDS, TARGETS
+SEEDS = Path(__file__).parent / "seeds"
+LEARNT = Path(".fuzz")
 
 
 def main(arguments: list[str]) -> int:
     """Fuzz one target. Returns 2 for wrong usage, 3 where atheris is not installed."""
-    if len(arguments) < 2 or arguments[1] not in TARGETS:
-        print(f"usage: python -m tests.fuzz.harness {{{','.join(TARGETS)}}} [libFuzzer options]")  # noqa: T201
+    names = sorted(path.name for path in SEEDS.iterdir())
+    if len(arguments) < 2 or arguments[1] not in names:
+        print(f"usage: python -m tests.fuzz.harness {{{','.join(names)}}} [libFuzzer options]")  # noqa: T201
         return 2
     try:
         atheris = importlib.import_module("atheris")
@@ -22,8 +26,15 @@ def main(arguments: list[str]) -> int:
         print("atheris is not installed: pip install atheris")  # noqa: T201
         return 3
     target = arguments.pop(1)
-    atheris.instrument_all()
-    atheris.Setup([*arguments, str(SEEDS / target)], TARGETS[target])
+    with atheris.instrument_imports(include=["bot", "commands", "policies", "provisioning", "yaml", "json"]):
+        targets = importlib.import_module("tests.fuzz.targets")
+    learnt, words = LEARNT / target, LEARNT / f"{target}.dict"
+    learnt.mkdir(parents=True, exist_ok=True)
+    quoted = ("".join(map("\\x{:02x}".format, piece)) for piece in targets.PIECES[target])
+    words.write_text("".join(f'"{word}"\n' for word in quoted))
+    options = [f"-artifact_prefix={learnt}/", f"-dict={words}"]
+    # libFuzzer writes to the first of its folders, and only reads the others.
+    atheris.Setup([*arguments, *options, str(learnt), str(SEEDS / target)], targets.TARGETS[target])
     atheris.Fuzz()
     return 0
 

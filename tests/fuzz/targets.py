@@ -1,17 +1,21 @@
 """What is fuzzed: each target takes bytes and returns. Whatever it raises is a find."""
 
+import functools
 import json
 import tempfile
 from collections.abc import Callable, Mapping
+from itertools import count
 from pathlib import Path
 from sqlite3 import DatabaseError
 
 from bot.slack import forms
 from commands import grammar
+from commands.catalog import CATALOG
 from commands.grammar import HelpRequest, Invocation, UsageError
 from policies import loader
 from policies.loader import PolicyError
 from provisioning import audit_verify
+from tests.fuzz.edge import Edge
 
 SEEDS = Path(__file__).parent / "seeds"
 MOST_ANSWER = 20_000  # characters of an error that people read
@@ -66,11 +70,62 @@ def form_of(data: bytes) -> None:
         assert all(len(text) <= 2000 for text in forms.errors(answer).values())
 
 
+@functools.cache
+def _edge() -> tuple[Edge, "count[int]"]:
+    """Return the bot that envelopes are given to, with one job that waits for approval."""
+    edge = Edge(Path(tempfile.mkdtemp(prefix="clearml-chatops-fuzz-")))
+    envelope = (SEEDS / "envelope" / "command_create").read_text().replace("$N", "0")
+    edge.give(json.loads(envelope))
+    return edge, count(1)
+
+
+def envelope_of(data: bytes) -> None:
+    """What Slack may send: commands, clicks, forms, shortcuts, events. Refused at the door, or worked off to its end.
+
+    ``$JOB`` and ``$DIGEST`` name the job that waits, ``$N`` is new each time: what came before is not done again.
+    """
+    edge, number = _edge()
+    job = edge.job()
+    for name, value in (("$JOB", job.id), ("$DIGEST", job.plan.digest), ("$N", str(next(number)))):
+        data = data.replace(name.encode(), value.encode())
+    try:
+        payload = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    if isinstance(payload, dict):
+        edge.give(payload)
+
+
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "grammar": grammar_of,
     "policy": policy_of,
     "export": export_of,
     "form": form_of,
+    "envelope": envelope_of,
+}
+
+
+# What mutations are made of, beside the seeds: what each format gives a meaning to.
+PIECES: Mapping[str, list[bytes]] = {
+    "grammar": [
+        *b"-- ' \" = , <@U1|x> --dry-run \x00".split(b" "),
+        b" ",
+        *(name.encode() for name in CATALOG),
+        *(f"--{field.replace('_', '-')} ".encode() for spec in CATALOG.values() for field in spec.args.model_fields),
+        b"9" * 30,
+        b"\xe2\x80\x94",
+    ],
+    "policy": [*b": - & &a *a !!x { [ ' \xff".split(b" "), b"\n", b"  ", b"\t", b"version: ", b"rules:"],
+    "export": [*b'" { } null -1 1e999 [] 00 NaN "proof":null \xff'.split(b" "), b"\n"],
+    "form": [*b'" null [] {} -1 NaN "value": \\ud800 \xff'.split(b" ")],
+    "envelope": [
+        *b'" null [] {} -1 NaN true \\ud800 \\u0000 $JOB $DIGEST $N U1 U2 UGUEST C1'.split(b" "),
+        *b"<!channel> <https://evil.example|x> <@UEVIL>".split(b" "),
+        *(
+            name.encode()
+            for name in ("job_approve", "job_deny", "job_retry", "job_reveal", "home_open", "view_submission")
+        ),
+    ],
 }
 
 

@@ -9,22 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from provisioning import audit_verify
-from tests.fuzz.targets import TARGETS, seeds
+from tests.fuzz.targets import PIECES, TARGETS, seeds
 from tests.integration.evidence_samples import Trail
 
 EXAMPLES = 150
-PIECES: dict[str, list[bytes]] = {
-    "grammar": [
-        *b"-- ' \" = , <@U1|x> --dry-run \x00".split(b" "),
-        b" ",
-        b"tenant create ",
-        b"9" * 30,
-        b"\xe2\x80\x94",
-    ],
-    "policy": [*b": - & &a *a !!x { [ ' \xff".split(b" "), b"\n", b"  ", b"\t", b"version: ", b"rules:"],
-    "export": [*b'" { } null -1 1e999 [] 00 NaN "proof":null \xff'.split(b" "), b"\n"],
-    "form": [*b'" null [] {} -1 NaN "value": \\ud800 \xff'.split(b" ")],
-}
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,13 @@ def test_odd_requests_are_answered_and_not_read(edge: Edge, head: str, status: i
     assert answer.split()[1] == str(status).encode()
 
 
+def test_what_is_signed_and_no_payload_is_answered(edge: Edge, caplog: pytest.LogCaptureFixture) -> None:
+    """Bolt trusts what is signed; where that is not shaped as Slack's, there is an answer and a line in the log."""
+    assert edge.post(b"[]") == 500
+    assert "a signed request could not be read" in caplog.text
+    assert edge.post() == 200
+
+
 def test_a_slow_body_is_given_up(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
     """A byte now and then holds a thread for so long, and no longer."""
     monkeypatch.setattr(http_edge, "READ_S", 0.5)
