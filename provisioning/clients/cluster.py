@@ -3,14 +3,14 @@
 import base64
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import Mapping
 
 from kubernetes import client
 from pydantic import SecretStr
 
 from provisioning.clients import cluster_gpus, cluster_ports, names
-from provisioning.clients.cluster_access import NotFoundError, connect, mapped
+from provisioning.clients.cluster_access import NotFoundError, connect, getter, mapped
 from provisioning.clients.cluster_objects import (
     Deployment,
     GpuUsage,
@@ -22,13 +22,22 @@ from provisioning.clients.cluster_objects import (
     PolicyName,
     ServicePorts,
 )
+from provisioning.clients.cluster_pages import Get, decoded, pages
+from provisioning.clients.cluster_wire import (
+    FullPod,
+    FullPodStatus,
+    WireDeployment,
+    WireIngress,
+    WireNamespace,
+    WirePolicy,
+)
 from provisioning.clients.helm_storage import StoredRelease
 from provisioning.configuration import Cluster
 from provisioning.errors import TemporaryError
 
 TIMEOUTS = (5.0, 20.0)  # to connect, to read, in seconds
-PAGE_SIZE = 500
 POLL_S = 0.25
+NETWORKING = "/apis/networking.k8s.io/v1"
 RELEASE_ANNOTATION = "meta.helm.sh/release-name"  # helm puts it on everything that it makes
 SUSPENDED_ANNOTATION = "clearml-chatops/replicas-before"  # how many pods a suspended Deployment had
 
@@ -53,15 +62,15 @@ class ClusterClient:
         """Return what is known of the namespace, or None where there is none."""
         try:
             with mapped(f"reading namespace {name}"):
-                item: Any = self._core().read_namespace(names.namespace(name), _request_timeout=TIMEOUTS)
+                body = self._get()(f"/api/v1/namespaces/{names.namespace(name)}", {})
         except NotFoundError:
             return None
-        return _namespace(item)
+        return _namespace(decoded(body, WireNamespace, f"namespace {name}"))
 
     def all_namespaces(self) -> tuple[NamespaceFacts, ...]:
         """Return every namespace, in the order of their names."""
         with mapped("listing namespaces"):
-            return tuple(_namespace(item) for item in _pages(self._core().list_namespace))
+            return tuple(_namespace(item) for item in pages(self._get(), "/api/v1/namespaces", WireNamespace))
 
     def ensure_namespace(self, name: str, labels: Mapping[str, str]) -> None:
         """Make the namespace exist and carry *labels*; other labels stay.
@@ -145,60 +154,47 @@ class ClusterClient:
     def nodes(self) -> tuple[Node, ...]:
         """Return every node, in the order of their names."""
         with mapped("listing nodes"):
-            return cluster_gpus.nodes(self._core())
+            return cluster_gpus.nodes(self._get())
 
     def gpu_nodes(self) -> tuple[Node, ...]:
         """Return the nodes with GPUs: of their labels and resources, those about GPUs."""
         with mapped("listing nodes"):
-            return cluster_gpus.gpu_nodes(self._core())
+            return cluster_gpus.gpu_nodes(self._get())
 
     def gpu_usage(self) -> GpuUsage:
         """Return what the pods of the cluster hold of GPUs and wait for."""
         with mapped("listing pods"):
-            return cluster_gpus.gpu_usage(self._core())
+            return cluster_gpus.gpu_usage(self._get())
 
     def services(self) -> tuple[ServicePorts, ...]:
         """Return every Service of the cluster with the node ports that it holds."""
         with mapped("listing Services"):
-            return cluster_ports.services(self._core())
+            return cluster_ports.services(self._get())
 
     def host_ports(self) -> tuple[HostPorts, ...]:
         """Return the pods of the cluster that take ports of their node, or may."""
         with mapped("listing pods"):
-            return cluster_ports.host_ports(self._core())
+            return cluster_ports.host_ports(self._get())
 
     def stored_releases(self) -> tuple[StoredRelease, ...]:
         """Return every helm release, deployed, failed or pending, with its values' ports of sessions and limit."""
         with mapped("listing the Secrets that helm keeps releases in"):
-            return cluster_ports.stored_releases(self._core())
+            return cluster_ports.stored_releases(self._get())
 
     def node_port_range(self) -> tuple[int, int] | None:
         """Return the API server's range of NodePorts, both ends included; None where it cannot be seen."""
         with mapped("reading the API server's range of NodePorts"):
-            return cluster_ports.node_port_range(self._core())
+            return cluster_ports.node_port_range(self._get())
 
     def pods(self, namespace: str | None = None) -> tuple[Pod, ...]:
         """Return the pods of *namespace*, or of the whole cluster."""
-        core = self._core()
         with mapped(f"listing pods of {namespace or 'all namespaces'}"):
-            if namespace is None:
-                return tuple(_pod(item) for item in _pages(core.list_pod_for_all_namespaces))
-            return tuple(_pod(item) for item in _pages(core.list_namespaced_pod, names.namespace(namespace)))
+            return tuple(_pod(item) for item in pages(self._get(), _path("/api/v1", "pods", namespace), FullPod))
 
     def deployments(self) -> tuple[Deployment, ...]:
         """Return every Deployment of the cluster, with how many pods it asks for and has."""
         with mapped("listing Deployments"):
-            return tuple(
-                Deployment(
-                    namespace=item.metadata.namespace,
-                    name=item.metadata.name,
-                    release=(item.metadata.annotations or {}).get(RELEASE_ANNOTATION, ""),
-                    replicas=1 if item.spec.replicas is None else item.spec.replicas,
-                    ready=item.status.ready_replicas or 0,
-                    replicas_before=_number((item.metadata.annotations or {}).get(SUSPENDED_ANNOTATION, "")),
-                )
-                for item in _pages(client.AppsV1Api(self._api()).list_deployment_for_all_namespaces)
-            )
+            return tuple(_deployment(item) for item in pages(self._get(), "/apis/apps/v1/deployments", WireDeployment))
 
     def scale_deployment(self, namespace: str, name: str, replicas: int, *, remember: int | None) -> None:
         """Ask for *replicas* pods of the Deployment; *remember* is what it is to have again, None forgets it."""
@@ -211,30 +207,30 @@ class ClusterClient:
 
     def ingresses(self) -> tuple[IngressHosts, ...]:
         """Return every Ingress of the cluster with its hosts, in lower case."""
-        api = client.NetworkingV1Api(self._api())
         with mapped("listing Ingresses"):
             return tuple(
                 IngressHosts(
                     namespace=item.metadata.namespace,
                     name=item.metadata.name,
-                    hosts=tuple(rule.host.lower() for rule in item.spec.rules or () if rule.host),
+                    hosts=tuple(rule.host.lower() for rule in item.spec.rules if rule.host),
                 )
-                for item in _pages(api.list_ingress_for_all_namespaces)
+                for item in pages(self._get(), f"{NETWORKING}/ingresses", WireIngress)
             )
 
     def network_policies(self, namespace: str | None = None) -> tuple[PolicyName, ...]:
         """Return every NetworkPolicy of *namespace*, or of the whole cluster, by name."""
-        api = client.NetworkingV1Api(self._api())
+        path = _path(NETWORKING, "networkpolicies", namespace)
         with mapped(f"listing NetworkPolicies of {namespace or 'all namespaces'}"):
-            items = (
-                _pages(api.list_network_policy_for_all_namespaces)
-                if namespace is None
-                else _pages(api.list_namespaced_network_policy, names.namespace(namespace))
+            return tuple(
+                PolicyName(namespace=item.metadata.namespace, name=item.metadata.name)
+                for item in pages(self._get(), path, WirePolicy)
             )
-            return tuple(PolicyName(namespace=item.metadata.namespace, name=item.metadata.name) for item in items)
 
-    def _core(self) -> client.CoreV1Api:
+    def _core(self) -> "client.CoreV1Api":
         return client.CoreV1Api(self._api())
+
+    def _get(self) -> Get:
+        return getter(self._api())
 
     def _api(self) -> client.ApiClient:
         with self._lock:
@@ -243,23 +239,29 @@ class ClusterClient:
             return self._connected
 
 
-def _pages(ask: Callable[..., Any], *arguments: str) -> Iterator[Any]:
-    """Yield every item of a list call, page after page, so that a large cluster fits in memory and time."""
-    token: str | None = None
-    while True:
-        page = ask(*arguments, limit=PAGE_SIZE, _continue=token, _request_timeout=TIMEOUTS)
-        yield from page.items
-        token = page.metadata._continue  # noqa: SLF001 - the generated client's spelling of `continue`
-        if not token:
-            return
+def _path(group: str, resources: str, namespace: str | None) -> str:
+    where = "" if namespace is None else f"/namespaces/{names.namespace(namespace)}"
+    return f"{group}{where}/{resources}"
 
 
-def _namespace(item: Any) -> NamespaceFacts:
+def _namespace(item: WireNamespace) -> NamespaceFacts:
     return NamespaceFacts(
         name=item.metadata.name,
-        phase=item.status.phase or "",
-        labels=dict(item.metadata.labels or {}),
-        annotations=dict(item.metadata.annotations or {}),
+        phase=item.status.phase,
+        labels=item.metadata.labels,
+        annotations=item.metadata.annotations,
+    )
+
+
+def _deployment(item: WireDeployment) -> Deployment:
+    notes = item.metadata.annotations
+    return Deployment(
+        namespace=item.metadata.namespace,
+        name=item.metadata.name,
+        release=notes.get(RELEASE_ANNOTATION, ""),
+        replicas=1 if item.spec.replicas is None else item.spec.replicas,
+        ready=item.status.ready_replicas or 0,
+        replicas_before=_number(notes.get(SUSPENDED_ANNOTATION, "")),
     )
 
 
@@ -267,37 +269,35 @@ def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() else None
 
 
-def _pod(item: Any) -> Pod:
-    requests: dict[str, int] = {}
-    host_ports: set[int] = set()
-    for container in item.spec.containers:
-        asked = (container.resources.requests or {}) if container.resources else {}
-        for resource, quantity in asked.items():
-            if "/" in resource and str(quantity).isdigit():
-                requests[resource] = requests.get(resource, 0) + int(quantity)
-        host_ports.update(port.host_port for port in container.ports or () if port.host_port)
+def _pod(item: FullPod) -> Pod:
+    containers = item.spec.containers
+    requests: Counter[str] = Counter()
+    for container in containers:
+        for resource, quantity in container.resources.requests.items():
+            if "/" in resource and quantity.isdigit():
+                requests[resource] += int(quantity)
+    status = item.status
     return Pod(
         namespace=item.metadata.namespace,
         name=item.metadata.name,
-        phase=item.status.phase or "Unknown",
+        phase=status.phase or "Unknown",
         node=item.spec.node_name or None,
-        labels=dict(item.metadata.labels or {}),
-        requests=requests,
-        host_ports=tuple(sorted(host_ports)),
-        images=tuple(container.image for container in item.spec.containers if container.image),
-        is_ready=any(one.type == "Ready" and one.status == "True" for one in item.status.conditions or ()),
-        trouble=_trouble(item),
-        owner=next((one.kind for one in item.metadata.owner_references or () if one.controller), ""),
+        labels=item.metadata.labels,
+        requests=dict(requests),
+        host_ports=tuple(sorted({port.host_port for one in containers for port in one.ports if port.host_port})),
+        images=tuple(container.image for container in containers if container.image),
+        is_ready=any(one.type == "Ready" and one.status == "True" for one in status.conditions),
+        trouble=_trouble(status),
+        owner=next((one.kind for one in item.metadata.owner_references if one.controller), ""),
     )
 
 
-def _trouble(item: Any) -> str:
+def _trouble(status: FullPodStatus) -> str:
     """Return the first reason that Kubernetes gives for a pod that does not run, "" where it gives none."""
-    for status in item.status.container_statuses or ():
-        waiting = status.state.waiting if status.state else None
-        if waiting is not None and waiting.reason:
-            return str(waiting.reason)
-    for condition in item.status.conditions or ():
+    for one in status.container_statuses:
+        if one.state.waiting.reason:
+            return one.state.waiting.reason
+    for condition in status.conditions:
         if condition.type == "PodScheduled" and condition.status == "False" and condition.reason:
-            return str(condition.reason)
+            return condition.reason
     return ""

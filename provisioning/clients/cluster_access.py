@@ -2,16 +2,19 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import urllib3.exceptions
 from kubernetes import client, config
 
+from provisioning.clients.cluster_pages import Get
 from provisioning.configuration import Cluster
 from provisioning.errors import ChatopsError, PermanentError, TemporaryError, UnreachableError
 
+LIST_TIMEOUTS = (5.0, 60.0)  # to connect, to read, in seconds
 DETAIL_CHARS = 500  # of a refusal's own words: more may quote what was sent
 
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
@@ -46,6 +49,28 @@ def connect(cluster: Cluster) -> client.ApiClient:
             next_action="set cluster.kubeconfig and cluster.context",
         ) from problem
     return client.ApiClient(settings)
+
+
+def getter(api: client.ApiClient) -> Get:
+    """Return what reads one path of the API as it comes, by the client's connections and credentials.
+
+    The client's own list methods are left out: the module of CoreV1Api alone takes a second to import.
+    Raises, when called: what `mapped` knows.
+    """
+
+    transport: Any = api  # its stubs are of another generator's client
+    failed: Any = client.ApiException
+
+    def get(path: str, query: Mapping[str, str]) -> bytes:
+        headers = {"Accept": "application/json"}
+        request = transport.param_serialize("GET", path, None, [*query.items()], headers, auth_settings=["BearerToken"])
+        answer = transport.call_api(*request, _request_timeout=LIST_TIMEOUTS)
+        body: bytes = answer.read()
+        if not 200 <= answer.status < 300:
+            raise failed.from_response(http_resp=answer, body=body.decode("utf-8", errors="replace"), data=None)
+        return body
+
+    return get
 
 
 @contextmanager

@@ -1,15 +1,13 @@
 """What the Kubernetes API says of GPUs: the nodes that have some, and who holds and wants how many."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from sys import intern
-from typing import Any
-
-from kubernetes import client
 
 from provisioning.clients.cluster_objects import GpuUsage, Node, WaitingPod
-from provisioning.clients.cluster_pages import pages
+from provisioning.clients.cluster_pages import Get, pages
+from provisioning.clients.cluster_wire import Container, PodSpec, TakingPod, WireNode
 
 PREFIX = "nvidia.com/"
 KEPT_LABELS = (PREFIX, "cdmo.clear.ml/")
@@ -19,33 +17,33 @@ MOST_WAITING = 1000
 REASON_CHARS = 400
 
 
-def nodes(core: client.CoreV1Api) -> tuple[Node, ...]:
+def nodes(get: Get) -> tuple[Node, ...]:
     """Return every node."""
-    return tuple(_node(item, lambda _name: True) for item in pages(core.list_node))
+    return tuple(_node(item, lambda _name: True) for item in _all_nodes(get))
 
 
-def gpu_nodes(core: client.CoreV1Api) -> tuple[Node, ...]:
+def gpu_nodes(get: Get) -> tuple[Node, ...]:
     """Return the nodes with GPUs: of their labels and resources, those about GPUs."""
-    found = (_node(item, lambda name: name.startswith(KEPT_LABELS)) for item in pages(core.list_node))
+    found = (_node(item, lambda name: name.startswith(KEPT_LABELS)) for item in _all_nodes(get))
     return tuple(node for node in found if node.labels or node.allocatable)
 
 
-def gpu_usage(core: client.CoreV1Api) -> GpuUsage:
+def gpu_usage(get: Get) -> GpuUsage:
     """Return what the pods of the cluster hold of GPUs and wait for. Memory grows with holders, not with pods."""
-    return usage_of(pages(core.list_pod_for_all_namespaces, page_size=PAGE_SIZE, field_selector=LIVE))
+    return usage_of(pages(get, "/api/v1/pods", TakingPod, page_size=PAGE_SIZE, fieldSelector=LIVE))
 
 
-def usage_of(pods: Iterable[Mapping[str, Any]]) -> GpuUsage:
-    """Return what *pods* (the API's JSON) hold and wait for. A scheduled pod holds, whether it runs yet or not."""
+def usage_of(pods: Iterable[TakingPod]) -> GpuUsage:
+    """Return what *pods* hold and wait for. A scheduled pod holds, whether it runs yet or not."""
     held: Counter[tuple[str, str, str]] = Counter()
     waiting: list[WaitingPod] = []
     waits = 0
     for pod in pods:
-        wanted = requests_of(pod["spec"])
+        wanted = requests_of(pod.spec)
         if not wanted:
             continue
-        namespace, node = intern(pod["metadata"]["namespace"]), pod["spec"].get("nodeName")
-        if node:
+        if node := pod.spec.node_name:
+            namespace = intern(pod.metadata.namespace)
             for resource, count in wanted.items():
                 held[intern(node), namespace, intern(resource)] += count
             continue
@@ -55,68 +53,71 @@ def usage_of(pods: Iterable[Mapping[str, Any]]) -> GpuUsage:
     return GpuUsage(held=held, waiting=tuple(waiting), waits=waits)
 
 
-def requests_of(spec: Mapping[str, Any]) -> dict[str, int]:
+def requests_of(spec: PodSpec) -> dict[str, int]:
     """Return the GPUs that a pod takes: ``{"nvidia.com/mig-3g.40gb": 1}``.
 
     As the scheduler counts: the containers' sum with those sidecars that go on, or one init container's more.
     """
+    containers = spec.containers
+    if len(containers) == 1 and not spec.init_containers:  # most pods
+        return _asked(containers[0])
     total: Counter[str] = Counter()
     most: Counter[str] = Counter()
-    for container in spec.get("initContainers") or ():
+    for container in spec.init_containers:
         asked = _asked(container)
-        if container.get("restartPolicy") == "Always":
+        if container.restart_policy == "Always":
             total.update(asked)
             most |= total
         elif asked:
             most |= total + Counter(asked)
-    for container in spec.get("containers") or ():
+    for container in containers:
         total.update(_asked(container))
     return dict(total | most)
 
 
-def _asked(container: Mapping[str, Any]) -> dict[str, int]:
-    resources = container.get("resources")
-    if not resources:
-        return {}
-    quantities = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
-    return {
-        name: int(quantity)
-        for name, quantity in quantities.items()
-        if name.startswith(PREFIX) and str(quantity).isdigit() and int(quantity)
-    }
+def _asked(container: Container) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for given in (container.resources.limits, container.resources.requests):
+        for name, quantity in given.items():
+            if name.startswith(PREFIX) and quantity.isdigit():
+                found[name] = int(quantity)
+    return {name: count for name, count in found.items() if count}
 
 
-def _node(item: Mapping[str, Any], kept: Callable[[str], bool]) -> Node:
-    meta, spec, status = item["metadata"], item.get("spec") or {}, item.get("status") or {}
-    conditions = {one["type"]: one["status"] for one in status.get("conditions") or ()}
+def _all_nodes(get: Get) -> Iterator[WireNode]:
+    return pages(get, "/api/v1/nodes", WireNode)
+
+
+def _node(item: WireNode, kept: Callable[[str], bool]) -> Node:
+    conditions = {one.type: one.status for one in item.status.conditions}
     return Node(
-        name=meta["name"],
-        labels=_kept(meta.get("labels"), kept),
-        allocatable=_kept(status.get("allocatable"), kept),
-        capacity=_kept(status.get("capacity"), kept),
-        unschedulable=bool(spec.get("unschedulable")),
+        name=item.metadata.name,
+        labels=_kept(item.metadata.labels, kept),
+        allocatable=_kept(item.status.allocatable, kept),
+        capacity=_kept(item.status.capacity, kept),
+        unschedulable=item.spec.unschedulable,
         ready=conditions.get("Ready", "True") == "True",
     )
 
 
-def _kept(given: Mapping[str, Any] | None, kept: Callable[[str], bool]) -> dict[str, str]:
-    return {intern(name): intern(str(value)) for name, value in (given or {}).items() if kept(name)}
+def _kept(given: Mapping[str, str], kept: Callable[[str], bool]) -> dict[str, str]:
+    return {intern(name): intern(value) for name, value in given.items() if kept(name)}
 
 
-def _waiting(pod: Mapping[str, Any], wanted: Mapping[str, int]) -> WaitingPod:
-    meta = pod["metadata"]
+def _waiting(pod: TakingPod, wanted: Mapping[str, int]) -> WaitingPod:
     said = next(
         (
-            str(one.get("message") or one.get("reason") or "")
-            for one in (pod.get("status") or {}).get("conditions") or ()
-            if one.get("type") == "PodScheduled" and one.get("status") == "False"
+            one.message or one.reason
+            for one in pod.status.conditions
+            if one.type == "PodScheduled" and one.status == "False"
         ),
         "",
     )
+    created = pod.metadata.creation_timestamp
     return WaitingPod(
-        namespace=meta["namespace"],
-        name=meta["name"],
+        namespace=pod.metadata.namespace,
+        name=pod.metadata.name,
         requests=dict(wanted),
         reason=said[:REASON_CHARS],
-        since=datetime.fromisoformat(meta["creationTimestamp"]) if meta.get("creationTimestamp") else None,
+        since=datetime.fromisoformat(created) if created else None,
     )

@@ -113,7 +113,7 @@ class ClusterNodes:
     def _patch(self, name: str, body: Mapping[str, Any]) -> None:
         self._core().patch_node(names.resource(name), dict(body), _request_timeout=TIMEOUTS)
 
-    def _core(self) -> client.CoreV1Api:
+    def _core(self) -> "client.CoreV1Api":
         with self._lock:
             if self._connected is None:
                 self._connected = connect(self._cluster)

@@ -4,40 +4,40 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from kubernetes import client
-
 from provisioning.clients.cluster_objects import HostPorts, ServicePorts
-from provisioning.clients.cluster_pages import pages
+from provisioning.clients.cluster_pages import Get, pages
+from provisioning.clients.cluster_wire import FullPod, WireService
 from provisioning.clients.helm_storage import CURRENT, StoredRelease, in_force, parse_stored
 
 RELEASES_A_PAGE = 50  # up to 1 MiB each
+API_SERVER = "component=kube-apiserver"
 OVER = frozenset({"Succeeded", "Failed"})  # such pods hold no ports
 _RANGE_FLAG = re.compile(r"--service-node-port-range[= ](\d+)([-+])(\d+)")
 _DEFAULT_RANGE = (30_000, 32_767)
 
 
-def services(core: client.CoreV1Api) -> tuple[ServicePorts, ...]:
+def services(get: Get) -> tuple[ServicePorts, ...]:
     """Return every Service with the node ports that it holds."""
-    return tuple(_service(item) for item in pages(core.list_service_for_all_namespaces))
+    return tuple(_service(item) for item in pages(get, "/api/v1/services", WireService))
 
 
-def host_ports(core: client.CoreV1Api) -> tuple[HostPorts, ...]:
+def host_ports(get: Get) -> tuple[HostPorts, ...]:
     """Return the pods that take ports of their node, or may: those with hostPorts or on the node's network."""
-    found = (_host_ports(item) for item in pages(core.list_pod_for_all_namespaces))
+    found = (_host_ports(item) for item in pages(get, "/api/v1/pods", FullPod))
     return tuple(one for one in found if one is not None)
 
 
-def stored_releases(core: client.CoreV1Api) -> tuple[StoredRelease, ...]:
+def stored_releases(get: Get) -> tuple[StoredRelease, ...]:
     """Return every helm release at what it may have in the cluster (see `in_force`)."""
-    secrets = pages(core.list_secret_for_all_namespaces, page_size=RELEASES_A_PAGE, label_selector=CURRENT)
+    secrets = pages(get, "/api/v1/secrets", dict, page_size=RELEASES_A_PAGE, labelSelector=CURRENT)
     return in_force(_slim(parse_stored(item)) for item in secrets)
 
 
-def node_port_range(core: client.CoreV1Api) -> tuple[int, int] | None:
+def node_port_range(get: Get) -> tuple[int, int] | None:
     """Return the API server's range as its own pod's arguments say; None where it runs elsewhere."""
-    for item in pages(core.list_namespaced_pod, "kube-system", label_selector="component=kube-apiserver"):
-        for container in item["spec"].get("containers") or ():
-            words = " ".join([*(container.get("command") or ()), *(container.get("args") or ())])
+    for item in pages(get, "/api/v1/namespaces/kube-system/pods", FullPod, labelSelector=API_SERVER):
+        for container in item.spec.containers:
+            words = " ".join([*container.command, *container.args])
             if "kube-apiserver" not in words:
                 continue
             if said := _RANGE_FLAG.search(words):
@@ -47,30 +47,28 @@ def node_port_range(core: client.CoreV1Api) -> tuple[int, int] | None:
     return None
 
 
-def _service(item: Mapping[str, Any]) -> ServicePorts:
-    meta, spec = item["metadata"], item.get("spec") or {}
+def _service(item: WireService) -> ServicePorts:
     return ServicePorts(
-        namespace=meta["namespace"],
-        name=meta["name"],
-        type=spec.get("type") or "ClusterIP",
-        node_ports=tuple(dict.fromkeys(port["nodePort"] for port in spec.get("ports") or () if port.get("nodePort"))),
-        health_check_node_port=spec.get("healthCheckNodePort") or None,
+        namespace=item.metadata.namespace,
+        name=item.metadata.name,
+        type=item.spec.type or "ClusterIP",
+        node_ports=tuple(dict.fromkeys(port.node_port for port in item.spec.ports if port.node_port)),
+        health_check_node_port=item.spec.health_check_node_port or None,
     )
 
 
-def _host_ports(item: Mapping[str, Any]) -> HostPorts | None:
-    meta, spec = item["metadata"], item["spec"]
-    on_host = bool(spec.get("hostNetwork"))
-    containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
-    ports = {port["hostPort"] for each in containers for port in each.get("ports") or () if port.get("hostPort")}
-    if (not ports and not on_host) or (item.get("status") or {}).get("phase") in OVER:
+def _host_ports(item: FullPod) -> HostPorts | None:
+    spec = item.spec
+    containers = [*spec.containers, *spec.init_containers]
+    ports = {port.host_port for each in containers for port in each.ports if port.host_port}
+    if (not ports and not spec.host_network) or item.status.phase in OVER:
         return None
     return HostPorts(
-        namespace=meta["namespace"],
-        pod=meta["name"],
-        node=spec.get("nodeName") or None,
+        namespace=item.metadata.namespace,
+        pod=item.metadata.name,
+        node=spec.node_name or None,
         ports=tuple(sorted(ports)),
-        host_network=on_host,
+        host_network=spec.host_network,
     )
 
 

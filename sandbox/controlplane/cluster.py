@@ -54,6 +54,7 @@ class ControlPlane:
         self.gpus = Gpus(folder / "gpus", [node for node in nodes if node.gpus])
         self._token = secrets.token_hex(24)
         self._url = ""
+        self.etcd_url = ""  # once started: etcd's own API, for a bench that fills the store
 
     @property
     def pids(self) -> dict[str, int]:
@@ -66,6 +67,7 @@ class ControlPlane:
         certs = certificates.write(self._folder)
         etcd_port, peer_port, api_port, kwok_port = free_ports(4)
         self._url = f"https://127.0.0.1:{api_port}"
+        self.etcd_url = f"http://127.0.0.1:{etcd_port}"
         self._write_kubeconfig(certs)
         try:
             self._start_etcd(etcd_port, peer_port)

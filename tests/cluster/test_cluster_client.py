@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from provisioning.clients import cluster as cluster_module
+from provisioning.clients import cluster_pages
 from provisioning.clients.cluster import ClusterClient
 from provisioning.clients.cluster_access import NotFoundError
 from provisioning.configuration import Cluster
@@ -81,7 +81,7 @@ def test_nodes_services_and_pods_are_read(cluster: ClusterClient, monkeypatch: p
     assert gpu.labels["nvidia.com/gpu.product"].startswith("NVIDIA")
     assert any(name.startswith("nvidia.com/mig-") for name in gpu.allocatable)
     assert not gpu.unschedulable
-    monkeypatch.setattr(cluster_module, "PAGE_SIZE", 1)
+    monkeypatch.setattr(cluster_pages, "PAGE_SIZE", 1)
     assert {node.name for node in cluster.nodes()} == {node.name for node in nodes}
     assert ("default", "kubernetes") in {(item.namespace, item.name) for item in cluster.services()}
     assert cluster.pods("default") == tuple(pod for pod in cluster.pods() if pod.namespace == "default")

@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from provisioning.capacity.inventory import Inventory, Supply, take_stock
 from provisioning.capacity.profiles import GpuModel, UnknownGpu
 from provisioning.clients.cluster_gpus import requests_of, usage_of
 from provisioning.clients.cluster_objects import GpuUsage, Node
+from provisioning.clients.cluster_wire import PodSpec, TakingPod
 
 LABELLED: dict[str, Any] = {"mig-3g.40gb.count": "2"}
 NOBODY = GpuUsage(held={}, waiting=(), waits=0)
@@ -146,7 +148,8 @@ def asking(count: int, *, kind: str = "requests", **more: Any) -> dict[str, Any]
 
 def test_scheduled_pods_hold_and_others_wait() -> None:
     """Requests count once a node is chosen, whether the pod runs yet or not; who waits says why."""
-    usage = usage_of([pod("n", asking(1)), pod("n", asking(2)), pod(None, asking(1)), pod("n", {"name": "no gpu"})])
+    pods = [pod("n", asking(1)), pod("n", asking(2)), pod(None, asking(1)), pod("n", {"name": "no gpu"})]
+    usage = usage_of(msgspec.convert(pods, list[TakingPod]))
     assert usage.held == {("n", "acme", "nvidia.com/mig-3g.40gb"): 3}
     (waiting,) = usage.waiting
     assert (waiting.name, waiting.requests, usage.waits) == ("p", {"nvidia.com/mig-3g.40gb": 1}, 1)
@@ -166,5 +169,5 @@ def test_scheduled_pods_hold_and_others_wait() -> None:
 def test_a_pods_request_is_what_the_scheduler_counts(
     containers: tuple[dict[str, Any], ...], init: tuple[dict[str, Any], ...], expected: int
 ) -> None:
-    found = requests_of({"containers": list(containers), "initContainers": list(init)})
+    found = requests_of(msgspec.convert({"containers": list(containers), "initContainers": list(init)}, PodSpec))
     assert found == {"nvidia.com/mig-3g.40gb": expected}
