@@ -91,7 +91,7 @@ def command(*first: str) -> Callable[[typer.Context], None]:
                 _complain(error.message, error.usage.replace(grammar.COMMAND, "clearml-chatops"))
                 raise typer.Exit(USAGE)
             case Invocation() as invocation:
-                with fenced(), _core() as core:
+                with fenced(), _core() as core, _telling_who(_actor(core)):
                     _run(core, invocation, files, as_json=as_json)
 
     return run
@@ -121,6 +121,17 @@ def _core() -> Iterator["Core"]:
 
 def _actor(core: "Core") -> Actor:
     return core.people.actor(f"os:{getpass.getuser()}")
+
+
+@contextlib.contextmanager
+def _telling_who(actor: Actor) -> Iterator[None]:
+    """Where who has no role is refused, say who that is: nobody knows their id on this machine by heart."""
+    try:
+        yield
+    except typer.Exit as ended:
+        if ended.exit_code == REFUSED and not actor.roles:
+            typer.echo(f"you are {actor.id} here: the setting CLEARML_CHATOPS_ROLES gives roles", err=True)
+        raise
 
 
 def _run(core: "Core", invocation: Invocation, files: cli_files.Wanted, *, as_json: bool) -> None:

@@ -1,6 +1,5 @@
 """`clearml-chatops platform …`: the spec as a file, and the platform's commands of the catalog."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +8,7 @@ from rich.console import Console
 
 from bot import cli_jobs
 from commands.catalog import CATALOG
-from provisioning.platform.load import SpecError, example, load, schema
+from provisioning.platform.load import SCHEMA_NAME, SpecError, example, load, schema_text
 
 FAMILY = "platform"
 REFUSED = 1
@@ -21,20 +20,23 @@ app = typer.Typer(no_args_is_help=True, help="The platform: its spec, and what i
 def init(
     file: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("platform.yaml"),
 ) -> None:
-    """Write a spec with a comment on everything that can be said, to copy and change."""
+    """Write a spec with a comment on everything that can be said, to copy and change, and its schema for editors."""
+    beside = file.with_name(SCHEMA_NAME)
     try:
         with file.open("x", encoding="utf-8") as target:
             target.write(example())
+        beside.write_text(schema_text(), encoding="utf-8")
     except OSError as problem:
-        _complain(f"writing {file}: {problem.strerror}", "name another file")
+        _complain(f"writing {problem.filename}: {problem.strerror}", "name another file")
         raise typer.Exit(REFUSED) from problem
-    typer.echo(f"wrote {file}\nnext: change it, then clearml-chatops platform check {file}")
+    typer.echo(f"wrote {file}, and {beside} for editors")
+    typer.echo(f"next: change it, then clearml-chatops platform check {file}")
 
 
 @app.command("schema")
 def print_schema() -> None:
     """Print the spec's JSON schema, for editors."""
-    typer.echo(json.dumps(schema(), indent=1))
+    typer.echo(schema_text(), nl=False)
 
 
 @app.command()
@@ -50,6 +52,7 @@ def check(file: Annotated[Path, typer.Argument(help="The spec.")]) -> None:
             _complain(f"{file}: {mistake}")
         raise typer.Exit(REFUSED) from error
     typer.echo(f"{file} is right: {', '.join(spec.components()) or 'no component'}")
+    typer.echo(f"next: set CLEARML_CHATOPS_PLATFORM__FILE={file.absolute()}, then clearml-chatops platform plan")
 
 
 def _complain(what: str, next_action: str = "") -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.settings import PREFIX, Settings, Slack, unknown_names
@@ -51,6 +52,7 @@ def looks(settings: Settings) -> list[Look]:
             NodeMigStatusQuery(cluster, smi),
             operator_namespace=settings.nodes.operator_namespace,
             kubectl_version=kubectl.version,
+            with_platform=settings.platform.file is not None,
         ),
         *own_state.looks(settings.data_dir.expanduser(), hosts),
     ]
@@ -136,9 +138,23 @@ def _slack(slack: Slack) -> list[Finding]:
         return [fail("Slack", what, action)]
     headers = {name.lower(): value for name, value in answer.headers.items()}
     found = [ok("Slack", f"workspace {answer['team']}, as {answer['user']}"), _scopes(headers.get("x-oauth-scopes"))]
-    if slack.app_token is not None and not slack.app_token.get_secret_value().startswith("xapp-"):
-        found.append(fail("Slack's app token", "is none", f"put an xapp-… token into {PREFIX}SLACK__APP_TOKEN"))
+    if slack.app_token is not None:
+        found.append(_app_token(slack.app_token.get_secret_value(), client))
     return [*found, skew("clock of Slack", _date(headers.get("date")), datetime.now(UTC))]
+
+
+def _app_token(token: str, client: WebClient) -> Finding:
+    """Ask for an address to connect to, which nobody then connects to: Slack checks token and scope before it tells."""
+    what, action = "Slack's app token", f"put an xapp-… token with connections:write into {PREFIX}SLACK__APP_TOKEN"
+    if not token.startswith("xapp-"):
+        return fail(what, "is none", action)
+    try:
+        client.apps_connections_open(app_token=token)
+    except SlackApiError as error:
+        if (said := str(error.response.get("error"))) == "ratelimited":
+            return ok(what, "Slack has been asked too often to say")
+        return fail(what, f"Slack says {said}", action)
+    return ok(what, "it opens connections")
 
 
 def _scopes(granted: str | None) -> Finding:

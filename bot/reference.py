@@ -17,8 +17,9 @@ from bot.settings import PREFIX, Settings
 from commands.catalog import CATALOG
 from commands.help import COMMAND
 from commands.spec import DRY_RUN, CommandSpec, flag_of, is_positional, is_switch, metavar_of
+from provisioning.platform.load import SCHEMA_NAME, schema_text
 
-PAGES = ("commands.md", "configuration.md")
+PAGES = ("commands.md", "configuration.md", SCHEMA_NAME)
 MADE_BY = "<!-- Written by `make docs`: change the code, not this page. -->"
 
 COMMANDS_INTRO = f"""\
@@ -122,7 +123,7 @@ def _cell(text: str) -> str:
 
 def pages() -> dict[str, str]:
     """Return file name → text."""
-    return dict(zip(PAGES, (commands_page(), configuration_page()), strict=True))
+    return dict(zip(PAGES, (commands_page(), configuration_page(), schema_text()), strict=True))
 
 
 if __name__ == "__main__":

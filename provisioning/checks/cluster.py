@@ -51,8 +51,9 @@ def looks(
     *,
     operator_namespace: str,
     kubectl_version: Callable[[], str],
+    with_platform: bool,
 ) -> list[Look]:
-    """Return what to look at."""
+    """Return what to look at. *with_platform*: the bot is to install and upgrade the platform, too."""
     rights = {
         **NEEDED_RIGHTS,
         "GPUs": (
@@ -67,6 +68,7 @@ def looks(
             Look(what=f"rights for {name}", run=partial(_rights, review, name, needed))
             for name, needed in rights.items()
         ),
+        *([Look(what="rights for the platform", run=lambda: [_platform(review)])] if with_platform else []),
         Look(what="StorageClass", run=lambda: [_storage(review)]),
         Look(what="IngressClass", run=lambda: [_ingress(review)]),
         Look(what="GPU operator", run=lambda: [_plugins(cluster, smi, operator_namespace)]),
@@ -111,6 +113,14 @@ def _rights(review: "ClusterReview", name: str, needed: Sequence[Right]) -> list
     if lacking:
         return [fail(what, f"may not {', '.join(lacking)}", "grant them to the bot's service account (RBAC)")]
     return [ok(what, f"all {len(needed)}")]
+
+
+def _platform(review: "ClusterReview") -> Finding:
+    what = "rights for the platform"
+    if review.may(Right(verb="*", resource="*", group="*")):
+        return ok(what, "all")
+    action = "grant it (the chart's rbac.platform), if platform install and upgrade are to work"
+    return warn(what, "it is no cluster-admin: the platform's charts make CustomResourceDefinitions and roles", action)
 
 
 def _storage(review: "ClusterReview") -> Finding:

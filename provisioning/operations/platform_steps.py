@@ -15,6 +15,7 @@ from provisioning.platform.values import full_name
 
 REDIS_CLIENTS = ("clearml", "clearml-billing")  # as tenants' plans have it: one policy, whoever writes it last
 SERVER_CHART = "clearml-enterprise"  # where the chart was not looked at
+SERVER_NAMESPACE = "clearml"  # where the server is somebody else's
 SECRETS_STEP, API_STEP = "secrets", "api"
 # The operator's drivers need the host: a cluster that enforces pod security would refuse them.
 _PRIVILEGED = {"pod-security.kubernetes.io/enforce": "privileged"}
@@ -111,7 +112,7 @@ def guarded(facts: PlatformFacts) -> Iterator[tuple[Component, str, tuple[dict[s
             ),
         )
     if spec.billing is not None:
-        server = spec.server.namespace if spec.server else "clearml"
+        server = spec.server.namespace if spec.server else SERVER_NAMESPACE
         yield (
             Component.BILLING,
             spec.billing.namespace,
@@ -147,7 +148,7 @@ def applications_step(spec: PlatformSpec, *, needs: tuple[str, ...]) -> Step:
     if wanted is None:
         raise ValueError("the spec has no applications")
     where = wanted.file or wanted.url or f"the address in {wanted.url_secret.name if wanted.url_secret else ''}"
-    namespace = spec.server.namespace if spec.server else "clearml"
+    namespace = spec.server.namespace if spec.server else SERVER_NAMESPACE
     return Step(
         id=Component.APPLICATIONS.field,
         kind="platform.applications",

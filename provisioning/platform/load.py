@@ -1,10 +1,13 @@
 """The platform spec's text → typed; the commented example; the JSON schema for editors. Pure."""
 
+import json
 from importlib.resources import files
 from typing import Any
 
 from policies.documents import DocumentError, read
 from provisioning.platform.spec import PlatformSpec
+
+SCHEMA_NAME = "platform.schema.json"
 
 
 class SpecError(DocumentError):
@@ -28,3 +31,8 @@ def example() -> str:
 def schema() -> dict[str, Any]:
     """Return the JSON schema. In YAML editors: ``# yaml-language-server: $schema=platform.schema.json``."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **PlatformSpec.model_json_schema()}
+
+
+def schema_text() -> str:
+    """Return the JSON schema as the file that editors read, called `SCHEMA_NAME`."""
+    return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"

@@ -9,8 +9,8 @@ from commands.platform import Component
 from provisioning.clients.cluster_objects import Pod
 from provisioning.clients.endpoints import Endpoint
 from provisioning.operations.platform_facts import PlatformFacts
-from provisioning.operations.platform_upgrade import ReleaseChange
-from provisioning.reports import Cell, Lines, Part, Report, table
+from provisioning.operations.platform_upgrade import DEPLOYED, ReleaseChange
+from provisioning.reports import Cell, Facts, Lines, Part, Report, table
 
 SHOWN_DIFFERENCES = 30
 
@@ -20,7 +20,8 @@ class PlatformView:
     """Everything that was seen of the components *wanted*."""
 
     facts: PlatformFacts
-    wanted: tuple[Component, ...]
+    wanted: tuple[Component, ...]  # those that are releases
+    others: Mapping[Component, str]  # those that are none → what is there of them
     pods: Mapping[Component, tuple[Pod, ...]]
     changes: Mapping[Component, ReleaseChange]  # how each release differs from the spec
     endpoints: tuple[Endpoint, ...]
@@ -35,11 +36,14 @@ def report(view: PlatformView) -> Report:
 
 
 def _summary(view: PlatformView) -> str:
-    installed = sum(one in view.facts.releases for one in view.wanted)
+    said = []
+    if view.wanted:
+        installed = sum(one in view.facts.releases for one in view.wanted)
+        said.append(f"{installed} of {counted(len(view.wanted), 'release')} installed")
     differing = [str(one) for one, change in view.changes.items() if not change.is_nothing]
-    differs = f"{', '.join(differing)} differ from the spec" if differing else "nothing differs from the spec"
-    count = len(view.findings) + len(view.known)
-    return f"{installed} of {len(view.wanted)} components installed; {differs}; {count} findings"
+    verb = "differs" if len(differing) == 1 else "differ"
+    said.append(f"{', '.join(differing)} {verb} from the spec" if differing else "nothing differs from the spec")
+    return "; ".join([*said, counted(len(view.findings) + len(view.known), "finding")])
 
 
 def _parts(view: PlatformView) -> Iterator[Part]:
@@ -60,7 +64,10 @@ def _parts(view: PlatformView) -> Iterator[Part]:
             )
         )
     columns = ("Component", "Release", "Status", "Chart", "In the spec", "Pods ready", "Images", "Differs")
-    yield table("Components", columns, rows)
+    if rows:
+        yield table("Components", columns, rows)
+    if view.others:
+        yield Facts(title="Without a release", items=tuple((str(one), said) for one, said in view.others.items()))
     if view.findings:
         yield Lines(title="Findings", lines=view.findings, kind="warning")
     if view.known:
@@ -82,12 +89,18 @@ def _parts(view: PlatformView) -> Iterator[Part]:
         )
 
 
+def counted(number: int, thing: str) -> str:
+    """Return ``1 value`` or ``2 values``."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def _differs(change: ReleaseChange | None) -> Cell:
     if change is None:
         return None
     said = [
         *(["version"] if change.changes_version else []),
-        *([f"{len(change.values)} values"] if change.values else []),
+        *([counted(len(change.values), "value")] if change.values else []),
+        *([change.status] if change.status != DEPLOYED else []),
     ]
     return ", ".join(said) or "no"
 
@@ -117,6 +130,7 @@ def _data(view: PlatformView) -> JsonValue:
         }
     return {
         "components": components,
+        "without_release": {one.value: said for one, said in view.others.items()},
         "server_version": view.server_version or None,
         "endpoints": [
             {

@@ -13,11 +13,13 @@ from provisioning.clients.interfaces import ClusterReads
 from provisioning.errors import ChatopsError
 from provisioning.facts.platform import PlatformFactsGatherer
 from provisioning.operations.platform_facts import PlatformFacts
+from provisioning.operations.platform_steps import SERVER_NAMESPACE, guarded
 from provisioning.operations.platform_upgrade import change_of
 from provisioning.platform.incompatibilities import Installed, incompatibilities
 from provisioning.queries.base import Asked
 from provisioning.queries.platform_report import PlatformView, report
 from provisioning.reports import Report
+from provisioning.steps.application_steps import RECORD
 
 if TYPE_CHECKING:
     from provisioning.clients.clearml import ClearML
@@ -56,12 +58,23 @@ class PlatformStatusQuery:
             facts, troubles = looked.result()
             wanted = tuple(one for one in facts.spec.releases() if args.component in {None, one})
             pods = dict(zip(wanted, pool.map(lambda one: self._pods(facts, one), wanted), strict=True))
+            others = {
+                one: pool.submit(look, facts)
+                for one, look in ((Component.POLICIES, self._policies), (Component.APPLICATIONS, self._applications))
+                if one in facts.spec.components() and args.component in {None, one}
+            }
             endpoints = tuple(pool.map(self._look, _addresses(facts))) if _has_server(args.component) else ()
             server_version, server_trouble = version.result()
         changes = {one: change_of(facts, one) for one in wanted if one in facts.releases and one in facts.charts}
+        without = {one: future.result() for one, future in others.items()}
         findings = (
             *(f"{one}: {error.what}" for one, error in troubles.items()),
             *_health(facts, wanted, pods),
+            *(
+                f"{one}: {said}. platform install {one} mends it"
+                for one, (said, is_well) in without.items()
+                if not is_well
+            ),
             *([server_trouble] if server_trouble and _has_server(args.component) else []),
             *_endpoint_findings(endpoints, asked.now),
         )
@@ -69,11 +82,11 @@ class PlatformStatusQuery:
             incompatibilities(
                 Installed(
                     spec=facts.spec,
-                    releases=facts.releases,
+                    releases={one: facts.releases[one] for one in facts.given_values},  # those that were looked at
                     values=facts.given_values,
-                    agents=facts.agents,
+                    agents=facts.agents if args.component is None else (),
                     agent_image_tag=facts.configuration.agent.image_tag,
-                    server_version=server_version,
+                    server_version=server_version if _has_server(args.component) else "",
                     files={
                         one: file
                         for one in facts.spec.releases()
@@ -86,6 +99,7 @@ class PlatformStatusQuery:
             PlatformView(
                 facts=facts,
                 wanted=wanted,
+                others={one: said for one, (said, _) in without.items()},
                 pods=pods,
                 changes=changes,
                 endpoints=endpoints,
@@ -102,6 +116,32 @@ class PlatformStatusQuery:
         # An operator's own pods carry no release: where a namespace has one release, all of its pods are its.
         shared = sum(facts.spec.part(one).namespace == part.namespace for one in facts.spec.releases()) > 1
         return labelled if shared else every
+
+    def _policies(self, facts: PlatformFacts) -> tuple[str, bool]:
+        """Return what is there of the NetworkPolicies, and whether all are. Their content is for plans to compare."""
+        shall = [
+            (namespace, str(manifest["metadata"]["name"]))
+            for _, namespace, manifests in guarded(facts)
+            for manifest in manifests
+        ]
+        there = {
+            (one.namespace, one.name)
+            for namespace in dict.fromkeys(namespace for namespace, _ in shall)
+            for one in self._cluster.network_policies(namespace)
+        }
+        if missing := [f"{namespace}/{name}" for namespace, name in shall if (namespace, name) not in there]:
+            return f"not there: {', '.join(missing)}", False
+        return f"all {len(shall)} NetworkPolicies are there", True
+
+    def _applications(self, facts: PlatformFacts) -> tuple[str, bool]:
+        """Return which archive was uploaded, by the record of the step that uploads, and whether it is the spec's."""
+        wanted, server = facts.spec.applications, facts.spec.server
+        record = self._cluster.secret(server.namespace if server else SERVER_NAMESPACE, RECORD) or {}
+        found = record["sha256"].get_secret_value() if "sha256" in record else None
+        if found is None:
+            return "not uploaded", False
+        is_ours = wanted is not None and found == wanted.sha256
+        return f"{'the archive of the spec' if is_ours else 'another archive'} was uploaded ({found[:12]})", is_ours
 
     def _server_version(self) -> tuple[str, str]:
         try:

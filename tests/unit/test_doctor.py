@@ -1,17 +1,25 @@
 """The doctor: looks at the same time, each with a limit, none hides another, no text that is foreign."""
 
+import json
 import sqlite3
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, cast
+from unittest.mock import MagicMock
 
 import pytest
 import yaml
+from slack_sdk.errors import SlackApiError
+from typer.testing import CliRunner
 
-from bot.doctor import SCOPES
+from bot.cli import app
+from bot.doctor import SCOPES, _app_token
+from provisioning.checks import cluster as cluster_checks
 from provisioning.checks import own_state
 from provisioning.checks.clocks import skew
 from provisioning.checks.findings import Finding, Level, Look, examine, fail, ok, report, warn
+from provisioning.clients.cluster_review import Right
 from provisioning.errors import PermanentError
 
 MANIFEST = Path(__file__).parents[2] / "manifest.yml"
@@ -102,3 +110,57 @@ def test_names_that_do_not_resolve_are_told() -> None:
 def test_the_scopes_are_those_of_the_manifest() -> None:
     manifest = yaml.safe_load(MANIFEST.read_text())
     assert set(SCOPES) == set(manifest["oauth_config"]["scopes"]["bot"])
+
+
+class Review:
+    """A cluster that grants some rights."""
+
+    def __init__(self, *granted: str) -> None:
+        self.granted = granted
+
+    def may(self, right: Right) -> bool:
+        return str(right) in self.granted
+
+
+@pytest.mark.parametrize(
+    ("granted", "level", "action"), [(("* *",), Level.OK, ""), ((), Level.WARN, "rbac.platform")], ids=["all", "none"]
+)
+def test_who_is_to_install_the_platform_needs_every_right(granted: tuple[str, ...], level: Level, action: str) -> None:
+    found = cluster_checks._platform(cast("Any", Review(*granted)))
+    assert found.level is level
+    assert action in found.next_action
+
+
+@pytest.mark.parametrize(
+    ("token", "error", "level", "said"),
+    [
+        ("xapp-1-A", None, Level.OK, "it opens connections"),
+        ("xapp-1-A", "ratelimited", Level.OK, "asked too often"),
+        ("xapp-1-A", "invalid_auth", Level.FAIL, "Slack says invalid_auth"),
+        ("xapp-1-A", "missing_scope", Level.FAIL, "Slack says missing_scope"),
+        ("xoxb-1-A", None, Level.FAIL, "is none"),
+    ],
+)
+def test_the_app_token_is_tried(token: str, error: str | None, level: Level, said: str) -> None:
+    """Without it Socket Mode never connects, and the token is in no finding."""
+    client = MagicMock()
+    if error is not None:
+        client.apps_connections_open.side_effect = SlackApiError("no", {"ok": False, "error": error})
+    found = _app_token(token, client)
+    assert found.level is level
+    assert said in found.detail
+    assert (found.next_action != "") is (level is Level.FAIL)
+    assert token not in str(found)
+
+
+def test_the_exit_code_and_json_say_whether_something_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For machines: 0 also where there is something to know of."""
+    monkeypatch.setattr("bot.cli_jobs.read_settings", lambda: None)
+    for found, code in ((warn("a", "2", "mend a"), 0), (fail("a", "3", "mend a"), 1)):
+        monkeypatch.setattr("bot.doctor.looks", lambda _settings, found=found: [Look(what="a", run=lambda: [found])])
+        plain = CliRunner().invoke(app, ["doctor"])
+        assert plain.exit_code == code, plain.output
+        assert "mend a" in plain.output
+        told = CliRunner().invoke(app, ["doctor", "--json"])
+        assert told.exit_code == code
+        assert json.loads(told.output)["findings"][0]["level"] == found.level.value

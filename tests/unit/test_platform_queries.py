@@ -14,12 +14,14 @@ from provisioning.clients.endpoints import Endpoint
 from provisioning.errors import PermanentError, UnreachableError
 from provisioning.operations.base import Draft
 from provisioning.operations.platform_install import InstallPlatform
+from provisioning.operations.platform_steps import guarded
 from provisioning.operations.platform_upgrade import UpgradePlatform
 from provisioning.plan import Observation, Plan, Presence
 from provisioning.queries.base import Asked
 from provisioning.queries.platform_plan import PlatformPlanQuery
 from provisioning.queries.platform_status import PlatformStatusQuery
-from provisioning.reports import Cell, Lines, Report, Table
+from provisioning.reports import Cell, Facts, Lines, Report, Table
+from provisioning.steps.application_steps import RECORD
 from tests.unit.platform_samples import CHART_OF, facts
 from tests.unit.platform_world import PlatformWorld
 
@@ -31,6 +33,10 @@ ASKED = Asked(actor=Actor(id="U1", name="vic"), now=NOW, channel=None)
 def world(tmp_path: Path) -> PlatformWorld:
     made = PlatformWorld(tmp_path)
     made.install()
+    for _, namespace, manifests in guarded(facts()):
+        for manifest in manifests:
+            made.cluster.policies[namespace, manifest["metadata"]["name"]] = manifest
+    made.cluster.secrets["clearml", RECORD] = {"sha256": "a" * 64}
     return made
 
 
@@ -77,7 +83,7 @@ def pod(name: str, namespace: str, release: str, *, ready: bool = True, **about:
 def test_a_platform_that_is_well_has_no_finding(world: PlatformWorld) -> None:
     world.cluster.all_pods = [pod("redis-0", "redis-shared", "redis", images=("docker.io/bitnamilegacy/redis:7.0.9",))]
     answer = status(world)
-    assert answer.summary == "5 of 5 components installed; nothing differs from the spec; 0 findings"
+    assert answer.summary == "5 of 5 releases installed; nothing differs from the spec; 0 findings"
     assert [row[0] for row in rows(answer, "Components")] == [one.value for one in CHART_OF]
     assert next(row for row in rows(answer, "Components") if row[0] == "redis") == (
         "redis",
@@ -89,6 +95,12 @@ def test_a_platform_that_is_well_has_no_finding(world: PlatformWorld) -> None:
         "redis:7.0.9",
         "no",
     )
+    assert [one.items for one in answer.parts if isinstance(one, Facts)] == [
+        (
+            ("policies", "all 4 NetworkPolicies are there"),
+            ("applications", "the archive of the spec was uploaded (aaaaaaaaaaaa)"),
+        )
+    ]
     assert {row[1] for row in rows(answer, "Endpoints")} == {"yes"}
     assert isinstance(answer.data, dict)
     assert answer.data["server_version"] == "3.30.0"
@@ -135,7 +147,7 @@ def test_versions_and_values_that_differ_are_told_without_secrets(world: Platfor
     }
     world.helm.given = {**world.helm.given, ("redis-shared", "redis"): given}
     answer = status(world)
-    assert "redis differ from the spec" in answer.summary
+    assert "redis differs from the spec" in answer.summary
     assert next(row for row in rows(answer, "Components") if row[0] == "redis")[-1] == "version, 2 values"
     assert rows(answer, "Values that differ from the spec") == [
         ("redis", "architecture", "replication", "standalone"),
@@ -176,6 +188,22 @@ def test_one_component_is_looked_at_alone(world: PlatformWorld) -> None:
     answer = status(world, Component.REDIS)
     assert [row[0] for row in rows(answer, "Components")] == ["redis"]
     assert rows(answer, "Endpoints") == []
+    assert lines(status(world, Component.REDIS, version="3.21.6"), "Known to go wrong") == []
+
+
+def test_policies_and_applications_that_are_not_as_the_spec_says_are_findings(world: PlatformWorld) -> None:
+    """They are no releases, and part of the platform all the same."""
+    del world.cluster.policies["redis-shared", "allow-tenants-only"]
+    world.cluster.secrets["clearml", RECORD] = {"sha256": "b" * 64}
+    assert lines(status(world), "Findings") == [
+        "policies: not there: redis-shared/allow-tenants-only. platform install policies mends it",
+        "applications: another archive was uploaded (bbbbbbbbbbbb). platform install applications mends it",
+    ]
+    del world.cluster.secrets["clearml", RECORD]
+    answer = status(world, Component.APPLICATIONS)
+    assert answer.summary == "nothing differs from the spec; 1 finding"
+    assert lines(answer, "Findings") == ["applications: not uploaded. platform install applications mends it"]
+    assert rows(answer, "Components") == rows(answer, "Endpoints") == []
 
 
 def test_what_is_known_to_go_wrong_is_warned_of(world: PlatformWorld) -> None:

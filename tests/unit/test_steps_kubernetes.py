@@ -9,7 +9,7 @@ from policies.network import redis_policy, tenant_labels, tenant_policies
 from provisioning.errors import PermanentError
 from provisioning.plan import Presence
 from provisioning.steps.base import StepRun
-from provisioning.steps.kubernetes_steps import Namespace, NetworkPolicies, objects
+from provisioning.steps.kubernetes_steps import Namespace, NetworkPolicies, NoNetworkPolicies, objects
 from tests.fakes import FakeCluster, FakeKubectl
 
 RUN = StepRun(job_id="job-1", step_id="x", attempt=1, timeout_s=60)
@@ -142,3 +142,30 @@ def test_a_diff_is_read_by_object() -> None:
 def test_manifests_survive_the_plans_json() -> None:
     """What was planned is what is applied."""
     assert json.loads(json.dumps(POLICIES)) == POLICIES
+
+
+def test_no_policies_of_a_namespace_that_is_gone_are_there(cluster: FakeCluster) -> None:
+    """Nothing to do, and kubectl is not asked about a namespace that it would refuse."""
+    seen = NoNetworkPolicies(cluster, FakeKubectl(cluster)).observe(POLICIES)
+    assert (seen.presence, seen.detail) == (Presence.PRESENT, "the namespace is not there")
+
+
+def test_policies_are_taken_away_and_others_stay(cluster: FakeCluster) -> None:
+    """Also those that somebody has changed since; what is gone already is fine; undo leaves them away."""
+    cluster.namespaces["acme"] = {}
+    kubectl = FakeKubectl(cluster)
+    NetworkPolicies(cluster, kubectl).apply(POLICIES, RUN)
+    cluster.policies["acme", "somebody-elses"] = {"kind": "NetworkPolicy", "metadata": {"name": "somebody-elses"}}
+    cluster.policies["acme", "default-deny-ingress"]["spec"] = {"podSelector": {}, "ingress": [{}]}
+    del cluster.policies["acme", "allow-same-namespace"]
+    action = NoNetworkPolicies(cluster, kubectl)
+    seen = action.observe(POLICIES)
+    assert seen.presence is Presence.DIFFERS
+    assert "default-deny-ingress" in seen.detail
+    assert "allow-same-namespace" not in seen.detail
+    for _ in range(2):
+        assert action.apply(POLICIES, RUN) == {}
+    assert action.observe(POLICIES).presence is Presence.PRESENT
+    assert list(cluster.policies) == [("acme", "somebody-elses")]
+    action.undo(POLICIES, {}, RUN)
+    assert list(cluster.policies) == [("acme", "somebody-elses")]
