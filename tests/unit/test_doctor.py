@@ -145,7 +145,7 @@ def test_the_app_token_is_tried(token: str, error: str | None, level: Level, sai
     """Without it Socket Mode never connects, and the token is in no finding."""
     client = MagicMock()
     if error is not None:
-        client.apps_connections_open.side_effect = SlackApiError("no", {"ok": False, "error": error})
+        client.apps_connections_open.side_effect = SlackApiError("no", {"ok": False, "error": error})  # type: ignore[no-untyped-call]
     found = _app_token(token, client)
     assert found.level is level
     assert said in found.detail
