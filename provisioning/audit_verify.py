@@ -30,6 +30,7 @@ import json
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -54,7 +55,7 @@ FIELDS = (
 Kind = Literal["changed", "removed", "inserted", "head", "checkpoint", "signature", "key", "segment", "proof"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Problem:
     """What is wrong at row *seq* (0: not at one row)."""
 
@@ -84,35 +85,25 @@ class Verdict:
 def row_hash(row: Mapping[str, Any]) -> str:
     """Return the SHA-256 of the row's canonical JSON, its ``prev`` included, 64 hex digits."""
     canonical = json.dumps([row[name] for name in FIELDS], ensure_ascii=False, separators=(",", ":"))
-    return _sha256(canonical.encode("utf-8", errors="surrogatepass"))
-
-
-def leaf(hash_of_row: str) -> bytes:
-    """Return a leaf of the Merkle tree. Leaves and nodes are told apart by their first byte, as in RFC 9162."""
-    return hashlib.sha256(b"\x00" + bytes.fromhex(hash_of_row)).digest()
-
-
-def node(left: bytes, right: bytes) -> bytes:
-    """Return the node above two others."""
-    return hashlib.sha256(b"\x01" + left + right).digest()
+    return _sha256(canonical.encode("utf-8", errors="surrogatepass")).hex()
 
 
 def layers(hashes: Sequence[str]) -> list[list[bytes]]:
-    """Return the tree over *hashes*, leaves first, the root alone last. A node without a partner moves up as it is."""
-    found = [[leaf(one) for one in hashes]]
-    while len(found[-1]) > 1:
-        below = found[-1]
-        pairs = [node(*below[place : place + 2]) for place in range(0, len(below) - 1, 2)]
+    """Return the Merkle tree over *hashes*: leaves first, the root alone last. A node without a partner moves up as it
+    is. Leaves begin with the byte 0 and nodes with 1, as in RFC 9162. Raises: ValueError for a hash that is none."""
+    found = [[_sha256(b"\x00" + bytes.fromhex(one)) for one in hashes]]
+    while len(below := found[-1]) > 1:
+        pairs = [_sha256(b"\x01" + below[at] + below[at + 1]) for at in range(0, len(below) - 1, 2)]
         found.append(pairs + below[len(pairs) * 2 :])
     return found
 
 
 def root_by(hash_of_row: str, path: Iterable[Sequence[str]]) -> str:
     """Return the root that *path* leads to from a row: pairs of ``left`` or ``right`` and the neighbour's hash."""
-    at = leaf(hash_of_row)
+    at = layers([hash_of_row])[0][0]
     for side, neighbour in path:
         other = bytes.fromhex(neighbour)
-        at = node(other, at) if side == "left" else node(at, other)
+        at = _sha256(b"\x01" + (other + at if side == "left" else at + other))
     return at.hex()
 
 
@@ -152,29 +143,44 @@ class Checkpoint:
 
     @property
     def digest(self) -> str:
-        return _sha256(self.body.encode())
+        return _sha256(self.body.encode()).hex()
 
     @property
     def is_signed(self) -> bool:
         """Return whether the key that it names signed it."""
-        return _signed(self.key, self.signature, self.body)
+        return self._is_signed_by(self.key, self.signature)
 
     @property
     def is_vouched_for(self) -> bool:
         """Return whether the key before signed it too."""
-        return self.previous_key is not None and _signed(self.previous_key, self.previous_signature or "", self.body)
+        return self._is_signed_by(self.previous_key, self.previous_signature)
+
+    def _is_signed_by(self, key: str | None, signature: str | None) -> bool:
+        try:
+            signer = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key or ""))
+            signer.verify(bytes.fromhex(signature or ""), self.body.encode())
+        except (InvalidSignature, ValueError, TypeError):
+            return False
+        return True
 
 
-def trusted_keys(checkpoints: Iterable[Checkpoint], given: Iterable[str]) -> set[str]:
-    """Return *given* and the keys that they lead to: a key vouches for its successor, and names its predecessor."""
-    changes = [one for one in checkpoints if one.previous_key is not None and one.is_signed]
-    trusted = set(given)
-    while True:
-        found = {str(one.previous_key) for one in changes if one.key in trusted}
-        found |= {one.key for one in changes if one.previous_key in trusted and one.is_vouched_for}
-        if found <= trusted:
-            return trusted
+def trusted_keys(checkpoints: Sequence[Checkpoint], given: Sequence[str]) -> set[str]:
+    """Return *given* and the keys that they lead to: a key vouches for its successor, and names its predecessor.
+
+    Where none is given, every key in the file is believed; the verdict says so.
+    """
+    if not given:
+        return {one.key for one in checkpoints}
+    trusted: set[str] = set()
+    found = set(given)
+    while found - trusted:
         trusted |= found
+        for one in checkpoints:
+            if one.previous_key is not None and one.is_signed and one.key in trusted:
+                found.add(one.previous_key)
+            if one.previous_key in trusted and one.is_signed and one.is_vouched_for:
+                found.add(one.key)
+    return trusted
 
 
 def read_key(text: str) -> str:
@@ -205,213 +211,208 @@ def verify(path: Path, expected_head: str | None = None, keys: Sequence[str] = (
         raise FileNotFoundError(path)
     with path.open("rb") as file:
         is_export = file.read(1) == b"{"
-    return _Export(keys).verify(path) if is_export else _Trail(keys, expected_head).verify(path)
+    checked = _Checked(keys, expected_head)
+    (checked.export if is_export else checked.trail)(path)
+    return Verdict(
+        rows=checked.rows,
+        head=checked.head,
+        signed=checked.signed,
+        problems=tuple(checked.problems),
+        notes=tuple(checked.notes),
+    )
 
 
-@dataclass(kw_only=True)
-class _Piece:
-    """One file of the chain."""
-
-    connection: sqlite3.Connection
-    checkpoints: list[Checkpoint]
-    first: int | None  # row, None where there is none
-    sealed: Mapping[object, Mapping[str, Any]]  # last row of a segment → what the row about it says
-    is_segment: bool
-
-
-class _Trail:
-    """Verifies a database with the segments that lie beside it."""
+class _Checked:
+    """What was found so far: row *seq* with hash *head* is the last one that was read."""
 
     def __init__(self, keys: Sequence[str], expected_head: str | None) -> None:
-        self._given = tuple(keys)
-        self._expected_head = expected_head
-        self._problems: list[Problem] = []
-        self._notes: list[str] = []
-        self._rows = self._seq = self._signed = 0
-        self._head = GENESIS
+        self._keys, self._expected = keys, expected_head
         self._head_seen = expected_head in {None, GENESIS}
-
-    def verify(self, path: Path) -> Verdict:
-        pieces = [_open(path, self._problem)]
-        try:
-            self._add_segments(pieces, path.parent / SEGMENTS)
-            checkpoints = {one.number: one for piece in pieces for one in piece.checkpoints}
-            ordered = [checkpoints[number] for number in sorted(checkpoints)]
-            trusted = self._check_signatures(ordered)
-            self._begin(pieces, {one.last: one for one in ordered})
-            waiting = [one for one in ordered if one.last > self._seq]
-            for piece in pieces:
-                self._check_rows(piece, waiting, trusted)
-            for one in waiting:
-                self._problem(one.last, "removed", f"checkpoint {one.number} signed rows up to here, and they are gone")
-        finally:
-            for piece in pieces:
-                piece.connection.close()
-        if not self._head_seen:
-            detail = "that was kept outside is not in the chain: rows were cut off or written anew"
-            self._problem(self._seq + 1, "head", f"the head {str(self._expected_head)[:12]}… {detail}")
-        if loose := self._seq - self._signed:
-            self._notes.append(f"the last {loose} rows are chained, but stand under no trusted checkpoint yet")
-        return _verdict(self._rows, self._head, self._signed, self._problems, self._notes)
+        self.problems: list[Problem] = []
+        self.notes: list[str] = []
+        self.rows = self.seq = self.signed = 0
+        self.head = GENESIS
 
     def _problem(self, seq: int, kind: Kind, detail: str) -> None:
-        self._problems.append(Problem(seq=seq, kind=kind, detail=detail))
+        self.problems.append(Problem(seq, kind, detail))
 
-    def _add_segments(self, pieces: list[_Piece], folder: Path) -> None:
-        """Put the sealed segments that are here before the file that names them."""
-        while (first := pieces[0].first) is not None and first > 1:
-            named = next((piece.sealed[first - 1] for piece in pieces if first - 1 in piece.sealed), None)
-            if named is None:
-                return
-            file = folder / Path(str(named.get("file"))).name
-            if not file.is_file():
-                self._notes.append(f"rows {named.get('first')} to {first - 1} are sealed in {file.name}: not here")
-                return
-            if _sha256(file.read_bytes()) != named.get("sha256"):
-                self._problem(first - 1, "segment", f"{file.name} is not the file that was sealed")
-            pieces.insert(0, _open(file, self._problem))
-            if (pieces[0].first or first) >= first:
-                self._problem(first - 1, "segment", f"{file.name} does not hold the rows before {first}")
-                pieces.pop(0).connection.close()
-                return
+    def _trust(self, checkpoints: Sequence[Checkpoint]) -> set[str]:
+        if checkpoints and not self._keys:
+            self.notes.append("no key was given: the signatures fit the keys in the file, whosever those are")
+        return trusted_keys(checkpoints, self._keys)
 
-    def _begin(self, pieces: list[_Piece], by_last: Mapping[int, Checkpoint]) -> None:
-        """Go on after the rows that are not here, where a checkpoint says what the next one follows."""
-        first = pieces[0].first
-        if first is None or first <= 1:
-            return
-        anchor = by_last.get(first - 1)
-        declared = any(first - 1 in piece.sealed for piece in pieces)
-        if anchor is None or not (declared or pieces[0].is_segment):
-            return  # then they were not sealed, but removed
-        self._seq, self._head, self._signed = anchor.last, anchor.head, anchor.last
-        self._notes.append(f"rows 1 to {anchor.last} are elsewhere; checkpoint {anchor.number} stands for them")
-        self._head_seen = self._head_seen or self._expected_head == anchor.head
+    # -- a database or a segment, with the segments beside it
 
-    def _check_signatures(self, checkpoints: Sequence[Checkpoint]) -> set[str]:
-        """Check each signature and the checkpoints' own chain. Returns the keys whose word counts."""
-        trusted = trusted_keys(checkpoints, self._given) if self._given else {one.key for one in checkpoints}
-        if not self._given and checkpoints:
-            self._notes.append("no key was given: the signatures fit the keys in the file, whosever those are")
-        if self._given and not checkpoints:
-            self._problem(0, "key", "a key was given, but nothing in the file is signed")
+    def trail(self, path: Path) -> None:
+        with ExitStack() as opened:
+            files = [opened.enter_context(closing(_File(path)))]
+            while files[0].first > 1 and (before := self._segment_before(files, path.parent / SEGMENTS)) is not None:
+                files.insert(0, opened.enter_context(closing(before)))
+            records = {record["number"]: record for file in files for record in file.checkpoints}
+            checkpoints = list(self._readable(records[number] for number in sorted(records)))
+            trusted = self._trust(checkpoints)
+            if self._keys and not checkpoints:
+                self._problem(0, "key", "a key was given, but nothing in the file is signed")
+            self._check_signatures(checkpoints, trusted)
+            self._begin(files, checkpoints)
+            waiting = [one for one in checkpoints if one.last > self.seq]
+            self._check_rows((row for file in files for row in file.rows()), waiting, trusted)
+        if not self._head_seen:
+            detail = "that was kept outside is not in the chain: rows were cut off or written anew"
+            self._problem(self.seq + 1, "head", f"the head {str(self._expected)[:12]}… {detail}")
+        if loose := self.seq - self.signed:
+            self.notes.append(f"the last {loose} rows are chained, but stand under no trusted checkpoint yet")
+
+    def _segment_before(self, files: "list[_File]", folder: Path) -> "_File | None":
+        """Return the sealed segment whose rows come before those of *files*, where they name it and it is here."""
+        last = files[0].first - 1
+        named = next((file.sealed[last] for file in files if last in file.sealed), None)
+        if named is None:
+            return None
+        path = folder / Path(str(named.get("file"))).name
+        if not path.is_file():
+            self.notes.append(f"rows {named.get('first')} to {last} are sealed in {path.name}: not here")
+            return None
+        if _sha256(path.read_bytes()).hex() != named.get("sha256"):
+            self._problem(last, "segment", f"{path.name} is not the file that was sealed")
+        found = _File(path)
+        if 0 < found.first <= last:
+            return found
+        found.close()
+        self._problem(last, "segment", f"{path.name} does not hold the rows before {last + 1}")
+        return None
+
+    def _readable(self, records: Iterable[Mapping[str, Any]]) -> Iterator[Checkpoint]:
+        for record in records:
+            try:
+                yield Checkpoint.read(record)
+            except (ValueError, KeyError, TypeError):
+                self._problem(int(record["last"]), "checkpoint", f"checkpoint {record['number']} cannot be read")
+
+    def _check_signatures(self, checkpoints: Sequence[Checkpoint], trusted: set[str]) -> None:
+        """Check each signature, whose it is, and that each checkpoint follows the one before."""
         for before, one in zip([None, *checkpoints], checkpoints, strict=False):
             if not one.is_signed:
                 self._problem(one.last, "signature", f"checkpoint {one.number} is not signed by the key that it names")
             elif one.key not in trusted:
                 self._problem(one.last, "key", f"checkpoint {one.number} is signed by {one.key[:16]}…, not trusted")
             if before is None:
-                fits = one.number > 1 or (one.prev == GENESIS and one.first == 1)
+                follows = one.number > 1 or (one.prev == GENESIS and one.first == 1)
             else:
-                fits = one.prev == before.digest and one.number == before.number + 1 and one.first == before.last + 1
+                follows = (one.prev, one.number, one.first) == (before.digest, before.number + 1, before.last + 1)
                 if before.key not in {one.key, one.previous_key}:
                     self._problem(one.last, "key", f"the key changed at checkpoint {one.number} without a word")
-            if not fits or one.last < one.first:
+            if not follows or one.last < one.first:
                 self._problem(one.last, "checkpoint", f"checkpoint {one.number} does not follow the one before it")
-        return trusted
 
-    def _check_rows(self, piece: _Piece, waiting: list[Checkpoint], trusted: set[str]) -> None:
-        """Check the rows of *piece*; take the checkpoints that end in it from *waiting*."""
+    def _begin(self, files: "list[_File]", checkpoints: Sequence[Checkpoint]) -> None:
+        """Go on after rows that were sealed and are not here: a checkpoint says what the next one follows."""
+        before = files[0].first - 1
+        anchor = next((one for one in checkpoints if one.last == before), None)
+        declared = files[0].is_segment or any(before in file.sealed for file in files)
+        if anchor is None or not declared:
+            return  # rows that are not here, and that nobody declared sealed, were removed
+        self.seq, self.head, self.signed = anchor.last, anchor.head, anchor.last
+        self.notes.append(f"rows 1 to {anchor.last} are elsewhere; checkpoint {anchor.number} stands for them")
+        self._head_seen = self._head_seen or self._expected == anchor.head
+
+    def _check_rows(self, rows: Iterable[dict[str, Any]], waiting: list[Checkpoint], trusted: set[str]) -> None:
+        """Check each row, that it follows the one before, and that checkpoints signed just these rows."""
         hashes: list[str] = []  # since the last checkpoint
-        for row in piece.connection.execute(f"SELECT * FROM {TABLE} ORDER BY seq"):  # noqa: S608 - our own name
-            self._rows, seq = self._rows + 1, int(row["seq"])
-            if seq > self._seq + 1:
-                gone = f"{self._seq + 1}" if seq == self._seq + 2 else f"{self._seq + 1} to {seq - 1}"
-                self._problem(self._seq + 1, "removed", f"row {gone} is missing")
+        for row in rows:
+            before, seq = self.seq, int(row["seq"])
+            if seq > before + 1:
+                gone = f"{before + 1}" if seq == before + 2 else f"{before + 1} to {seq - 1}"
+                self._problem(before + 1, "removed", f"row {gone} is missing")
             if row_hash(row) != row["hash"]:
                 self._problem(seq, "changed", "its content is not what its hash was made of")
-            elif row["prev"] != self._head and seq == self._seq + 1:
+            elif row["prev"] != self.head and seq == before + 1:
                 why = "it does not follow the row before it: a row was inserted, or written anew, here or before"
                 self._problem(seq, "inserted", why)
-            self._head, self._seq = str(row["hash"]), seq
-            self._head_seen = self._head_seen or self._head == self._expected_head
-            hashes.append(self._head)
+            self.rows, self.head, self.seq = self.rows + 1, str(row["hash"]), seq
+            self._head_seen = self._head_seen or self.head == self._expected
+            hashes.append(self.head)
             while waiting and waiting[0].last <= seq:
                 one = waiting.pop(0)
-                if one.last == seq and one.head == self._head and one.root == _root(hashes):
-                    self._signed = seq if one.is_signed and one.key in trusted else self._signed
-                else:
+                if (one.last, one.head, one.root) != (seq, self.head, _root(hashes)):
                     why = f"these are not the rows that checkpoint {one.number} signed (row {one.first} to {one.last})"
                     self._problem(one.last, "checkpoint", why)
+                elif one.is_signed and one.key in trusted:
+                    self.signed = seq
                 hashes.clear()
+        for one in waiting:
+            self._problem(one.last, "removed", f"checkpoint {one.number} signed rows up to here, and they are gone")
 
+    # -- an export: each row by its own path to a signed checkpoint
 
-class _Export:
-    """Verifies an export: each row by its own path to a signed checkpoint."""
-
-    def __init__(self, keys: Sequence[str]) -> None:
-        self._given = tuple(keys)
-
-    def verify(self, path: Path) -> Verdict:
-        problems: list[Problem] = []
-        rows, signed, head, before, bare = 0, 0, GENESIS, 0, 0
+    def export(self, path: Path) -> None:
         checkpoints = {one.number: one for one in map(Checkpoint.read, _lines(path, "checkpoint"))}
-        trusted = trusted_keys(checkpoints.values(), self._given) if self._given else None
+        trusted = self._trust(list(checkpoints.values()))
         tenant = next(_lines(path, "export"), {}).get("tenant")
+        bare = 0
         for line in _lines(path, "row"):
-            row, proof = line["row"], line["proof"]
-            rows, seq, head = rows + 1, int(row["seq"]), str(row["hash"])
-            why = "" if proof is None else _unproven(row, proof, checkpoints.get(proof["checkpoint"]), trusted)
-            if row_hash(row) != head:
-                problems.append(Problem(seq=seq, kind="changed", detail="its content is not what its hash was made of"))
-            elif seq <= before or (tenant is not None and row["subject"] != tenant):
-                problems.append(Problem(seq=seq, kind="inserted", detail="it does not belong here"))
-            elif why:
-                problems.append(Problem(seq=seq, kind="proof", detail=why))
-            elif proof is not None:
-                signed = seq
-            bare, before = bare + (proof is None), seq
-        notes = [] if self._given else ["no key was given: the signatures fit the keys in the file, whosever those are"]
-        notes += [f"{bare} rows carry no proof"] if bare else []
-        if self._given and rows and not signed:
-            problems.append(Problem(seq=0, kind="key", detail="a key was given, but no row stands under its signature"))
-        return _verdict(rows, head, signed, problems, [*notes, f"an export of tenant {tenant}: these rows are genuine"])
+            row, proof, before = line["row"], line["proof"], self.seq
+            self.rows, self.seq, self.head = self.rows + 1, int(row["seq"]), str(row["hash"])
+            bare += proof is None
+            if row_hash(row) != self.head:
+                self._problem(self.seq, "changed", "its content is not what its hash was made of")
+            elif self.seq <= before or (tenant is not None and row["subject"] != tenant):
+                self._problem(self.seq, "inserted", "it does not belong here")
+            elif proof is None:
+                continue
+            elif why := _unproven(row, proof, checkpoints.get(proof["checkpoint"]), trusted):
+                self._problem(self.seq, "proof", why)
+            else:
+                self.signed = self.seq
+        if bare:
+            self.notes.append(f"{bare} rows carry no proof")
+        if self._keys and self.rows and not self.signed:
+            self._problem(0, "key", "a key was given, but no row stands under its signature")
+        self.notes.append(f"an export of tenant {tenant}: these rows are genuine")
 
 
-def _unproven(row: Mapping[str, Any], proof: Mapping[str, Any], by: Checkpoint | None, trusted: set[str] | None) -> str:
+def _unproven(row: Mapping[str, Any], proof: Mapping[str, Any], by: Checkpoint | None, trusted: set[str]) -> str:
     """Return why *proof* does not show that *row* was signed, or ""."""
     if by is None or not by.first <= int(row["seq"]) <= by.last:
         return "its checkpoint is not in the file"
     if root_by(str(row["hash"]), proof["path"]) != by.root:
         return f"its path does not lead to the root of checkpoint {by.number}"
-    if not by.is_signed or (trusted is not None and by.key not in trusted):
+    if not by.is_signed or by.key not in trusted:
         return f"checkpoint {by.number} is not signed by a trusted key"
     return ""
 
 
-def _open(path: Path, problem: Any) -> _Piece:
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-    connection.row_factory = lambda cursor, row: {each[0]: row[place] for place, each in enumerate(cursor.description)}
-    tables = {one["name"] for one in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    checkpoints = []
-    if CHECKPOINTS in tables:
-        for record in connection.execute(f"SELECT * FROM {CHECKPOINTS} ORDER BY number"):  # noqa: S608
-            try:
-                checkpoints.append(Checkpoint.read(record))
-            except (ValueError, KeyError, TypeError):
-                problem(int(record["last"]), "checkpoint", f"checkpoint {record['number']} cannot be read")
-    sealed = {}
-    for row in connection.execute(f"SELECT detail FROM {TABLE} WHERE action = ?", [SEALED]):  # noqa: S608
-        detail = _object(row["detail"])
-        sealed[detail.get("last")] = detail
-    return _Piece(
-        connection=connection,
-        checkpoints=checkpoints,
-        first=connection.execute(f"SELECT min(seq) AS first FROM {TABLE}").fetchone()["first"],  # noqa: S608
-        sealed=sealed,
-        is_segment=SEGMENT in tables,
-    )
+class _File:
+    """A database or a segment, opened to be read."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        self._db.row_factory = lambda cursor, row: {each[0]: row[at] for at, each in enumerate(cursor.description)}
+        tables = {one["name"] for one in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        self.is_segment = SEGMENT in tables
+        self.checkpoints = list(self._select(f"* FROM {CHECKPOINTS}")) if CHECKPOINTS in tables else []
+        self.first = next(self._select(f"min(seq) AS first FROM {TABLE}"))["first"] or 0  # 0: no rows
+        named = self._select(f"detail FROM {TABLE} WHERE action = '{SEALED}'")
+        # last row of a segment → what the row about it says
+        self.sealed = {detail.get("last"): detail for detail in (_object(row["detail"]) for row in named)}
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        return self._select(f"* FROM {TABLE} ORDER BY seq")
+
+    def _select(self, what: str) -> Iterator[dict[str, Any]]:
+        return self._db.execute(f"SELECT {what}")
+
+    def close(self) -> None:
+        self._db.close()
 
 
 def _lines(path: Path, kind: str) -> Iterator[dict[str, Any]]:
     with path.open(encoding="utf-8") as file:
-        for text in file:
-            line = _object(text)
-            if line.get("type") == kind:
-                yield line
+        yield from (line for line in map(_object, file) if line.get("type") == kind)
 
 
 def _object(text: Any) -> dict[str, Any]:
+    """Return the JSON object in *text*; an empty one where it is none."""
     try:
         found = json.loads(text)
     except (ValueError, TypeError):
@@ -426,20 +427,8 @@ def _root(hashes: Sequence[str]) -> str:
         return ""
 
 
-def _signed(key: str, signature: str, body: str) -> bool:
-    try:
-        Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(bytes.fromhex(signature), body.encode())
-    except (InvalidSignature, ValueError):
-        return False
-    return True
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _verdict(rows: int, head: str, signed: int, problems: Iterable[Problem], notes: Iterable[str]) -> Verdict:
-    return Verdict(rows=rows, head=head, signed=signed, problems=tuple(problems), notes=tuple(notes))
+def _sha256(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()
 
 
 # -- the command ----------------------------------------------------------------------------------------------
