@@ -21,6 +21,7 @@ from bot.slack.gate import Gate
 from bot.slack.home import HomeTab
 from bot.slack.listeners import Listeners
 from bot.slack.offers import Offers
+from bot.slack.policy_news import PolicyNews
 from bot.slack.progress import LiveMessages
 from bot.slack.reminders import Reminders
 from bot.tracing import Traces, otlp_tracer
@@ -74,6 +75,9 @@ class Bot:
             people=self._core.people,
             client=web_client(slack, waits=False),
             clock=self._core.clock,
+        )
+        self._policy_news = PolicyNews(
+            policy=self._core.policy, people=self._core.people, client=web_client(slack, waits=False)
         )
         offers = Offers(
             {
@@ -135,7 +139,7 @@ class Bot:
         self._listeners.start()
         self._scheduler.add_job(self._core.service.sweep, "interval", seconds=SWEEP_S, id="sweep")
         self._scheduler.add_job(self._core.checkpoints.tick, "interval", seconds=SWEEP_S, id="checkpoints")
-        self._scheduler.add_job(self._core.policy.refresh, "interval", seconds=POLICY_S, id="policy")
+        self._scheduler.add_job(self._policy_news.tick, "interval", seconds=POLICY_S, id="policy")
         self._scheduler.add_job(self._reminders.tick, "interval", seconds=POLICY_S, id="reminders")
         self._scheduler.add_job(self._live.mend, "interval", seconds=SWEEP_S, id="mend")
         self._desk.start()

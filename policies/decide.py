@@ -22,6 +22,8 @@ __all__ = [
     "outcomes",
 ]
 
+# What a command does to each of its subjects, where there is a command for one of them.
+FOR_EACH = {"tenant apply": "tenant create"}
 BREAK_GLASS = '--break-glass --reason "…"'
 
 
@@ -70,13 +72,19 @@ def decide(policy: Policy, request: PolicyRequest) -> Decision:
 def decide_on(policy: Policy, request: PolicyRequest, subjects: Sequence[str]) -> Decision | Refusal:
     """Return what is decided on all of *subjects* together: a denial of one is one of all.
 
-    A Refusal where they need different approvals: one click cannot stand for all of them.
+    A rule that denies one of them alone, by the command for one (`FOR_EACH`), denies it in a batch as well. A Refusal
+    where they need different approvals: one click cannot stand for all of them.
     """
-    found = {subject: decide(policy, replace(request, subject=subject)) for subject in subjects}
+    found: dict[str, Decision] = {}
+    for subject in subjects:
+        about = replace(request, subject=subject)
+        alone = decide(policy, replace(about, command=FOR_EACH.get(about.command, about.command)))
+        # That no rule speaks of the other command denies nothing: the policy is asked about this one.
+        found[subject] = alone if isinstance(alone, Deny) and alone.rule else decide(policy, about)
     for subject, decision in found.items():
         if isinstance(decision, Deny):
-            about = f"{subject}: " if len(found) > 1 else ""
-            return replace(decision, reason=about + decision.reason)
+            whose = f"{subject}: " if len(found) > 1 else ""
+            return replace(decision, reason=whose + decision.reason)
     asking = {subject: one for subject, one in found.items() if isinstance(one, NeedsApproval)}
     if not asking:
         return next(iter(found.values()))

@@ -59,6 +59,7 @@ class Faults:
             "unlabel": world.bystanders.unlabel,
             "worker_reports": lambda name: clearml.agents.update({name: partial(world.agent_key, name)}),
             "worker_silent": lambda name: clearml.agents.pop(name, None),
+            "policy": (world.folder / "policy.yaml").write_text,
             "tenant_by_hand": lambda name: by_hand.make(world, name),
         }
 

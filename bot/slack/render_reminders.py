@@ -1,4 +1,4 @@
-"""What is said to people whose word is missing. Pure."""
+"""What is said to people whose word is missing, and to admins whose policy is. Pure."""
 
 from bot.slack import kit
 from bot.slack.mrkdwn import cut, cut_markup, date, escape, mention, user
@@ -28,6 +28,19 @@ def glass_broken(job: Job) -> Rendered:
         f" approval.\n*Why:* {escape(cut(job.reason, 600))}\n*Next:* look at it with `/clearml job show {job.number}`,"
         f' and review it afterwards: `/clearml job review {job.number} --note "…"`'
     )
+
+
+def policy_refused(problem: str, digest: str) -> Rendered:
+    """Return the word to admins that the policy's file, as it is now, is not taken."""
+    return _rendered(
+        f"⚠️ The policy file is not taken: the version {digest[:12]} counts on.\n{escape(cut(problem, 1500))}\n"
+        "*Next:* mend the file; a running bot takes it by itself"
+    )
+
+
+def policy_taken(digest: str) -> Rendered:
+    """Return the word to admins that the file is a policy again."""
+    return _rendered(f"✅ The policy file is right again: the version {digest[:12]} counts.")
 
 
 def review_wanted(job: Job) -> Rendered:

@@ -271,13 +271,21 @@ def test_what_a_file_cannot_do_is_refused_as_a_whole(world: World, specs: str, r
 
 
 def test_a_policy_on_one_tenant_counts_for_the_file(world: World) -> None:
-    """A freeze of one denies all; different approvals cannot be given by one click."""
+    """A freeze of one denies all, also by the name of the command for one; different approvals are no one click."""
     freeze = load(
         "rules:\n- {name: freeze, subjects: [beta], effect: deny, reason: beta is frozen}\n"
         "- {name: rest, effect: allow}\n"
     )
     with opened(world, freeze) as office:
         assert "beta is frozen" in refused(office.ask(TWO))
+        assert world.store.jobs() == ()
+    by_another_name = load(
+        "rules:\n- {name: freeze, commands: [tenant create], subjects: ['prod-*'], effect: deny, reason: no more}\n"
+        "- {name: rest, commands: [tenant apply], effect: allow}\n"
+    )
+    with opened(world, by_another_name) as office:
+        said = refused(office.ask(f"{ACME}---\nname: prod-x\nadmin_email: px@prod.example\n"))
+        assert "prod-x: no more" in said
         assert world.store.jobs() == ()
     two_ways = load(
         "rules:\n- {name: two, subjects: [beta], effect: approve, approvals: {roles: [approver], count: 2}}\n"
