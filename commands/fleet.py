@@ -84,7 +84,8 @@ class TenantApply(CommandArgs):
 
     specs: str = flag(
         "YAML",
-        "tenants as YAML documents, as tenant export writes them; a file with -f FILE on the command line",
+        "tenants as YAML documents, as tenant export writes them; in Slack the link of an uploaded file will do,"
+        " on the command line -f FILE",
         is_file=True,
         min_length=1,
         max_length=MOST_SPECS,
@@ -146,6 +147,9 @@ SPECS = (
         summary="Create or change many tenants from a file: one plan, one approval, a job for each",
         risk=Risk.CHANGE,
         takes_dry_run=True,
-        examples=('tenant apply --specs "{name: acme, admin_email: ana@acme.example}" --dry-run',),
+        examples=(
+            'tenant apply --specs "{name: acme, admin_email: ana@acme.example}" --dry-run',
+            "tenant apply https://example.slack.com/files/U0123ABCD/F0123ABCD/tenants.yaml",
+        ),
     ),
 )

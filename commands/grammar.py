@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from commands import typography
 from commands.catalog import CATALOG
+from commands.file_links import file_id_of
 from commands.help import COMMAND, families, family, help_of, help_of_family, overview, usage_of
 from commands.mistakes import said_of
 from commands.spec import (
@@ -244,9 +245,15 @@ def _read(spec: CommandSpec, words: Sequence[str]) -> tuple[dict[str, Any], How]
             values[places[0]] = (*values.get(places[0], ()), *_parts(word))
         elif places:
             values[places.pop(0)] = word
+        elif (file := _file_field(spec)) and file_id_of(word):
+            _give(values, file, word, "the file")
         else:
             raise _NotUnderstood(f"{word[:_SHOWN]!r} is one word too many: put texts with spaces in quotes")
     return values, how
+
+
+def _file_field(spec: CommandSpec) -> str | None:
+    return next((name for name, field in spec.args.model_fields.items() if is_file(field)), None)
 
 
 def _read_how(spec: CommandSpec, flag: str, word: str, left: list[str], how: How) -> How:

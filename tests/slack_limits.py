@@ -156,6 +156,8 @@ def _input(block: dict[str, Any]) -> list[str]:
             found += [] if all(option in options for option in initial) else ["an initial option is not offered"]
         case "conversations_select":
             pass
+        case "file_input":
+            found += [] if 1 <= element.get("max_files", 10) <= 10 else ["max_files must be 1 to 10"]
         case other:
             found.append(f"no such element: {other}")
     return found

@@ -10,12 +10,15 @@ from pydantic.fields import FieldInfo
 from bot.slack import kit
 from bot.slack.kit import Block
 from commands.catalog import CATALOG
+from commands.file_links import reference_to
 from commands.grammar import AS_USUAL, How, UsageError
 from commands.spec import CommandSpec, choices_of, is_choice, is_file, is_many, is_switch
 
 COMMAND_FORM = "command_form"
 DRY_RUN_BLOCK = "__dry_run"  # no argument is called so
 CHANNEL_BLOCK = "__channel"
+FILE_BLOCK = "__file_"  # and the argument's name
+FILE_TYPES = ("yaml", "yml", "json", "txt")
 MOST_OPTIONS = 100  # of a menu in Slack; beyond that the name is typed
 OPTION_CHARS = 75
 YES, NO = "yes", "no"  # of a switch that may be left as it is
@@ -37,10 +40,10 @@ def form(
     Without a *channel*, as from the Home tab, it asks for one: a job's message needs a place. It keeps in mind *how*
     the command was to be run.
     """
-    blocks = [
-        _field(name, field, (given or {}).get(name), (choices or {}).get(choices_of(field), ()))
-        for name, field in spec.args.model_fields.items()
-    ]
+    blocks: list[Block] = []
+    for name, field in spec.args.model_fields.items():
+        blocks.append(_field(name, field, (given or {}).get(name), (choices or {}).get(choices_of(field), ())))
+        blocks += [_file_field(name)] if is_file(field) else []
     if not channel:
         blocks.insert(0, _channel_field())
     if spec.takes_dry_run:
@@ -73,7 +76,18 @@ def values(spec: CommandSpec, view: Mapping[str, Any]) -> dict[str, Any]:
             found[name] = chosen if is_many(field) else chosen[0]
         elif text := str(element.get("value") or "").strip():
             found[name] = _split(text) if is_many(field) else text
+        elif files := _files(view, name):
+            found[name] = reference_to(str(files[0]["id"]))
     return found
+
+
+def given_twice(spec: CommandSpec, view: Mapping[str, Any]) -> dict[str, str]:
+    """Return block_id → what is wrong, where a text is written and a file chosen for the same argument."""
+    return {
+        FILE_BLOCK + name: "write it above, or choose a file: not both"
+        for name, field in spec.args.model_fields.items()
+        if is_file(field) and _files(view, name) and str(_state(view, name).get("value") or "").strip()
+    }
 
 
 def how(view: Mapping[str, Any]) -> How:
@@ -86,6 +100,9 @@ def how(view: Mapping[str, Any]) -> How:
 def errors(error: UsageError) -> dict[str, str]:
     """Return block_id → what is wrong there; what belongs to no field stands at the first one."""
     found = dict.fromkeys(error.missing, "this is needed")
+    if error.spec is not None:
+        texts = [name for name in error.missing if is_file(error.spec.args.model_fields[name])]
+        found |= dict.fromkeys(texts, "write it here, or choose a file below")
     found |= {name: text for name, text in error.fields if name}
     if not found and error.spec is not None:
         found[next(iter(error.spec.args.model_fields))] = error.message
@@ -94,6 +111,11 @@ def errors(error: UsageError) -> dict[str, str]:
 
 def _state(view: Mapping[str, Any], block_id: str) -> Mapping[str, Any]:
     found: Mapping[str, Any] = view["state"]["values"].get(block_id, {}).get("value", {})
+    return found
+
+
+def _files(view: Mapping[str, Any], name: str) -> Sequence[Mapping[str, Any]]:
+    found: Sequence[Mapping[str, Any]] = _state(view, FILE_BLOCK + name).get("files") or ()
     return found
 
 
@@ -118,7 +140,7 @@ def _field(name: str, field: FieldInfo, given: Any, offered: Sequence[str]) -> B
         return _checkbox(name, label, description, given=bool(given))
     default = None if field.is_required() else field.default
     shown = default if given is None else given
-    optional = not field.is_required()
+    optional = not field.is_required() or is_file(field)  # a file may be chosen instead
     words = _words_of(field.annotation) or tuple(offered)
     if 0 < len(words) <= MOST_OPTIONS and max(map(len, words)) <= OPTION_CHARS:
         return _menu(name, label, description, words, shown, many=is_many(field), optional=optional)
@@ -128,6 +150,11 @@ def _field(name: str, field: FieldInfo, given: Any, offered: Sequence[str]) -> B
     if element.get("type") == "number_input" and not text.isdecimal():
         text = ""  # Slack takes no number_input whose initial value is none
     return kit.text_input(label, name, value=text, hint=hint, optional=optional, **element)
+
+
+def _file_field(name: str) -> Block:
+    element: Block = {"type": "file_input", "filetypes": list(FILE_TYPES), "max_files": 1}
+    return _input(FILE_BLOCK + name, "File", element, hint="instead of the text above", optional=True)
 
 
 def _element_for(field: FieldInfo) -> dict[str, Any]:

@@ -14,11 +14,13 @@ from slack_sdk.errors import SlackApiError
 from bot.slack import deliveries, forms, render_job, render_lists, render_modals
 from bot.slack.answers import Answers
 from bot.slack.deliveries import CLICK, COMMAND, FORM, REASON
+from bot.slack.files import SharedFiles
 from bot.slack.gate import Gate
 from bot.slack.inbox import Handler, Inbox
 from bot.slack.kit import Block
 from bot.slack.mrkdwn import date
 from bot.slack.offers import Offers
+from bot.slack.render_job import Rendered
 from bot.slack.replies import Reply, fence, to_person
 from commands import grammar
 from commands.catalog import CATALOG
@@ -83,6 +85,7 @@ class Listeners:
             workers=workers,
         )
         self._answers = Answers(service, store, queries)
+        self._files = SharedFiles(client)
         self._buttons: Mapping[str, Callable[[Job, Actor, str], Job | Refusal]] = {
             render_job.APPROVE: lambda job, actor, seen: service.vote(job.id, actor, approve=True, seen_digest=seen),
             render_job.WITHDRAW: lambda job, actor, _seen: service.withdraw(job.id, actor),
@@ -115,6 +118,9 @@ class Listeners:
 
     def _on_command_form(self, ack: Ack, body: Payload, view: Payload) -> None:
         spec, channel = forms.spec_and_channel(view)
+        if twice := forms.given_twice(spec, view):
+            ack(response_action="errors", errors=twice)
+            return
         invocation = grammar.build(spec, forms.values(spec, view), how=forms.how(view))
         if isinstance(invocation, UsageError):
             ack(response_action="errors", errors=forms.errors(invocation))
@@ -170,7 +176,11 @@ class Listeners:
 
     def _run(self, invocation: Invocation, user: str, channel: str, reply: Reply) -> None:
         with _patience(reply, f"⏳ Working on `{invocation.spec.name}` …"):
-            answer = self._answers.answer(invocation, self._people.actor(user), channel)
+            match self._files.filled(invocation, user=user, channel=channel):
+                case UsageError() as error:
+                    answer: Rendered | None = render_lists.usage_error(error)
+                case filled:
+                    answer = self._answers.answer(filled, self._people.actor(user), channel)
         if answer is not None:
             reply(answer)
 

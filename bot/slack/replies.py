@@ -54,16 +54,19 @@ def to_person(client: WebClient, *, channel: str, user: str, response_url: str =
     return reply
 
 
-def is_slacks(url: str, base_url: str) -> bool:
-    """Return whether *url* leads to the Slack that *base_url* is of: a payload must not send us elsewhere."""
+def is_slacks(url: str, base_url: str, host_of: str = "hooks") -> bool:
+    """Return whether *url* leads to the Slack that *base_url* is of: a payload must not send us elsewhere.
+
+    *host_of*: which of Slack's hosts it may be besides the API's own: hooks or files.
+    """
     try:
         asked, ours = urlsplit(url), urlsplit(base_url)
         same = (asked.scheme, asked.hostname, asked.port) == (ours.scheme, ours.hostname, ours.port)
     except ValueError:
         return False
     host, home = asked.hostname or "", ours.hostname or ""
-    hooks = asked.scheme == "https" and asked.port in {None, 443} and home in SLACK_HOSTS and host == f"hooks.{home}"
-    return (same or hooks) and asked.username is None and asked.password is None
+    other = home in SLACK_HOSTS and (asked.scheme, host) == ("https", f"{host_of}.{home}") and asked.port in {None, 443}
+    return (same or other) and asked.username is None and asked.password is None
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Plays a scenario in a world and tells what happened, event by event."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from sandbox.scenario.model import Entry, Scenario
 from sandbox.slack.model import SandboxError
 from sandbox.slack.workspace import Workspace
 from sandbox.world import World
+
+_LINK = re.compile(r"\{link ([^{}]+)\}")
 
 WAIT_FOR_BUTTON_S = 20.0
 
@@ -78,8 +81,13 @@ class Runner:
             case None:
                 return
             case "run":
-                self._emit("action", str(argument))
-                workspace.command(self._person, self._channel, str(argument))
+                text = _LINK.sub(lambda found: workspace.link_of(found.group(1)), str(argument))
+                self._emit("action", text)
+                workspace.command(self._person, self._channel, text)
+            case "upload":
+                for name, content in dict(argument).items():
+                    self._emit("action", f"uploads {name}")
+                    workspace.upload(self._person, self._channel, str(name), str(content))
             case "click":
                 self._emit("action", f"clicks [{argument}]")
                 self._click(workspace, str(argument))

@@ -75,7 +75,10 @@ class Eyes:
         entered = view.values.get(found.block_id, {}).get(str(found.element["action_id"]), {})
         value = entered.get(forms.field_of(found.element))
         chosen = value if isinstance(value, list) else [value]
-        words = [elements.words(each.get("text")) if isinstance(each, dict) else str(each or "") for each in chosen]
+        words = [
+            elements.words(each.get("text")) or str(each.get("name", "")) if isinstance(each, dict) else str(each or "")
+            for each in chosen
+        ]
         return {
             "block_id": found.block_id,
             "label": text_object(found.block.get("label"), self.shown),

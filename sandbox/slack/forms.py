@@ -16,6 +16,7 @@ _MANY = {
     "multi_users_select",
     "multi_channels_select",
     "multi_conversations_select",
+    "file_input",
 }
 _FIELDS = {
     "static_select": "selected_option",
@@ -33,6 +34,7 @@ _FIELDS = {
     "datepicker": "selected_date",
     "timepicker": "selected_time",
     "datetimepicker": "selected_date_time",
+    "file_input": "files",
 }
 _INITIAL = {
     "selected_option": "initial_option",
@@ -79,6 +81,12 @@ def kept_values(
             if old and old.get("type") == state.get("type"):
                 actions[action_id] = old
     return values
+
+
+def files_of(values: Mapping[str, Mapping[str, JSON]]) -> list[str]:
+    """Return the ids of the files that were chosen."""
+    states = (state for actions in values.values() for state in actions.values())
+    return [str(each["id"]) for state in states if state["type"] == "file_input" for each in state["files"]]
 
 
 def labelled(blocks: Sequence[Mapping[str, Any]], label: str) -> Found:

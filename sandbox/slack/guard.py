@@ -49,7 +49,7 @@ class Guard:
             else:
                 await PlainTextResponse(refusal, status_code=403)(scope, receive, send)
             return
-        self._workspace.base_url = f"http://{host}"
+        self._workspace.state.base_url = f"http://{host}"
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":

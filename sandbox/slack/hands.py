@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from sandbox.slack import elements, forms, payloads, posting, viewing
+from sandbox.slack import elements, file_store, forms, payloads, posting, viewing
 from sandbox.slack.delivery import DeliveryError, Dispatcher
 from sandbox.slack.elements import Found
 from sandbox.slack.model import JSON, ApiError, Channel, Message, Person, SandboxError, View
@@ -65,14 +65,25 @@ class Hands:
             detail = f" ({problem.error}: {'; '.join(problem.messages)})"
             state.slackbot(person.id, channel.id, f"{name} failed with the error “invalid_command_response”{detail}")
 
-    def say(self, person: Person, channel: Channel, text: str, thread_ts: str | None) -> Message:
+    def say(
+        self, person: Person, channel: Channel, text: str, thread_ts: str | None, files: tuple[str, ...] = ()
+    ) -> Message:
         """Post as the person; the app hears of it if it is subscribed and a member."""
         state = self._state
         with state.lock:
             if person.id not in channel.members:
                 raise SandboxError(f"{person.name} is not in #{channel.name}")
+            for each in files:
+                state.files[each].channels = (channel.id,)
             message = state.add_message(
-                Message(channel=channel.id, ts=state.next_ts(), author=person.id, text=text, thread_ts=thread_ts)
+                Message(
+                    channel=channel.id,
+                    ts=state.next_ts(),
+                    author=person.id,
+                    text=text,
+                    thread_ts=thread_ts,
+                    files=files,
+                )
             )
         if state.bot_user_id not in channel.members:
             return message
@@ -189,7 +200,14 @@ class Hands:
         """Enter *values* by label. Elements with dispatch_action tell the app at once."""
         for label, value in values.items():
             found = forms.labelled(view.view["blocks"], label)
-            self.act_on_view(person, view, found, forms.entered(found.element, value))
+            self.act_on_view(person, view, found, self.entered(person, found.element, value))
+
+    def entered(self, person: Person, element: Mapping[str, object], value: object) -> JSON:
+        """Return the state after *person* entered *value*; files are uploaded at once, as in Slack."""
+        if element["type"] != "file_input":
+            return forms.entered(element, value)
+        files = file_store.chosen(self._state, person, element, value)
+        return {"type": "file_input", "files": [payloads.file_json(self._state, each.id) for each in files]}
 
     def submit(self, person: Person, view: View) -> None:
         """Submit the modal; Slack's own checks come first."""
@@ -200,6 +218,8 @@ class Hands:
             state.touch()
             if view.errors:
                 return
+            for each in forms.files_of(view.values):
+                state.files[each].given = True
             payload = payloads.interaction(
                 state,
                 "view_submission",

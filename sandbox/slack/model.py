@@ -111,7 +111,7 @@ class View:
 
 @dataclass(kw_only=True)
 class StoredFile:
-    """A file on its way through files.getUploadURLExternal."""
+    """A file: the app's, on its way through files.getUploadURLExternal, or a person's."""
 
     id: str
     name: str
@@ -120,3 +120,6 @@ class StoredFile:
     content: bytes | None = None  # None until it is uploaded
     completed: bool = False
     alt_text: str = ""
+    owner: str = ""  # person id; the app's bot user for its own
+    channels: tuple[str, ...] = ()  # ids of conversations where it is shared
+    given: bool = False  # a person handed it to the app in a form

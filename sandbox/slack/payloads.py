@@ -1,12 +1,16 @@
 """What the app is sent: slash commands, interactions, events. Shapes as Slack documents them."""
 
+import mimetypes
 import re
 from typing import Any
+from urllib.parse import quote
 
 from sandbox.slack.manifest import Command
 from sandbox.slack.model import JSON, Channel, Message, Person, View
 from sandbox.slack.mrkdwn import escape
 from sandbox.slack.state import State, team_json
+
+TEXTS = frozenset({"csv", "json", "txt", "yaml", "yml"})  # which Slack shows as text
 
 _VERIFICATION_TOKEN = "sandboxVerificationToken"  # noqa: S105 - deprecated by Slack, still sent
 _ESCAPED = re.compile(
@@ -46,8 +50,30 @@ def message_json(state: State, message: Message) -> JSON:
 
 
 def file_json(state: State, file_id: str) -> JSON:
+    """Return a file object. Source: docs.slack.dev/reference/objects/file-object."""
     stored = state.files[file_id]
-    return {"id": stored.id, "name": stored.name, "title": stored.title or stored.name, "size": stored.length}
+    extension = stored.name.rpartition(".")[2].lower()
+    mimetype = mimetypes.guess_type(stored.name)[0] or "application/octet-stream"
+    private = f"{state.base_url}/files-pri/{state.team_id}-{stored.id}"
+    name = quote(stored.name, safe="")
+    shared = [state.channels[each] for each in stored.channels]
+    return {
+        "id": stored.id,
+        "name": stored.name,
+        "title": stored.title or stored.name,
+        "mimetype": "text/plain" if extension in TEXTS else mimetype,
+        "filetype": extension,
+        "user": stored.owner or state.bot_user_id,
+        "mode": "hosted",
+        "is_external": False,
+        "size": stored.length,
+        "url_private": f"{private}/{name}",
+        "url_private_download": f"{private}/download/{name}",
+        "permalink": f"{state.base_url}/files/{stored.owner or state.bot_user_id}/{stored.id}/{name}",
+        "channels": [each.id for each in shared if not (each.private or each.im)],
+        "groups": [each.id for each in shared if each.private],
+        "ims": [each.id for each in shared if each.im],
+    }
 
 
 def view_json(state: State, view: View) -> JSON:

@@ -104,6 +104,8 @@ def post(
 ) -> Message:
     """Post as the app. Raises: ApiError (thread_not_found)."""
     with state.lock:
+        for each in files:
+            state.files[each].channels = (*state.files[each].channels, channel.id)
         if thread_ts:
             parent = state.message(channel.id, str(thread_ts))
             if parent is None or parent.ephemeral_for is not None:

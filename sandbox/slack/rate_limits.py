@@ -27,6 +27,7 @@ PER_MINUTE: dict[str, int] = {
     "conversations.open": TIER_3,
     "files.completeUploadExternal": TIER_4,
     "files.getUploadURLExternal": TIER_4,
+    "files.info": TIER_4,
     "team.info": TIER_3,
     "usergroups.list": TIER_2,
     "usergroups.users.list": TIER_2,

@@ -52,6 +52,7 @@ class State:
         self.modals: dict[str, list[View]] = {}  # person id → stack, the open one last
         self.homes: dict[str, View] = {}
         self.files: dict[str, StoredFile] = {}
+        self.base_url = ""  # where the workspace is reached; the server tells
         bot = Person(
             name=manifest.bot_name.lower().replace(" ", "-"),
             real_name=manifest.bot_name,

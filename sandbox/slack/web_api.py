@@ -9,14 +9,16 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from sandbox.slack import posting
+from sandbox.slack.file_store import visible_to_app
 from sandbox.slack.methods import METHODS
 from sandbox.slack.methods import files as file_methods
 from sandbox.slack.methods.call import Call, Method
 from sandbox.slack.model import JSON, ApiError
+from sandbox.slack.payloads import file_json
 from sandbox.slack.workspace import Workspace
 
 MAX_BODY_BYTES = 30_000_000
@@ -35,6 +37,8 @@ class WebApi:
             Route("/api/{method}", self._call, methods=["GET", "POST"]),
             Route("/response/{number}/{key}", self._respond, methods=["POST"]),
             Route("/upload/v1/{ticket}", self._upload, methods=["POST"]),
+            Route("/files-pri/{team_and_file}/download/{name}", self._download, methods=["GET"]),
+            Route("/files-pri/{team_and_file}/{name}", self._download, methods=["GET"]),
         ]
 
     async def _call(self, request: Request) -> Response:
@@ -104,6 +108,17 @@ class WebApi:
             channel_id=url.channel,
             message_ts=url.message_ts,
         )
+
+    async def _download(self, request: Request) -> Response:
+        """Hand a file to those who may have it; others are sent to the sign-in page, as by Slack."""
+        state = self._workspace.state
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        team, _, file_id = str(request.path_params["team_and_file"]).partition("-")
+        stored = state.files.get(file_id)
+        known = _same(token, self._workspace.bot_token) and "files:read" in state.manifest.scopes
+        if not known or team != state.team_id or stored is None or not visible_to_app(state, stored):
+            return RedirectResponse(f"/?redir={request.url.path}", status_code=302)
+        return Response(stored.content, media_type=str(file_json(state, file_id)["mimetype"]))
 
     async def _upload(self, request: Request) -> Response:
         file_id = self._workspace.passes.redeem_upload(str(request.path_params["ticket"]))

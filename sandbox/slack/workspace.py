@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sandbox.slack import elements, forms
+from sandbox.slack import elements, file_store
 from sandbox.slack.delivery import Dispatcher
 from sandbox.slack.eyes import Eyes, blocks_of
 from sandbox.slack.faults import Faults
@@ -20,6 +20,7 @@ from sandbox.slack.http_delivery import HttpDelivery
 from sandbox.slack.manifest import AppManifest, Credentials
 from sandbox.slack.model import JSON, Channel, Group, Message, Person, SandboxError, View
 from sandbox.slack.passes import Passes
+from sandbox.slack.payloads import file_json
 from sandbox.slack.rate_limits import RateLimits
 from sandbox.slack.sockets import SocketHub
 from sandbox.slack.state import State
@@ -63,10 +64,9 @@ class Workspace:
         self.dispatcher.on_delivery = self._touch
         self.sockets = SocketHub(self.passes, app_id=self.state.app_id, on_change=self._touch)
         self.dispatcher.transport = self.sockets
-        self.base_url = ""  # where the app reaches the workspace; the server tells
         self.calls: list[JSON] = []
         self._eyes = Eyes(self.state)
-        self._hands = Hands(self.state, self.dispatcher, self.passes, lambda: self.base_url)
+        self._hands = Hands(self.state, self.dispatcher, self.passes, lambda: self.state.base_url)
 
     # -- the app
 
@@ -128,6 +128,21 @@ class Workspace:
         who = self._member(person)
         return self._hands.say(who, self.state.channel_for(who, channel), text, thread_ts).ts
 
+    def upload(self, person: str, channel: str, name: str, content: str, *, text: str = "") -> str:
+        """Share a file with *channel*, below *text*. Returns its permalink."""
+        who = self._member(person)
+        where = self.state.channel_for(who, channel)
+        stored = file_store.keep(self.state, who, {"name": name, "content": content})
+        self._hands.say(who, where, text, None, files=(stored.id,))
+        return str(file_json(self.state, stored.id)["permalink"])
+
+    def link_of(self, name: str) -> str:
+        """Return the permalink of the newest file of that name. Raises: SandboxError."""
+        found = [each.id for each in self.state.files.values() if each.name == name]
+        if not found:
+            raise SandboxError(f"there is no file {name}")
+        return str(file_json(self.state, found[-1])["permalink"])
+
     def click(self, person: str, text: str, channel: str | None = None, *, confirm: bool = True) -> None:
         """Click the button that reads *text*: in the person's modal, else in the newest message that they
         see (in *channel*, or anywhere), else in their Home tab. *confirm* answers a confirm dialog.
@@ -186,7 +201,7 @@ class Workspace:
             for found in elements.elements(blocks_of(place)):
                 named = found.block_id == block_id and action_id in {None, found.element.get("action_id")}
                 if named and found.element["type"] != "button":
-                    self._act(who, place, found, forms.entered(found.element, value))
+                    self._act(who, place, found, self._hands.entered(who, found.element, value))
                     return
         raise SandboxError(f"{who.name} sees no input in block {block_id!r}")
 

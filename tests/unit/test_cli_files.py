@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from bot.cli import app
 from bot.cli_files import Wanted, taken_from, understood, write
-from commands.grammar import Invocation
+from commands.grammar import Invocation, UsageError
 from provisioning.errors import PermanentError
 from provisioning.reports import Attachment
 
@@ -56,6 +56,13 @@ def test_capacity_fits_needs_no_settings() -> None:
     assert json.loads(told.stdout)["feasible"] is True
     assert CliRunner().invoke(app, ["capacity", "fits", "--model", "H1000"]).exit_code == 2
     assert CliRunner().invoke(app, ["capacity", "--node"]).exit_code == 2
+
+
+def test_a_link_is_read_in_slack_only() -> None:
+    """There is no Slack to ask."""
+    said = understood(["tenant", "apply", "https://example.slack.com/files/U0123/F0123/tenants.yaml"])
+    assert isinstance(said, UsageError)
+    assert "-f FILE" in said.message
 
 
 def test_a_switch_is_understood_as_in_slack() -> None:

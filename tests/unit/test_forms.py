@@ -150,6 +150,23 @@ def test_offers_never_hold_a_form_up_for_long(monkeypatch: pytest.MonkeyPatch) -
     assert found == {"tenants": ["gpu-1"]}
 
 
+def test_a_file_may_be_chosen_instead_of_a_text() -> None:
+    """Its id goes on as a link; both at once, or neither, is told at the field."""
+    spec = CATALOG["tenant apply"]
+    view = forms.form(spec, channel="C1")
+    block = forms.FILE_BLOCK + "specs"
+    assert block_of(view, block)["element"]["type"] == "file_input"
+    chosen = {block: {"value": {"type": "file_input", "files": [{"id": "F0123"}]}}}
+    written = {"specs": {"value": {"type": "plain_text_input", "value": "name: acme"}}}
+    assert forms.values(spec, view | {"state": {"values": chosen}}) == {"specs": "slack-file:F0123"}
+    assert forms.given_twice(spec, view | {"state": {"values": chosen}}) == {}
+    assert set(forms.given_twice(spec, view | {"state": {"values": {**chosen, **written}}})) == {block}
+    assert forms.given_twice(spec, view | {"state": {"values": written}}) == {}
+    nothing = grammar.build(spec, forms.values(spec, view | {"state": {"values": {}}}))
+    assert isinstance(nothing, UsageError)
+    assert forms.errors(nothing) == {"specs": "write it here, or choose a file below"}
+
+
 def test_a_file_has_a_field_of_many_lines() -> None:
     """Which keeps them on the way back, and through the inbox."""
     spec = CATALOG["tenant apply"]

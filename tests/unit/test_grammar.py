@@ -3,6 +3,7 @@
 import pytest
 
 from commands.catalog import CATALOG
+from commands.file_links import file_id_of
 from commands.grammar import HelpRequest, Invocation, UsageError, build, parse
 from commands.jobs import JobArgs
 from commands.spec import flag_of
@@ -179,6 +180,32 @@ def test_help_is_there_for_everything() -> None:
     family = parse("help job")
     assert isinstance(family, HelpRequest)
     assert "job rollback" in family.text
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://example.slack.com/files/U0123/F0123/tenants.yaml",
+        "<https://example.slack.com/files/U0123/F0123/tenants.yaml>",
+        "https://example.slack.com/files/W0123/F0123",
+        "http://127.0.0.1:8000/files/U0123/F0123/a%20b.yaml",
+    ],
+)
+def test_a_link_to_a_file_stands_for_the_file(link: str) -> None:
+    """Where the command takes one; it does not also take its text."""
+    assert isinstance(found := parse(f"tenant apply {link} --dry-run"), Invocation)
+    assert file_id_of(found.args.model_dump()["specs"]) == "F0123"
+    assert isinstance(parse(f"tenant apply {link} --specs 'name: acme'"), UsageError)
+    assert isinstance(parse(f"tenant show acme {link}"), UsageError)
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["tenants.yaml", "https://example.slack.com/archives/C0123/p123", "https://evil.example/F0123", "files/U1/F1"],
+)
+def test_another_word_is_no_file(word: str) -> None:
+    assert isinstance(found := parse(f"tenant apply {word}"), UsageError)
+    assert "one word too many" in found.message
 
 
 @pytest.mark.parametrize("text", ["tenant drift acme --fix", "/clearml tenant drift --FIX acme", "tenant fix acme"])

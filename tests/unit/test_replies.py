@@ -44,3 +44,12 @@ def test_slacks_own_addresses_are_used(url: str, base: str) -> None:
 def test_any_other_address_is_not(url: str, base: str) -> None:
     """The cloud's metadata service, this machine, look-alikes, what cannot be read."""
     assert not is_slacks(url, base)
+
+
+def test_the_file_host_is_slacks_where_files_are_asked_for() -> None:
+    """And only there; a reply does not go to it."""
+    url = "https://files.slack.com/files-pri/T1-F1/download/a.yaml"
+    assert is_slacks(url, SLACK, "files")
+    assert not is_slacks(url, SLACK)
+    for other in ("https://hooks.slack.com/a", "http://files.slack.com/a", "https://files.slack.com.evil.example/a"):
+        assert not is_slacks(other, SLACK, "files")

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sandbox.slack import posting
+from sandbox.slack.file_store import visible_to_app
 from sandbox.slack.methods.call import Call, Method
 from sandbox.slack.model import JSON, ApiError, StoredFile
 from sandbox.slack.payloads import file_json
@@ -69,7 +70,15 @@ def _uploaded(state: State, given: dict[str, Any]) -> StoredFile:
     return stored
 
 
+def _info(call: Call) -> JSON:
+    stored = call.state.files.get(call.text("file"))
+    if stored is None or not visible_to_app(call.state, stored):
+        raise ApiError("file_not_found")
+    return {"file": file_json(call.state, stored.id), "comments": [], "response_metadata": {"next_cursor": ""}}
+
+
 METHODS = {
+    "files.info": Method(run=_info, scope="files:read"),
     "files.getUploadURLExternal": Method(run=_get_upload_url, scope="files:write"),
     "files.completeUploadExternal": Method(run=_complete, scope="files:write", takes_json=True),
 }

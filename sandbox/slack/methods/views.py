@@ -6,8 +6,15 @@ from sandbox.slack.model import JSON
 from sandbox.slack.payloads import view_json
 
 
+def _scoped(call: Call) -> None:
+    """A file_input needs the scope of those who read files. Raises: ApiError (missing_scope)."""
+    if "file_input" in str(call.arguments["view"]):
+        call.need_scope("files:read")
+
+
 def _open(call: Call) -> JSON:
     call.require("trigger_id", "view")
+    _scoped(call)
     # the view is looked at first: a call that Slack refuses does not use the trigger up
     viewing.checked(call.state, call.arguments["view"], "modal")
     trigger = call.workspace.passes.redeem_trigger(call.text("trigger_id"))
@@ -16,6 +23,7 @@ def _open(call: Call) -> JSON:
 
 def _push(call: Call) -> JSON:
     call.require("trigger_id", "view")
+    _scoped(call)
     viewing.checked(call.state, call.arguments["view"], "modal")
     trigger = call.workspace.passes.redeem_trigger(call.text("trigger_id"))
     return {"view": view_json(call.state, viewing.push_modal(call.state, trigger, call.arguments["view"]))}
@@ -23,6 +31,7 @@ def _push(call: Call) -> JSON:
 
 def _update(call: Call) -> JSON:
     call.require("view")
+    _scoped(call)
     return {"view": view_json(call.state, viewing.update_modal(call.state, call.arguments))}
 
 

@@ -16,6 +16,7 @@ export function control(block, element, place, { inline = false, id = "", error 
   const common = { id: id || undefined, "data-key": key, "aria-invalid": error || undefined, "aria-describedby": error ? `${id}-error` : undefined };
   if (["checkboxes", "radio_buttons"].includes(element.type)) return choices(block, element, place, state, id);
   if (element.type === "overflow" || /select$/.test(element.type)) return menu(block, element, place, state, { ...common, inline });
+  if (element.type === "file_input") return file(block, element, place, common);
   const draft = place.draft?.(key);
   const value = draft ?? state[VALUES[element.type] ?? "value"] ?? element[INITIAL[element.type] ?? "initial_value"] ?? "";
   const tag = element.multiline ? "textarea" : "input";
@@ -56,6 +57,18 @@ function menu(block, element, place, state, { inline, ...common }) {
     if (element.type === "overflow") node.value = "";
   });
   return node;
+}
+
+function file(block, element, place, common) {
+  const kinds = (element.filetypes ?? []).map((each) => `.${each}`).join(",");
+  const node = el("input", { ...common, type: "file", accept: kinds || undefined, multiple: (element.max_files ?? 10) > 1 });
+  const chosen = el("small", {}, [place.draft?.(common["data-key"]) ?? []].flat().map((each) => each.name).join(", "));
+  node.addEventListener("change", async () => {
+    const files = await Promise.all([...node.files].map(async (each) => ({ name: each.name, content: await each.text() })));
+    chosen.textContent = files.map((each) => each.name).join(", ");
+    place.changed(block, element, files, { final: true });
+  });
+  return el("div", {}, node, chosen);
 }
 
 function choices(block, element, place, state, id) {
