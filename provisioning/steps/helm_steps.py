@@ -9,6 +9,7 @@ from provisioning.chart_values import differing_values
 from provisioning.clients.helm_releases import Release
 from provisioning.clients.interfaces import HelmWrites
 from provisioning.configuration import Chart
+from provisioning.errors import PermanentError
 from provisioning.named_secrets import NamedSecrets
 from provisioning.plan import Observation, Outputs, Presence
 from provisioning.steps.base import StepRun
@@ -157,7 +158,7 @@ class UninstalledInputs(BaseModel):
 
 
 class HelmUninstalled:
-    """``helm.uninstalled``: there is no such release. No outputs. Undo does nothing: a plan can install it again."""
+    """``helm.uninstalled``: there is no such release. No outputs. Undo brings nothing back: a plan can do that."""
 
     kind = "helm.uninstalled"
 
@@ -186,4 +187,13 @@ class HelmUninstalled:
         return {}
 
     def undo(self, inputs: dict[str, Any], outputs: Outputs, run: StepRun) -> None:
-        run.note("it stays uninstalled")
+        wanted = UninstalledInputs.model_validate(inputs)
+        release = self._helm.release(wanted.namespace, wanted.release)
+        if release is not None and release.status == DEPLOYED:
+            run.note(f"release {wanted.release} is still there: nothing was taken")
+            return
+        raise PermanentError(
+            f"release {wanted.namespace}/{wanted.release} was uninstalled, and undoing does not bring it back",
+            next_action="Retry goes on; or Leave the job, and install it again: tenant fix does so for a tenant,"
+            " platform install for the platform",
+        )

@@ -28,7 +28,7 @@ class _Inputs(BaseModel):
 
 
 class _Removal:
-    """What is the same of all of them: nothing comes back."""
+    """What is the same of all of them: nothing that was taken comes back."""
 
     def undo(self, inputs: dict[str, Any], outputs: Outputs, run: StepRun) -> None:
         raise PermanentError(
@@ -69,6 +69,13 @@ class AbsentNamespace(_Removal):
         run.note(f"deleting namespace {wanted.namespace} with everything in it")
         self._cluster.delete_namespace(wanted.namespace, timeout_s=run.timeout_s)
         return {}
+
+    def undo(self, inputs: dict[str, Any], outputs: Outputs, run: StepRun) -> None:
+        wanted = AbsentNamespaceInputs.model_validate(inputs)
+        found = self._cluster.namespace(wanted.namespace)
+        if found is None or found["phase"] == "Terminating":
+            super().undo(inputs, outputs, run)
+        run.note(f"namespace {wanted.namespace} is still there: nothing was taken")
 
 
 class AbsentCompanyInputs(_Inputs):
