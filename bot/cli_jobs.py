@@ -111,7 +111,7 @@ def _vote(*, approve: bool) -> Callable[..., None]:
 def _core() -> Iterator["Core"]:
     from bot import core, logs
 
-    built = core.build(read_settings())
+    built = core.Core(read_settings())
     logs.set_up(built.redact, "text", level="WARNING")
     try:
         yield built
@@ -138,7 +138,7 @@ def _run(core: "Core", invocation: Invocation, files: cli_files.Wanted, *, as_js
     actor = _actor(core)
     match invocation.args:
         case JobsArgs(tenant=tenant, limit=limit):
-            _refuse(core.service.may(invocation, actor, None))
+            _refuse(core.permissions.refusal_to_read(invocation, actor, None))
             _print_jobs(core.store.jobs(subject=tenant, limit=limit), as_json=as_json)
         case ApprovalDelegate() as args:
             lent = core.service.lend_vote(invocation, args, actor, None)
@@ -155,7 +155,7 @@ def _run(core: "Core", invocation: Invocation, files: cli_files.Wanted, *, as_js
         case AuditArgs():
             raise AssertionError("audit is a command group of its own")
         case _ if invocation.spec.name == "approvals":
-            _refuse(core.service.may(invocation, actor, None))
+            _refuse(core.permissions.refusal_to_read(invocation, actor, None))
             _print_pending(core.service.pending(actor), as_json=as_json)
         case _ if invocation.spec.name == "whoami":
             typer.echo(
@@ -171,7 +171,7 @@ def _query(core: "Core", invocation: Invocation, actor: Actor, files: cli_files.
     from bot.cli_report import show
     from provisioning.queries.base import Asked
 
-    _refuse(core.service.may(invocation, actor, None))
+    _refuse(core.permissions.refusal_to_read(invocation, actor, None))
     asked = Asked(actor=actor, now=core.clock.now(), channel=None, pictures=files.png is not None)
     found = core.queries[invocation.spec.name].answer(invocation.args, asked)
     if isinstance(found, Refusal):
@@ -205,7 +205,7 @@ def _job_command(core: "Core", invocation: Invocation, actor: Actor, number: int
     job = _job_of(core, number)
     match invocation.spec.name:
         case "job show":
-            _refuse(core.service.may(invocation, actor, None))
+            _refuse(core.permissions.refusal_to_read(invocation, actor, None))
             _print_job(job, as_json=as_json)
         case "job leave":
             _answer(core.service.leave(job.id, actor))

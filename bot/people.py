@@ -1,11 +1,14 @@
 """Who holds which role: the setting ``roles``, the policy's groups, and the workspace, if there is one."""
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-from bot.slack.identity import Identity
 from policies.approvals import Actor
 from policies.explain import holders_of
 from policies.policy import Policy
+
+if TYPE_CHECKING:
+    from bot.slack.identity import Identity
 
 COMMAND_LINE = "os:"
 
@@ -14,7 +17,10 @@ class Everybody:
     """``provisioning.people.People`` over settings, policy and Slack. Thread-safe."""
 
     def __init__(
-        self, roles: Mapping[str, frozenset[str]], policy: Callable[[], Policy], identity: Identity | None
+        self,
+        roles: Mapping[str, frozenset[str]],
+        policy: Callable[[], Policy],
+        identity: "Callable[[], Identity | None]",  # only asked where somebody of Slack is meant
     ) -> None:
         self._roles = roles
         self._policy = policy
@@ -23,8 +29,8 @@ class Everybody:
     def actor(self, actor_id: str) -> Actor:
         """Return who that is, with the roles and groups held now. Raises: UnreachableError."""
         holders = self.holders()
-        if self._identity is not None and not actor_id.startswith(COMMAND_LINE):
-            return self._identity.actor(actor_id, holders)
+        if not actor_id.startswith(COMMAND_LINE) and (identity := self._identity()) is not None:
+            return identity.actor(actor_id, holders)
         held = frozenset(role for role, ids in holders.items() if actor_id in ids)
         return Actor(id=actor_id, name=actor_id.removeprefix(COMMAND_LINE), roles=held)
 
@@ -35,12 +41,13 @@ class Everybody:
 
     def people_with(self, roles: frozenset[str]) -> frozenset[str]:
         """Return the ids of the Slack users who hold one of *roles*, user groups opened. Raises: UnreachableError."""
-        if self._identity is None:
+        identity = self._identity()
+        if identity is None:
             return frozenset()
         found: set[str] = set()
         for holder in holders_of(roles, self.holders()):
             if holder.startswith("S"):
-                found |= self._identity.members(holder)
+                found |= identity.members(holder)
             elif not holder.startswith(COMMAND_LINE):
                 found.add(holder)
         return frozenset(found)

@@ -1,6 +1,7 @@
 """The durable engine: DBOS runs jobs, one per subject at a time, and goes on after a crash.
 
-The only module that imports dbos. What holds, and what the four hazards are: docs/adr/0002-dbos-as-the-engine.md.
+The only module that imports dbos, and only once it runs: that takes a second, which no report should wait for.
+What holds, and what the four hazards are: docs/adr/0002-dbos-as-the-engine.md.
 """
 
 import contextlib
@@ -15,9 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
 from threading import Condition, Lock
-from typing import IO, ClassVar, ParamSpec, TypeVar
+from typing import IO, TYPE_CHECKING, ClassVar, ParamSpec, TypeVar
 
-from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
 from pydantic import SecretStr
 
 from provisioning.attempts import Interrupted, failure_of
@@ -25,6 +25,9 @@ from provisioning.batches import is_batch
 from provisioning.errors import PermanentError
 from provisioning.jobs import UNDER_WAY, Job
 from provisioning.runner import Done, Runner
+
+if TYPE_CHECKING:
+    from dbos import DBOSConfig
 
 log = logging.getLogger(__name__)
 
@@ -160,6 +163,8 @@ class Engine:
         return True
 
     def _launch(self) -> None:
+        from dbos import DBOS, DBOSPortableJSONSerializer
+
         url = self._open_database()
         config: DBOSConfig = {
             "name": APPLICATION,
@@ -177,6 +182,8 @@ class Engine:
 
     def _open_database(self) -> str:
         """Return the URL of DBOS's database, in which its tables and our queue are."""
+        from dbos import DBOS, DBOSClient
+
         match self._database_url:
             case None:
                 file = self._data_dir / "engine.db"
@@ -216,6 +223,8 @@ class Engine:
         return run_job
 
     def _run_job(self, job_id: str, attempt: int) -> Done:
+        from dbos import DBOS
+
         begun = DBOS.run_step({"name": "begin"}, self._call, self.runner.begin, job_id, attempt)
         if not begun["ok"]:
             return {"ok": False}
@@ -230,6 +239,8 @@ class Engine:
     def _run_wave(self, run: Callable[[str, str, int], Done], job_id: str, wave: list[str], attempt: int) -> list[Done]:
         """Run the steps at the same time. Their places in the replay are drawn before, in the plan's order:
         after a crash DBOS hands out what was recorded, and only what was interrupted runs again."""
+        from dbos import DBOS
+
         places = [DBOS.reserve_step() for _ in wave]
         with ThreadPoolExecutor(len(wave), thread_name_prefix=job_id) as pool:
             running = [
@@ -249,10 +260,14 @@ class Engine:
         return function(*args, **kwargs)
 
     def _enqueue(self, job: Job) -> None:
+        from dbos import DBOS, SetEnqueueOptions, SetWorkflowID
+
         with SetWorkflowID(_workflow_id(job)), SetEnqueueOptions(queue_partition_key=job.plan.subject):
             DBOS.enqueue_workflow(BATCH_QUEUE if is_batch(job.plan) else QUEUE, self._registered, job.id, job.attempt)
 
     def _look(self, job: Job) -> Fate:
+        from dbos import DBOS
+
         status = DBOS.get_workflow_status(_workflow_id(job))
         if status is None:
             return Fate.UNKNOWN
@@ -274,6 +289,8 @@ class Engine:
             return self._changed.wait_for(lambda: self._active == 0, timeout_s)
 
     def _let_go(self) -> None:
+        from dbos import DBOS
+
         DBOS.destroy(destroy_registry=True)
         if self._lock_file is not None:
             self._lock_file.close()  # and with it the lock

@@ -1,6 +1,6 @@
 """From a command to a stored job: policy, plan, one open job for each subject."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -8,16 +8,16 @@ from pydantic import JsonValue
 
 from commands.catalog import CATALOG
 from commands.grammar import render
-from commands.spec import CommandSpec
 from policies.approvals import Actor, Refusal
 from policies.decide import Allow, BlastRadius, Deny, NeedsApproval, PolicyRequest, decide, decide_on, is_denied_anyhow
 from provisioning import job_decisions
-from provisioning.audit import READ, Event
+from provisioning.audit import Event
 from provisioning.batches import leases_of, subjects_of
 from provisioning.blast_radius import radius_of
 from provisioning.clock import Clock
 from provisioning.errors import ChatopsError
 from provisioning.jobs import AskedBy, BreakGlass, Job, JobState, Place
+from provisioning.permissions import Permissions
 from provisioning.plan import Plan
 from provisioning.plan_ports import port_ranges_of
 from provisioning.planner import Planner
@@ -25,7 +25,7 @@ from provisioning.steps.base import Ask
 from provisioning.store import LeaseTakenError, Store
 
 if TYPE_CHECKING:
-    from commands.grammar import How, Invocation
+    from commands.grammar import Invocation
     from policies.loader import PolicyVersion
 
 OPEN = frozenset(state for state in JobState if not state.is_final)
@@ -79,7 +79,7 @@ class Requests:
         clock: Clock,
         submit: Callable[[Job], None],
         lease_ttl_s: int,
-        cluster: str = "",
+        permissions: Permissions,
     ) -> None:
         self._store = store
         self._planner = planner
@@ -87,63 +87,7 @@ class Requests:
         self._clock = clock
         self._submit = submit
         self._lease_ttl_s = lease_ttl_s
-        self._cluster = cluster
-
-    def asked(
-        self,
-        command: CommandSpec,
-        subject: str,
-        actor: Actor,
-        channel: str | None,
-        *,
-        blast: BlastRadius,
-        how: "How | None" = None,
-    ) -> PolicyRequest:
-        """Return what the policy is asked, as of now."""
-        return PolicyRequest(
-            command=command.name,
-            risk=command.risk,
-            subject=subject,
-            actor=actor,
-            channel=channel,
-            now=self._clock.now(),
-            cluster=self._cluster,
-            blast=blast,
-            reason=how.reason if how else "",
-            break_glass=bool(how and how.break_glass),
-        )
-
-    def refusal_on_job(self, command: CommandSpec, job: Job, actor: Actor) -> Deny | None:
-        """Return why the policy denies *command* on a job that is there, or None.
-
-        Its plan is known. Where the policy would have it approved, it has been.
-        """
-        channel = job.place.channel if job.place else None
-        asked = self.asked(command, job.plan.subject, actor, channel, blast=radius_of(job.plan))
-        decision = decide(self._policy().policy, replace(asked, reason=job.reason))
-        return decision if isinstance(decision, Deny) else None
-
-    def allows(self, invocation: "Invocation", actor: Actor, channel: str | None) -> bool:
-        """Return whether the policy would let *actor* ask for it, as far as that is known without a plan."""
-        asked = self.asked(invocation.spec, invocation.args.subject, actor, channel, blast=BlastRadius())
-        return not isinstance(decide(self._policy().policy, asked), Deny)
-
-    def refusal_to_read(self, invocation: "Invocation", actor: Actor, channel: str | None) -> Refusal | None:
-        """Return why the policy denies a command that only reads, or None. Both are audited."""
-        version = self._policy()
-        asked = self.asked(invocation.spec, invocation.args.subject, actor, channel, blast=BlastRadius())
-        decision = decide(version.policy, asked)
-        if isinstance(decision, Deny):
-            return self._denied(decision, version, invocation, actor)
-        self._record(invocation, actor, READ, rule=decision.rule, detail={"policy": version.digest})
-        return None
-
-    def refusal_without_plan(self, invocation: "Invocation", actor: Actor, channel: str | None) -> Refusal | None:
-        """Return why the policy denies a command that makes no plan, or None. Approve counts as allow."""
-        version = self._policy()
-        asked = self.asked(invocation.spec, invocation.args.subject, actor, channel, blast=BlastRadius())
-        decision = decide(version.policy, asked)
-        return self._denied(decision, version, invocation, actor) if isinstance(decision, Deny) else None
+        self._permissions = permissions
 
     def request(self, invocation: "Invocation", actor: Actor, channel: str | None) -> Answer:
         """Plan what was asked; store it as a job where something is to do and the policy does not deny it.
@@ -153,17 +97,19 @@ class Requests:
         version = self._policy()
         subject = invocation.args.subject
         unplanned = BlastRadius.before_planning(invocation.args.gpus)
-        asked = self.asked(invocation.spec, subject, actor, channel, blast=unplanned, how=invocation.how)
+        asked = self._permissions.asked(invocation.spec, subject, actor, channel, blast=unplanned, how=invocation.how)
         if denied := is_denied_anyhow(version.policy, asked):
-            return self._denied(denied, version, invocation, actor)
+            return self._permissions.denied(denied, version, invocation, actor)
         try:
             return self._request(invocation, actor, channel, asked, version)
         except _Busy as busy:
-            return self._refused(busy.refusal, invocation, actor)
+            return self._permissions.refused(busy.refusal, invocation, actor)
         except LeaseTakenError as error:
-            return self._refused(Refusal(reason=error.what, next_action=error.next_action), invocation, actor)
+            return self._permissions.refused(
+                Refusal(reason=error.what, next_action=error.next_action), invocation, actor
+            )
         except ChatopsError as error:
-            self._record(invocation, actor, "command.failed", outcome="failed", detail={"why": error.what})
+            self._permissions.record(invocation, actor, "command.failed", outcome="failed", detail={"why": error.what})
             raise
 
     def ask_again(self, job: Job, today: Plan) -> Job | Refusal:
@@ -178,7 +124,7 @@ class Requests:
             return newer[-1]
         channel = job.place.channel if job.place else None
         version = self._policy()
-        asked = self.asked(
+        asked = self._permissions.asked(
             CATALOG[job.plan.operation], job.plan.subject, job.requester, channel, blast=radius_of(today)
         )
         broke_glass = job.break_glass is not None
@@ -224,7 +170,7 @@ class Requests:
         channel = asker.place.channel if asker.place else None
         command = CATALOG[ask.operation]
         version = self._policy()
-        asked = self.asked(command, plan.subject, asker.requester, channel, blast=radius_of(plan))
+        asked = self._permissions.asked(command, plan.subject, asker.requester, channel, blast=radius_of(plan))
         decision = decide(version.policy, replace(asked, reason=asker.reason))
         if isinstance(decision, Deny):
             return Refusal(reason=decision.reason, next_action=decision.next_action)
@@ -254,18 +200,18 @@ class Requests:
             self._check_free(asked.subject)
         plan = self._planner.plan(invocation.spec.name, invocation.args)
         if isinstance(plan, Refusal):
-            return self._refused(plan, invocation, actor)
+            return self._permissions.refused(plan, invocation, actor)
         if invocation.dry_run:
-            self._record(invocation, actor, "command.dry_run", digest=plan.digest)
+            self._permissions.record(invocation, actor, "command.dry_run", digest=plan.digest)
             return DryRun(plan)
         if plan.is_noop:
-            self._record(invocation, actor, "command.nothing_to_do", digest=plan.digest)
+            self._permissions.record(invocation, actor, "command.nothing_to_do", digest=plan.digest)
             return NothingToDo(plan)
         decision = decide_on(version.policy, replace(asked, blast=radius_of(plan)), subjects_of(plan))
         if isinstance(decision, Refusal):
-            return self._refused(decision, invocation, actor)
+            return self._permissions.refused(decision, invocation, actor)
         if isinstance(decision, Deny):
-            return self._denied(decision, version, invocation, actor, digest=plan.digest)
+            return self._permissions.denied(decision, version, invocation, actor, digest=plan.digest)
         place = Place(channel=channel) if channel is not None else None
         reason = invocation.how.reason
         return Requested(self._create(invocation.text, actor, plan, decision, place, version=version, reason=reason))
@@ -338,51 +284,6 @@ class Requests:
         before = [one for one in self._store.jobs(subject=job.plan.subject) if one.number < job.number]
         last = before[:MOST_FOLLOW_UPS]
         return len(last) == MOST_FOLLOW_UPS and all(one.state is JobState.SUPERSEDED for one in last)
-
-    def _denied(
-        self,
-        denied: Deny,
-        version: "PolicyVersion",
-        invocation: "Invocation",
-        actor: Actor,
-        *,
-        digest: str | None = None,
-    ) -> Refusal:
-        refusal = Refusal(reason=denied.reason, next_action=denied.next_action)
-        detail: dict[str, JsonValue] = {"why": refusal.reason, "policy": version.digest}
-        self._record(
-            invocation, actor, "command.denied", outcome="refused", rule=denied.rule, digest=digest, detail=detail
-        )
-        return refusal
-
-    def _refused(self, refusal: Refusal, invocation: "Invocation", actor: Actor, *, rule: str | None = None) -> Refusal:
-        detail: dict[str, JsonValue] = {"why": refusal.reason}
-        self._record(invocation, actor, "command.denied", outcome="refused", rule=rule, detail=detail)
-        return refusal
-
-    def _record(
-        self,
-        invocation: "Invocation",
-        actor: Actor,
-        action: str,
-        *,
-        outcome: str = "",
-        rule: str | None = None,
-        digest: str | None = None,
-        detail: Mapping[str, JsonValue] | None = None,
-    ) -> None:
-        self._store.record(
-            Event(
-                action=action,
-                actor=actor.id,
-                actor_name=actor.name,
-                subject=invocation.args.subject,
-                outcome=outcome,
-                rule=rule or None,
-                plan_digest=digest,
-                detail={"command": invocation.text, **(detail or {})},
-            )
-        )
 
 
 def _broken(rule: str, actor: Actor, reason: str) -> Event:

@@ -15,6 +15,7 @@ from provisioning.job_changes import is_untouched
 from provisioning.jobs import UNDER_WAY, Failure, Job, JobState
 from provisioning.pending import Pending, pending_for
 from provisioning.people import People
+from provisioning.permissions import Permissions
 from provisioning.planner import Planner
 from provisioning.requests import Answer, DryRun, NothingToDo, Requested, Requests
 from provisioning.reveals import Reveals
@@ -51,11 +52,12 @@ class JobService:
         clock: Clock,
         people: People,
         lease_ttl_s: int = 86_400,
-        cluster: str = "",
+        permissions: Permissions | None = None,
     ) -> None:
         self._store = store
         self._engine = engine
         self._clock = clock
+        self._permissions = permissions or Permissions(store=store, policy=policy, clock=clock)
         self._requests = Requests(
             store=store,
             planner=planner,
@@ -63,7 +65,7 @@ class JobService:
             clock=clock,
             submit=engine.submit,
             lease_ttl_s=lease_ttl_s,
-            cluster=cluster,
+            permissions=self._permissions,
         )
         self._delegations = Delegations(store=store, people=people, clock=clock)
         self._reveals = Reveals(store=store, clearml=clearml, clock=clock)
@@ -102,11 +104,11 @@ class JobService:
 
     def may(self, invocation: "Invocation", actor: Actor, channel: str | None) -> Refusal | None:
         """Return why *actor* may not run a command that only reads, or None. A no is audited."""
-        return self._requests.refusal_to_read(invocation, actor, channel)
+        return self._permissions.refusal_to_read(invocation, actor, channel)
 
     def allows(self, invocation: "Invocation", actor: Actor, channel: str | None = None) -> bool:
         """Return whether the policy would let *actor* ask for it. Nothing is audited: nobody has asked."""
-        return self._requests.allows(invocation, actor, channel)
+        return self._permissions.allows(invocation, actor, channel)
 
     def request(self, invocation: "Invocation", actor: Actor, channel: str | None) -> Answer:
         """Plan what was asked; store it as a job where something is to do and the policy does not deny it."""
@@ -130,14 +132,14 @@ class JobService:
         self, invocation: "Invocation", args: ApprovalDelegate, actor: Actor, channel: str | None
     ) -> Delegation | Refusal:
         """Let somebody else vote by the actor's right."""
-        refused = self._requests.refusal_without_plan(invocation, actor, channel)
+        refused = self._permissions.refusal_without_plan(invocation, actor, channel)
         return refused or self._delegations.lend(args, actor)
 
     def recall_vote(
         self, invocation: "Invocation", args: ApprovalRecall, actor: Actor, channel: str | None
     ) -> int | Refusal:
         """Take back what the actor has lent to somebody. Returns how many rights that were."""
-        refused = self._requests.refusal_without_plan(invocation, actor, channel)
+        refused = self._permissions.refusal_without_plan(invocation, actor, channel)
         return refused or self._delegations.recall(args, actor)
 
     def withdraw(self, job_id: str, actor: Actor) -> Job | Refusal:
@@ -202,7 +204,7 @@ class JobService:
         each step is undone. Stopping and closing a job need nobody's approval.
         """
         job = self._store.job(job_id)
-        if denied := self._requests.refusal_on_job(CATALOG[command], job, actor):
+        if denied := self._permissions.refusal_on_job(CATALOG[command], job, actor):
             refusal = Refusal(reason=denied.reason, next_action=denied.next_action)
             self._record_refusal(job, actor, "command.denied", refusal, rule=denied.rule)
             return refusal

@@ -1,22 +1,36 @@
 """What facts and queries are read from."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from provisioning.clients.interfaces import ClusterReads, HelmReads
-from provisioning.configuration import Provisioning
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from provisioning.clients.clearml import ClearML
+    from provisioning.clients.interfaces import ClusterReads, HelmReads
+    from provisioning.configuration import Provisioning
     from provisioning.store import Store
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sources:
-    """What facts and queries are read from. Shared by all threads."""
+class Sources(Protocol):
+    """What facts and queries are read from. Shared by all threads. Who has them may make each at its first use."""
 
-    configuration: Provisioning
+    @property
+    def configuration(self) -> "Provisioning": ...
+    @property
+    def clearml(self) -> "ClearML": ...
+    @property
+    def cluster(self) -> "ClusterReads": ...
+    @property
+    def helm(self) -> "HelmReads": ...
+    @property
+    def store(self) -> "Store": ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenSources:
+    """Sources that are there already."""
+
+    configuration: "Provisioning"
     clearml: "ClearML"
-    cluster: ClusterReads
-    helm: HelmReads
+    cluster: "ClusterReads"
+    helm: "HelmReads"
     store: "Store"

@@ -7,7 +7,8 @@ from itertools import combinations
 from typing import TypeAlias
 
 from provisioning.capacity import placement
-from provisioning.capacity.placement import Instance, Layout
+from provisioning.capacity.geometry import geometry
+from provisioning.capacity.placement import Layout
 from provisioning.capacity.profiles import GpuModel
 from provisioning.capacity.profiles import model as model_called
 
@@ -67,32 +68,15 @@ def widened(one: Range, other: Range) -> Range:
 @lru_cache(maxsize=65_536)
 def _exact(model_name: str, layout: Layout) -> Row:
     model = model_called(model_name)
-    fits = tuple(placement.fit(model, profile.name, layout) for profile in model.profiles)
-    free = model.compute - sum(model.profile(instance.profile).compute for instance in layout)
-    return (*fits, max(0, free - _most_compute(model_name, layout)))
-
-
-@lru_cache(maxsize=65_536)
-def _most_compute(model_name: str, layout: Layout) -> int:
-    """Return the most compute slices that instances beside *layout* can take up together."""
-    model = model_called(model_name)
-    best = 0
-    for profile in model.profiles:
-        for start in placement.free_starts(model, profile.name, layout):
-            more = layout | {Instance(profile.name, start)}
-            best = max(best, profile.compute + _most_compute(model_name, more))
-            if best >= model.compute - sum(model.profile(one.profile).compute for one in layout):
-                return best
-    return best
+    return geometry(model_name).row(placement.mask_of(model, layout), multiset(model, counts_of(layout)))
 
 
 @lru_cache(maxsize=64)
 def _over_layouts(model_name: str) -> Mapping[Multiset, tuple[Range, Range]]:
-    model = model_called(model_name)
+    places = geometry(model_name)
     found: dict[Multiset, Range] = {}
-    for layout in placement.all_layouts(model):
-        row = exact(model, layout)
-        held = multiset(model, counts_of(layout))
+    for mask, held in places.stands():
+        row = places.row(mask, held)
         found[held] = widened(found.get(held, (row, row)), (row, row))
     return {held: (stands, _replaced(stands)) for held, stands in found.items()}
 

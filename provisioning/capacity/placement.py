@@ -66,7 +66,7 @@ def free_starts(model: GpuModel, profile: str, layout: Layout) -> tuple[int, ...
     """Return the starts at which one more instance of *profile* can be created beside *layout*."""
     if not fit(model, profile, layout):
         return ()
-    one, mask = model.profile(profile), _mask(model, layout)
+    one, mask = model.profile(profile), mask_of(model, layout)
     return tuple(start for start in one.starts if not mask & _bits(one, start))
 
 
@@ -118,7 +118,7 @@ def place(model: GpuModel, request: Mapping[str, int], layout: Layout = frozense
         return None
     largest_first = sorted(model.profiles, key=lambda profile: (-profile.size, -profile.compute, profile.name))
     wanted = [profile for profile in largest_first for _ in range(counts[profile.name])]
-    return next(_placements(wanted, _mask(model, layout)), None)
+    return next(_placements(wanted, mask_of(model, layout)), None)
 
 
 def units(model: GpuModel, instances: Iterable[Instance]) -> frozenset[int]:
@@ -159,7 +159,7 @@ def _multiset(model: GpuModel, held: Mapping[str, int]) -> tuple[tuple[str, int]
 @lru_cache(maxsize=65_536)
 def _fit(model_name: str, name: str, layout: Layout) -> int:
     model = model_called(model_name)
-    profile, mask = model.profile(name), _mask(model, layout)
+    profile, mask = model.profile(name), mask_of(model, layout)
     counts = Counter(instance.profile for instance in layout)
     room = profile.max - counts[name]
     for engine, each in profile.engines.items():
@@ -211,7 +211,8 @@ def _bits(profile: Profile, start: int) -> int:
     return ((1 << profile.size) - 1) << start
 
 
-def _mask(model: GpuModel, layout: Iterable[Instance]) -> int:
+def mask_of(model: GpuModel, layout: Iterable[Instance]) -> int:
+    """Return the memory units that *layout* takes, as bits."""
     mask = 0
     for instance in layout:
         mask |= _bits(model.profile(instance.profile), instance.start)

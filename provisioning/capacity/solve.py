@@ -161,16 +161,18 @@ def _spread_over(gpus: Sequence[Options], whole: int, guard: int, row_guard: int
     alike = len(left) == len(right) and all(a is b for a, b in zip(left, right, strict=True))
     other = one if alike else _spread_over(right, whole, guard, row_guard)
     found: dict[int, tuple[int, int]] = {}
-    for part, (low, high) in one.items():
-        for more, (other_low, other_high) in other.items():
+    guarded = whole | guard
+    parts, others = list(one.items()), list(other.items())
+    for at, (part, (low, high)) in enumerate(parts):
+        for more, (other_low, other_high) in others[at:] if alike else others:  # of equal halves each pair once
             both = part + more
-            if not packed.within(both, whole, guard):
+            if (guarded - both) & guard != guard:  # packed.within, without a call: this runs a million times
                 continue
-            lows, highs = low + other_low, high + other_high
+            ends = low + other_low, high + other_high
             known = found.get(both)
-            if known is not None:
-                lows, highs = packed.least(lows, known[0], row_guard), packed.greatest(highs, known[1], row_guard)
-            found[both] = lows, highs
+            if known is not None and known != ends:
+                ends = packed.least(ends[0], known[0], row_guard), packed.greatest(ends[1], known[1], row_guard)
+            found[both] = ends
     return found
 
 

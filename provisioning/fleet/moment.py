@@ -1,13 +1,12 @@
 """The clients as seen at one moment: what many look at is read once."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from provisioning.clients.cluster_objects import NamespaceFacts
 from provisioning.clients.helm_releases import Release
 from provisioning.clients.interfaces import ClusterReads, HelmReads
 from provisioning.fleet.memory import Remembering
-from provisioning.sources import Sources
+from provisioning.sources import GivenSources, Sources
 
 if TYPE_CHECKING:
     from provisioning.clients.clearml import ClearML
@@ -35,8 +34,8 @@ STORE_ONCE = ("jobs", "tenants", "leases")  # of which all the newest are read, 
 
 def of_one_moment(sources: Sources) -> Sources:
     """Return the sources as seen at one moment."""
-    return replace(
-        sources,
+    return GivenSources(
+        configuration=sources.configuration,
         clearml=cast("ClearML", remembering_clearml(sources.clearml)),
         cluster=cast("ClusterReads", remembering_cluster(sources.cluster)),
         helm=cast("HelmReads", remembering_helm(sources.helm)),

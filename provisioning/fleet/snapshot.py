@@ -13,7 +13,7 @@ from provisioning.facts import FactsGatherer
 from provisioning.fleet.memory import Remembering
 from provisioning.fleet.moment import remembering_clearml, remembering_cluster, remembering_helm, remembering_store
 from provisioning.planner import Planner
-from provisioning.sources import Sources
+from provisioning.sources import GivenSources
 from provisioning.steps.registry import build_actions
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def planner_of_one_moment(
         clock=clock,
     )
     facts = FactsGatherer(
-        Sources(
+        GivenSources(
             configuration=configuration,
             clearml=seen_clearml,
             cluster=seen_cluster,

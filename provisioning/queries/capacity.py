@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from commands.capacity import CapacityArgs
 from policies.approvals import Refusal
-from provisioning.capacity import data, picture, probe, question
+from provisioning.capacity import data, probe, question
 from provisioning.capacity.holdings import limits_of
 from provisioning.capacity.inventory import Inventory, take_stock
 from provisioning.capacity.report import report_of
@@ -14,6 +14,8 @@ from provisioning.queries.base import Asked
 from provisioning.reports import Attachment, Report
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from provisioning.capacity.probe import Smi
     from provisioning.clients.interfaces import ClusterReads
     from provisioning.store import Store
@@ -26,7 +28,7 @@ class CapacityQuery:
 
     command = "capacity"
 
-    def __init__(self, cluster: "ClusterReads", store: "Store", smi: "Smi") -> None:
+    def __init__(self, cluster: "ClusterReads", store: "Store", smi: "Callable[[], Smi]") -> None:
         self._cluster = cluster
         self._store = store
         self._smi = smi
@@ -53,7 +55,7 @@ class CapacityQuery:
         if isinstance(found, Refusal):
             return found
         wanted = asked.pictures and args.tenant is None and found is None
-        drawn = picture.gpu_picture(view) if wanted else None
+        drawn = _drawn(view) if wanted else None
         report = report_of(
             view,
             answer=found,
@@ -79,8 +81,14 @@ class CapacityQuery:
         limits = limits_of(self._store.tenants())
         if not args.probe:
             return look(stock, usage, limits)
-        read = probe.read_places(stock, self._smi)
+        read = probe.read_places(stock, self._smi())
         return look(read.inventory, usage, limits, read=read.read, failures=read.failures)
+
+
+def _drawn(view: View) -> Attachment | None:
+    from provisioning.capacity import picture  # and with it Pillow, which numbers do not need
+
+    return picture.gpu_picture(view)
 
 
 def _with_export(report: Report, view: View, kind: str) -> Report:

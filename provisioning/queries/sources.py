@@ -1,8 +1,6 @@
 """What queries read from: what facts are read from, and what only reports need."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from provisioning.sources import Sources
 
@@ -13,12 +11,16 @@ if TYPE_CHECKING:
     from provisioning.policy_source import PolicySource
 
 
-@dataclass(frozen=True, kw_only=True)
-class QuerySources(Sources):
+class QuerySources(Sources, Protocol):
     """What queries read from. Shared by all threads."""
 
-    planner: "Planner"
-    smi: "NvidiaSmi"
-    planner_of_one_moment: "Callable[[], Planner]"  # reads each thing once: for many plans
-    policy: "PolicySource"
-    people: "People"
+    @property
+    def planner(self) -> "Planner": ...
+    @property
+    def smi(self) -> "NvidiaSmi": ...
+    @property
+    def policy(self) -> "PolicySource": ...
+    @property
+    def people(self) -> "People": ...
+    def planner_of_one_moment(self) -> "Planner":
+        """Return a planner that reads each thing once: for many plans."""

@@ -44,7 +44,7 @@ def query(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory)
     smi = NvidiaSmi(cluster, kubectl, namespace=NAMESPACE)
     while len(smi.plugins()) < 2 and time.monotonic() < deadline:
         time.sleep(0.2)
-    return CapacityQuery(cluster, open_store(folder), smi)
+    return CapacityQuery(cluster, open_store(folder), lambda: smi)
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from provisioning.errors import PermanentError, TemporaryError
 from provisioning.facts.platform import PlatformFactsGatherer
 from provisioning.known_users import KnownUsers
 from provisioning.operations.platform_releases import chart_input
-from provisioning.sources import Sources
+from provisioning.sources import GivenSources
 from sandbox.controlplane import build
 from tests.integration.store_samples import open_store
 from tests.unit.platform_samples import configuration
@@ -250,7 +250,7 @@ def test_the_platform_spec_names_a_registry_and_where_its_password_lies(
     cluster = ClusterClient(Cluster(kubeconfig=kubeconfig))
     with contextlib.closing(open_store(tmp_path)) as store:
         clearml = ClearML(settings.clearml, known_users=KnownUsers(store))
-        sources = Sources(configuration=settings, clearml=clearml, cluster=cluster, helm=helm, store=store)
+        sources = GivenSources(configuration=settings, clearml=clearml, cluster=cluster, helm=helm, store=store)
         gatherer = PlatformFactsGatherer("platform install", sources)
         facts, troubles = gatherer.look(None)
     if password != PASSWORD:

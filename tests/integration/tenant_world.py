@@ -26,16 +26,27 @@ from provisioning.planner import Planner
 from provisioning.policy_source import PolicySource
 from provisioning.queries.base import Asked
 from provisioning.queries.registry import build_queries
-from provisioning.queries.sources import QuerySources
 from provisioning.reports import Report
 from provisioning.runner import Runner
-from provisioning.sources import Sources
+from provisioning.sources import GivenSources
 from provisioning.steps.base import StepRun
 from provisioning.steps.registry import build_actions
 from provisioning.store import Change
 from sandbox.clearml.state import ClearMLState
 from tests.fakes import FakeCluster, FakeHelm, FakeKubectl, FakePeople
 from tests.integration.store_samples import ANA, TurnedClock, create, open_store
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenQuerySources(GivenSources):
+    """What queries read from, all of it there already."""
+
+    planner: Planner
+    smi: NvidiaSmi
+    planner_of_one_moment: Callable[[], Planner]
+    policy: PolicySource
+    people: FakePeople
+
 
 ACME = "tenant create acme --admin-email ana@acme.example"
 SECRETS = {"redis": "a-redis-password", "image": "a-registry-token"}
@@ -96,7 +107,7 @@ class World:
             clock=self.clock,
         )
         facts = FactsGatherer(
-            Sources(
+            GivenSources(
                 configuration=self.configuration,
                 clearml=self.clearml,
                 cluster=self.cluster,
@@ -106,7 +117,7 @@ class World:
         )
         self.planner = Planner(actions=actions, facts=facts)
         self.queries = build_queries(
-            QuerySources(
+            GivenQuerySources(
                 configuration=self.configuration,
                 clearml=self.clearml,
                 cluster=self.cluster,

@@ -29,8 +29,7 @@ def checkout(tmp_path: Path) -> Path:
     list_it(tmp_path / "commands" / "catalog.py", r"(from commands import \(\s*)", r"\1quotas, ")
     list_it(tmp_path / "commands" / "catalog.py", r"(_FAMILIES = \(\s*)", r"\1quotas, ")
     registry = tmp_path / "provisioning" / "queries" / "registry.py"
-    list_it(registry, r"(queries: tuple\[Query, \.\.\.\] = \(\s*)", r"\1Quotas(sources), ")
-    list_it(registry, r"\n(from provisioning\.queries\.ports)", r"\nfrom provisioning.queries.quotas import Quotas\n\1")
+    list_it(registry, r"(MAKERS: .*= \{\n)", r'\1    "quotas": _late("quotas", "Quotas"),\n')
     return tmp_path
 
 

@@ -44,7 +44,7 @@ def test_the_layouts_are_those_of_the_oracles(
     found = placement.all_layouts(gpu, profiles)
     full = [layout for layout in found if not any(placement.fit(gpu, name, layout) for name in profiles)]
     assert len(found) == layouts
-    assert len({placement._mask(gpu, layout) for layout in found}) == masks
+    assert len({placement.mask_of(gpu, layout) for layout in found}) == masks
     assert len({_counts(layout) for layout in found}) == multisets
     assert len(full) == maximal
     assert len({_counts(layout) for layout in full}) == maximal_multisets
