@@ -13,7 +13,7 @@ from provisioning.clients.helm_releases import Release
 from provisioning.configuration import Chart, Provisioning
 from provisioning.errors import ChatopsError
 from provisioning.facts.platform import PlatformFactsGatherer
-from provisioning.sources import Sources
+from provisioning.sources import GivenSources
 from tests.fakes import FakeCluster
 from tests.unit.platform_samples import CHART_OF, CHARTS, GENERATED, SPEC, configuration, facts, release
 
@@ -86,7 +86,7 @@ class PlatformWorld:
 
     def gatherer(self, *, looks_at_charts: bool = True) -> PlatformFactsGatherer:
         store = SimpleNamespace(tenants=lambda: [SimpleNamespace(name=name) for name in self.tenants])
-        sources = Sources(
+        sources = GivenSources(
             configuration=self.configuration(),
             clearml=cast("Any", None),
             cluster=self.cluster,
