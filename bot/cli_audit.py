@@ -223,15 +223,15 @@ def _evidence() -> Iterator[tuple["Store", "Checkpoints", "Keyring"]]:
 
 @contextmanager
 def _store() -> Iterator["Store"]:
+    from bot.cli_jobs import redactor
     from provisioning.clock import SystemClock
-    from provisioning.redact import Redactor
     from provisioning.store import Store
 
     path = _path(None)
     if not path.is_file():
         typer.echo(f"there is no file {path}: set CLEARML_CHATOPS_DATA_DIR", err=True)
         raise typer.Exit(NOT_SET_UP)
-    store = Store(path, clock=SystemClock(), redact=Redactor())
+    store = Store(path, clock=SystemClock(), redact=redactor())
     try:
         yield store
     finally:

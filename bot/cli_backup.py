@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli_jobs import fenced, read_settings
+from bot.cli_jobs import fenced, read_settings, redactor
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +24,6 @@ def backup(folder: Annotated[Path, typer.Argument(help="Where the backup's own f
     from provisioning.errors import PermanentError
     from provisioning.evidence.backup import STORE
     from provisioning.evidence.backup import backup as make
-    from provisioning.redact import Redactor
     from provisioning.store import Store
 
     clock = SystemClock()
@@ -33,7 +32,7 @@ def backup(folder: Annotated[Path, typer.Argument(help="Where the backup's own f
         path = settings.data_dir.expanduser() / STORE
         if not path.is_file():
             raise PermanentError(f"there is nothing to back up: no {path}", next_action="set CLEARML_CHATOPS_DATA_DIR")
-        store = Store(path, clock=clock, redact=Redactor())
+        store = Store(path, clock=clock, redact=redactor())
         try:
             store.record(Event(action="backup.made", actor="os", detail={"folder": str(folder.absolute())}))
             made = make(store, folder.expanduser(), now=clock.now())

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from provisioning.jobs import Job
     from provisioning.pending import Pending
     from provisioning.plan import Plan
+    from provisioning.redact import Redactor
 
 REFUSED, USAGE, NOT_SET_UP = 1, 2, 3
 LOOK_S = 0.5
@@ -56,6 +57,21 @@ def fenced() -> Iterator[None]:
     except ChatopsError as error:
         _complain(error.what, error.next_action, error.details)
         raise typer.Exit(REFUSED) from error
+
+
+def redactor() -> "Redactor":
+    """Return the redactor of what the command line writes into the store.
+
+    It knows the secrets of the settings. Where these are not all there, as beside a copy of the data folder, it goes
+    by shapes alone.
+    """
+    from bot.settings import Settings
+    from provisioning.redact import Redactor
+
+    try:
+        return Redactor(Settings().secrets().values())
+    except (ValidationError, ChatopsError):
+        return Redactor()
 
 
 def read_settings() -> "Settings":

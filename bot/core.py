@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
-
 from bot.people import Everybody
 from bot.settings import Settings
 from policies.guardrails import public_secret_refusal
@@ -53,7 +51,7 @@ class Core:
     """
 
     def __init__(self, settings: Settings) -> None:
-        secrets = _secrets(settings)
+        secrets = settings.secrets()
         if refused := public_secret_refusal(secrets):
             raise PermanentError(refused.reason, next_action=refused.next_action)
         self.settings = settings
@@ -298,20 +296,3 @@ def build(settings: Settings) -> Core:
 def _reap(children: "ChildProcesses") -> None:
     for line in children.reap_orphans():
         log.warning("cleaned up after a crash: %s", line)
-
-
-def _secrets(settings: Settings) -> dict[str, str]:
-    """Return every secret of the settings by its name."""
-    found: dict[str, SecretStr | None] = {
-        **settings.provisioning().secrets(),
-        "engine.database_url": settings.engine.database_url,
-        "audit.signing_key": settings.audit.signing_key,
-        "audit.previous_signing_key": settings.audit.previous_signing_key,
-    }
-    if settings.slack is not None:
-        found |= {
-            "slack.bot_token": settings.slack.bot_token,
-            "slack.app_token": settings.slack.app_token,
-            "slack.signing_secret": settings.slack.signing_secret,
-        }
-    return {name: value.get_secret_value() for name, value in found.items() if value is not None}

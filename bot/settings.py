@@ -155,6 +155,22 @@ class Settings(BaseSettings):
         file = (InitSettingsSource(settings_cls, _read(Path(name).expanduser())),) if name else ()
         return (init_settings, env_settings, *file)
 
+    def secrets(self) -> dict[str, str]:
+        """Return every secret of the settings by its name: what the redactor has to know."""
+        found: dict[str, SecretStr | None] = {
+            **self.provisioning().secrets(),
+            "engine.database_url": self.engine.database_url,
+            "audit.signing_key": self.audit.signing_key,
+            "audit.previous_signing_key": self.audit.previous_signing_key,
+        }
+        if self.slack is not None:
+            found |= {
+                "slack.bot_token": self.slack.bot_token,
+                "slack.app_token": self.slack.app_token,
+                "slack.signing_secret": self.slack.signing_secret,
+            }
+        return {name: value.get_secret_value() for name, value in found.items() if value is not None}
+
     def provisioning(self) -> Provisioning:
         """Return the part that the engine's actions are built from."""
         return Provisioning(

@@ -1,5 +1,6 @@
 """The command line of the evidence: keys, exports, seals, backups; with nothing but the data folder."""
 
+import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -70,6 +71,26 @@ def test_reading_and_exporting_are_audited(run: Run) -> None:
     assert json.loads(said.splitlines()[0])["detail"] == {"command": "audit acme --actor uana --limit 50"}
     assert "audit.exported" in run("audit", "list", "--action", "audit")
     assert "no time" in run("audit", "list", "--since", "yesterday", code=2)
+
+
+@pytest.mark.parametrize("written", ["{0}", "said:{0}!", "{1}"])
+def test_a_secret_that_was_typed_is_not_kept(run: Run, data_dir: Path, written: str) -> None:
+    """Which rows were asked for is audited; a secret of the settings is hidden there, whatever it looks like."""
+    secret = SETTINGS["REDIS__PASSWORD"]
+    encoded = base64.b64encode(secret.encode()).decode()
+    run("audit", "list", "--text", written.format(secret, encoded))
+    run("backup", str(data_dir.parent / f"of-{secret}"))
+    kept = b"".join(path.read_bytes() for path in data_dir.glob("chatops.db*"))
+    assert secret.encode() not in kept
+    assert encoded[:12].encode() not in kept
+    assert run("audit", "list", "--action", "report.read").count("report.read") == 2, "that one, and this one"
+
+
+def test_without_settings_shapes_are_hidden(run: Run, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside a copy of the data folder nothing says what the secrets are."""
+    monkeypatch.delenv("CLEARML_CHATOPS_REDIS__PASSWORD")
+    run("audit", "list", "--text", "xoxb-1234567890-abcdefghij")
+    assert b"xoxb-1234567890" not in b"".join(path.read_bytes() for path in data_dir.glob("chatops.db*"))
 
 
 def test_old_rows_are_sealed_and_verified_across(run: Run, data_dir: Path, tmp_path: Path) -> None:

@@ -2,12 +2,13 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
-from bot.core import _secrets
 from bot.settings import Settings, unknown_names
 from provisioning.errors import PermanentError
 
@@ -133,11 +134,32 @@ def test_every_secret_is_known_to_the_redactor(monkeypatch: pytest.MonkeyPatch) 
         "AGENT__IMAGE_PASSWORD": "image-password-1",
         "AGENT__CHART__PASSWORD": "chart-password-1",
         "ENGINE__DATABASE_URL": "postgresql://u:database-1@db.example/x",
+        "ROUTER__CHART__REFERENCE": "oci://charts.example.com/router",
+        "ROUTER__CHART__VERSION": "1.2.3",
+        "ROUTER__DOMAIN": "apps.example.com",
+        "ROUTER__SIGNING_KEY": "router-signing-key-1",
+        "ROUTER__CHART__PASSWORD": "router-chart-password-1",
+        "AUDIT__SIGNING_KEY": "audit-key-1",
+        "AUDIT__PREVIOUS_SIGNING_KEY": "audit-key-0",
+        "PLATFORM__SECRETS__KAFKA": "kafka-password-1",
     }
     put(monkeypatch, NEEDED | SOCKET | secrets)
     settings = Settings()
-    known = set(_secrets(settings).values())
-    wanted = set(secrets.values()) | set(SOCKET.values()) | {NEEDED["CLEARML__SECRET_KEY"], NEEDED["REDIS__PASSWORD"]}
+    known, wanted = set(settings.secrets().values()), set(_every_secret(settings))
+    assert {*SOCKET.values(), NEEDED["CLEARML__SECRET_KEY"], NEEDED["REDIS__PASSWORD"]} <= wanted
+    assert {value for name, value in secrets.items() if not name.endswith(("REFERENCE", "VERSION", "DOMAIN"))} <= wanted
     assert wanted <= known
     printed = repr(settings) + settings.model_dump_json()
     assert not [secret for secret in wanted if secret in printed]
+
+
+def _every_secret(value: Any) -> Iterator[str]:
+    match value:
+        case SecretStr():
+            yield value.get_secret_value()
+        case BaseModel():
+            for name in type(value).model_fields:
+                yield from _every_secret(getattr(value, name))
+        case dict():
+            for item in value.values():
+                yield from _every_secret(item)
