@@ -166,3 +166,17 @@ def test_a_deleted_tenants_router_goes_before_its_agent(routed: World) -> None:
     routed.run(routed.job(plan))
     assert ROUTER not in routed.cluster.releases
     routed.make(f"{GLOBEX} --router-host {HOST}")
+
+
+def test_a_suspended_tenants_router_stands_still_too(routed: World) -> None:
+    """Nothing is served for a tenant that is suspended; approvers are told; both come back with what they had."""
+    routed.make(ACME)
+    routed.cluster.scaled[ROUTER] = 2
+    plan = routed.plan("tenant suspend acme")
+    assert plan.step("scale").title == "Scale clearml-agent and clearml-ttr to zero"
+    assert f"Links to what runs behind {HOST} end until it is resumed" in plan.warnings
+    routed.run(routed.job(plan))
+    assert (routed.cluster.scaled["acme", "clearml-agent"], routed.cluster.scaled[ROUTER]) == (0, 0)
+    assert routed.plan("tenant fix acme").is_noop
+    routed.make("tenant resume acme")
+    assert (routed.cluster.scaled["acme", "clearml-agent"], routed.cluster.scaled[ROUTER]) == (1, 2)
