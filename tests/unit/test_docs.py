@@ -89,3 +89,11 @@ def test_every_expectation_and_fault_is_documented() -> None:
     text = (ROOT / "docs" / "scenarios.md").read_text(encoding="utf-8")
     names = (*EXPECTATIONS, *ACTIONS, *Faults(MagicMock()).names)
     assert [name for name in names if not re.search(rf"`{name}[`:]", text)] == []
+
+
+def test_every_test_that_security_names_is_there() -> None:
+    """A defence whose test was renamed or taken away would be a promise that nobody holds."""
+    text = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(?:tests/\w+/)?([\w*]+\.(?:py|yaml))`", text)) - {"audit_verify.py"}
+    assert len(named) > 30
+    assert [name for name in sorted(named) if not list((ROOT / "tests").rglob(name))] == []
