@@ -20,12 +20,11 @@ from bot.slack.digest_posts import SlackPoster
 from bot.slack.gate import Gate
 from bot.slack.home import HomeTab
 from bot.slack.listeners import Listeners
-from bot.slack.offers import Offers
+from bot.slack.offers import Offers, sources
 from bot.slack.policy_news import PolicyNews
 from bot.slack.progress import LiveMessages
 from bot.slack.reminders import Reminders
 from bot.tracing import Traces, otlp_tracer
-from provisioning.capacity.profiles import COUNT_LABEL
 from provisioning.digests.compose import DigestComposer
 from provisioning.digests.desk import Desk
 from provisioning.errors import PermanentError
@@ -79,12 +78,7 @@ class Bot:
         self._policy_news = PolicyNews(
             policy=self._core.policy, people=self._core.people, client=web_client(slack, waits=False)
         )
-        offers = Offers(
-            {
-                "tenants": lambda: [tenant.name for tenant in self._core.store.tenants()],
-                "nodes": lambda: [node.name for node in self._core.cluster.nodes() if COUNT_LABEL in node.labels],
-            }
-        )
+        offers = Offers(sources(self._core.store, self._core.cluster.nodes))
         service, store, people = self._core.service, self._core.store, self._core.people
         gate = Gate(identity, teams=slack.teams, channels=slack.channels)
         self._listeners = Listeners(

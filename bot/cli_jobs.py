@@ -104,7 +104,10 @@ def command(*first: str) -> Callable[[typer.Context], None]:
             case HelpRequest(text=text):
                 typer.echo(text.replace(f"{grammar.COMMAND} ", "clearml-chatops "))
             case UsageError() as error:
-                _complain(error.message, error.usage.replace(grammar.COMMAND, "clearml-chatops"))
+                _complain(
+                    error.message or "forms are Slack's: name the arguments here",
+                    error.usage.replace(grammar.COMMAND, "clearml-chatops"),
+                )
                 raise typer.Exit(USAGE)
             case Invocation() as invocation:
                 with fenced(), _core() as core, _telling_who(_actor(core)):

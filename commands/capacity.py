@@ -37,9 +37,11 @@ SliceRequests = Annotated[tuple[SliceRequest, ...], Field(max_length=MOST_PARTS)
 class CapacityArgs(CommandArgs):
     """What of the GPUs to show, and what should fit. ``fits`` is in one spelling: ``2x3g.40gb``, ``1x1g.10gb``."""
 
-    node: NodeName | None = flag("NODE", "only this node, GPU by GPU", default=None)
-    profile: Profile | None = flag("PROFILE", "only this MIG profile", default=None)
-    tenant: TenantName | None = flag("NAME", "only what this tenant holds and waits for", default=None)
+    node: NodeName | None = flag("NODE", "only this node, GPU by GPU", choices="nodes", default=None)
+    profile: Profile | None = flag("PROFILE", "only this MIG profile", choices="profiles", default=None)
+    tenant: TenantName | None = flag(
+        "NAME", "only what this tenant holds and waits for", choices="tenants", default=None
+    )
     fits: SliceRequests = flag("SLICES", "whether these fit, and where: 2x3g.40gb,1x1g.10gb", default=())
     probe: bool = flag("", "read from the nodes where instances stand, for exact numbers", default=False)
     export: Literal["csv", "json"] | None = flag("csv|json", "attach the numbers as a file", default=None)

@@ -13,9 +13,9 @@ from pydantic import ValidationError
 
 from commands import typography
 from commands.catalog import CATALOG
-from commands.file_links import file_id_of
 from commands.help import COMMAND, families, family, help_of, help_of_family, overview, usage_of
 from commands.mistakes import said_of
+from commands.reading import AS_USUAL, SHOWN, How, NotUnderstoodError, read
 from commands.spec import (
     BREAK_GLASS,
     DRY_RUN,
@@ -24,32 +24,30 @@ from commands.spec import (
     CommandSpec,
     flag_of,
     is_file,
-    is_many,
     is_positional,
     is_switch,
     metavar_of,
 )
 
-__all__ = ["COMMAND", "MAX_TEXT", "HelpRequest", "How", "Invocation", "UsageError", "build", "parse", "render"]
+__all__ = [
+    "AS_USUAL",
+    "COMMAND",
+    "FORM_WORDS",
+    "MAX_TEXT",
+    "HelpRequest",
+    "How",
+    "Invocation",
+    "UsageError",
+    "build",
+    "parse",
+    "render",
+]
 
 MAX_TEXT = 3000  # characters
-MAX_REASON = 500  # characters
 _HELP_FLAGS = frozenset({"-h", "--help"})
 _HELP_WORDS = _HELP_FLAGS | {"help", "?"}
+FORM_WORDS = frozenset({"…", "..."})  # at the end of a command: show the form
 MOST_SAID = 300  # characters of a file in a command's text
-_SHOWN = 80  # characters of a word in a message
-
-
-@dataclass(frozen=True, kw_only=True)
-class How:
-    """How a command that makes a plan is to be run."""
-
-    dry_run: bool = False  # show the plan, change nothing
-    reason: str = ""  # the requester's own
-    break_glass: bool = False  # go ahead without approval, where the policy lets them
-
-
-AS_USUAL = How()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,21 +80,27 @@ class UsageError:
     fields: tuple[tuple[str, str], ...] = ()  # (field, what is wrong)
     given: tuple[tuple[str, Any], ...] = ()  # (field, what was given), for a form
     how: How = AS_USUAL  # a form that asks for what is missing must not forget it
+    wants_form: bool = False  # the text ended in … for a form
+
+    @property
+    def asks(self) -> bool:
+        """Whether a form is the better answer: one is wanted, or nothing that was said is wrong in itself."""
+        if self.spec is None or not self.spec.args.model_fields:
+            return False
+        is_wrong = bool(self.fields) if self.given else any(name for name, _ in self.fields)
+        return self.wants_form or (bool(self.missing or self.fields) and not is_wrong)
 
 
 @dataclass(frozen=True, kw_only=True)
 class HelpRequest:
-    """Help, in plain text with indented lines; ``commands`` are the names that it lists, where it is a list."""
+    """Help, in plain text with indented lines.
+
+    ``commands`` are the names that it lists, where it is a list; ``spec`` is the one command that it is about, else.
+    """
 
     text: str
     commands: tuple[str, ...] = ()
-
-
-class _NotUnderstood(Exception):  # noqa: N818 - becomes a UsageError, never leaves this module
-    def __init__(self, message: str, suggestion: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.suggestion = suggestion
+    spec: CommandSpec | None = None
 
 
 def parse(text: str) -> Invocation | UsageError | HelpRequest:
@@ -120,13 +124,32 @@ def parse(text: str) -> Invocation | UsageError | HelpRequest:
     if spec is None:
         return _help(words) if words[-1].lower() in _HELP_WORDS and family(words[0]) else _unknown(words)
     if not _HELP_FLAGS.isdisjoint(rest):
-        return HelpRequest(text=help_of(spec))
+        return HelpRequest(text=help_of(spec), spec=spec)
     spec, rest = _meant(spec, rest)
+    said = _said(spec, rest, " ".join(plain.split()))
+    *before, last = (word.strip() for word in rest or [""])
+    if last not in FORM_WORDS or not spec.args.model_fields or (before and isinstance(said, Invocation)):
+        return said  # in the midst of a free text … is a word like others
+    return _for_form(spec, rest[:-1])
+
+
+def _said(spec: CommandSpec, rest: Sequence[str], text: str) -> Invocation | UsageError:
     try:
-        values, how = _read(spec, rest)
-    except _NotUnderstood as problem:
+        values, how = read(spec, rest)
+    except NotUnderstoodError as problem:
         return UsageError(message=problem.message, usage=usage_of(spec), suggestion=problem.suggestion, spec=spec)
-    return build(spec, values, how=how, text=" ".join(plain.split()))
+    return build(spec, values, how=how, text=text)
+
+
+def _for_form(spec: CommandSpec, rest: Sequence[str]) -> UsageError:
+    """Return what a form is to be filled with, and what is wrong so far."""
+    said = _said(spec, rest, "")
+    if isinstance(said, UsageError):
+        return replace(said, wants_form=True)
+    values, how = read(spec, rest)
+    return UsageError(
+        message="", usage=usage_of(spec), spec=spec, given=tuple(values.items()), how=how, wants_form=True
+    )
 
 
 def build(
@@ -185,14 +208,14 @@ def _help(words: Sequence[str]) -> HelpRequest | UsageError:
         return HelpRequest(text=overview(), commands=tuple(name for names in families().values() for name in names))
     spec, _ = _find(words)
     if spec is not None:
-        return HelpRequest(text=help_of(spec))
+        return HelpRequest(text=help_of(spec), spec=spec)
     told = help_of_family(words[0])
     return HelpRequest(text=told, commands=family(words[0])) if told else _unknown(words)
 
 
 def _unknown(words: Sequence[str]) -> UsageError:
     """Say what there is instead. A verb is only guessed where it is near: nobody is led from delete to create."""
-    said = " ".join(word for word in words[:2] if not word.startswith("-"))[:_SHOWN] or words[0][:_SHOWN]
+    said = " ".join(word for word in words[:2] if not word.startswith("-"))[:SHOWN] or words[0][:SHOWN]
     lowered = said.lower()
     if names := family(words[0]):
         near = _near(words, names)
@@ -207,7 +230,7 @@ def _unknown(words: Sequence[str]) -> UsageError:
         near = [swapped]
     else:
         near = get_close_matches(lowered, CATALOG, n=1, cutoff=0.5)
-        near = near or get_close_matches(words[0].lower()[:_SHOWN], CATALOG, n=1, cutoff=0.6)
+        near = near or get_close_matches(words[0].lower()[:SHOWN], CATALOG, n=1, cutoff=0.6)
     if not near:
         return UsageError(message=f"there is no command {said!r}: see {COMMAND} help", suggestion="help")
     return UsageError(
@@ -220,112 +243,11 @@ def _unknown(words: Sequence[str]) -> UsageError:
 def _near(words: Sequence[str], names: Sequence[str]) -> list[str]:
     """Return the nearest name of as many words as were said: ``tenant remove`` is not ``tenant user remove``."""
     for length in (3, 2):
-        said = " ".join(words[:length]).lower()[:_SHOWN]
+        said = " ".join(words[:length]).lower()[:SHOWN]
         near = get_close_matches(said, [name for name in names if len(name.split()) == length], n=1, cutoff=0.8)
         if near:
             return near
     return []
-
-
-def _read(spec: CommandSpec, words: Sequence[str]) -> tuple[dict[str, Any], How]:
-    """Return field → text or texts, and how it is to be run. Raises: _NotUnderstood."""
-    places = [name for name, field in spec.args.model_fields.items() if is_positional(field)]
-    own = {flag_of(name, field) for name, field in spec.args.model_fields.items()}
-    values: dict[str, Any] = {}
-    how = AS_USUAL
-    left = list(words)
-    while left:
-        word = left.pop(0)
-        flag = word.lower().partition("=")[0]
-        if flag in {DRY_RUN, REASON, BREAK_GLASS} - own:
-            how = _read_how(spec, flag, word, left, how)
-        elif word.startswith("--"):
-            _read_flag(spec, word, left, values)
-        elif places and is_many(spec.args.model_fields[places[0]]):
-            values[places[0]] = (*values.get(places[0], ()), *_parts(word))
-        elif places:
-            values[places.pop(0)] = word
-        elif (file := _file_field(spec)) and file_id_of(word):
-            _give(values, file, word, "the file")
-        else:
-            raise _NotUnderstood(f"{word[:_SHOWN]!r} is one word too many: put texts with spaces in quotes")
-    return values, how
-
-
-def _file_field(spec: CommandSpec) -> str | None:
-    return next((name for name, field in spec.args.model_fields.items() if is_file(field)), None)
-
-
-def _read_how(spec: CommandSpec, flag: str, word: str, left: list[str], how: How) -> How:
-    """Return *how* with one more word of it, and its value from *left*. Raises: _NotUnderstood."""
-    if not spec.takes_dry_run:
-        what = "could show" if flag == DRY_RUN else "could be for"
-        raise _NotUnderstood(f"{spec.name} makes no plan that {flag} {what}, so nothing was done: leave it out")
-    _, has_value, value = word.partition("=")
-    if flag != REASON:
-        if has_value:
-            raise _NotUnderstood(f"{flag} takes no value: write {flag}", flag)
-        return replace(how, dry_run=True) if flag == DRY_RUN else replace(how, break_glass=True)
-    if not has_value:
-        value = left.pop(0) if left and not left[0].startswith("--") else ""
-    reason = " ".join(value.split())
-    if not reason:
-        raise _NotUnderstood(f'{REASON} needs a text: {REASON} "the queue of acme is stuck"')
-    if len(reason) > MAX_REASON:
-        raise _NotUnderstood(f"the reason is {len(reason)} characters long: use at most {MAX_REASON}")
-    if how.reason not in {"", reason}:
-        raise _NotUnderstood(f"{REASON} is given twice")
-    return replace(how, reason=reason)
-
-
-def _read_flag(spec: CommandSpec, word: str, left: list[str], values: dict[str, Any]) -> None:
-    """Read one flag, and its value from *left* where it has none of its own, into *values*."""
-    said, has_value, value = word.partition("=")
-    flag = said.lower().replace("_", "-")
-    flags = {flag_of(name, field): name for name, field in spec.args.model_fields.items() if not is_positional(field)}
-    off = {f"--no-{flag.removeprefix('--')}": name for flag, name in flags.items() if _is_switch(spec, name)}
-    name = flags.get(flag) or off.get(flag)
-    if name is None:
-        near = get_close_matches(
-            flag[:_SHOWN],
-            [*flags, *off, *spec.becomes, *([DRY_RUN, REASON, BREAK_GLASS] if spec.takes_dry_run else [])],
-            n=1,
-        )
-        hint = f"did you mean {near[0]}?" if near else f"see {COMMAND} help {spec.name}"
-        raise _NotUnderstood(f"there is no option {said[:_SHOWN]}: {hint}", near[0] if near else "")
-    if _is_switch(spec, name):
-        if has_value:
-            raise _NotUnderstood(f"{flag} takes no value: write {' or '.join(_both(flag))}")
-        _give(values, name, flag in flags, flag)
-        return
-    field = spec.args.model_fields[name]
-    if not has_value:
-        if not left or left[0].startswith("--"):
-            raise _NotUnderstood(f"{flag} needs a value: {flag} {metavar_of(field)}")
-        value = left.pop(0)
-    if is_many(field):
-        values[name] = (*values.get(name, ()), *_parts(value))
-    else:
-        _give(values, name, value, flag)
-
-
-def _parts(value: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in value.split(",") if part.strip())
-
-
-def _give(values: dict[str, Any], name: str, value: str | bool, flag: str) -> None:
-    if values.get(name, value) != value:
-        raise _NotUnderstood(f"{' or '.join(_both(flag)) if isinstance(value, bool) else flag} is given twice")
-    values[name] = value
-
-
-def _is_switch(spec: CommandSpec, name: str) -> bool:
-    return is_switch(spec.args.model_fields[name])
-
-
-def _both(flag: str) -> tuple[str, str]:
-    bare = flag.removeprefix("--no-").removeprefix("--")
-    return f"--{bare}", f"--no-{bare}"
 
 
 def _wrong_values(spec: CommandSpec, problem: ValidationError, values: Mapping[str, Any], *, how: How) -> UsageError:

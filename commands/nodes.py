@@ -76,7 +76,7 @@ class NodeMigChange(CommandArgs):
 class NodeReboot(CommandArgs):
     """One drained node to be rebooted."""
 
-    node: NodeName = positional("NODE", "the node; it must be cordoned and drained")
+    node: NodeName = positional("NODE", "the node; it must be cordoned and drained", choices="nodes")
     boot: str = flag(
         "ID",
         "only while it runs this boot, by its status.nodeInfo.bootID (default: the present one)",

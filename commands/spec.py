@@ -50,7 +50,10 @@ class NoArgs(CommandArgs):
 
 
 def positional(metavar: str, description: str, *, choices: str = "", **more: Any) -> Any:
-    """Return a field that is given by its place. *choices*: what forms offer for it: ``tenants``, ``nodes``."""
+    """Return a field that is given by its place.
+
+    *choices*: what forms offer for it: ``tenants``, ``nodes``, ``profiles``.
+    """
     extra: JsonDict = {"positional": True, "metavar": metavar, "choices": choices}
     return Field(description=description, json_schema_extra=extra, **more)
 

@@ -137,7 +137,7 @@ def _input(block: dict[str, Any]) -> list[str]:
             most = element.get("max_length", 3000)
             found += [] if 1 <= most <= 3000 else ["max_length must be 1 to 3000"]
             found += [] if len(element.get("initial_value", "")) <= most else ["initial_value is longer than allowed"]
-        case "checkboxes" | "static_select":
+        case "checkboxes":
             found += [] if 1 <= len(element["options"]) <= 10 else ["1 to 10 options are allowed"]
             for option in element["options"]:
                 found += _plain(option["text"], 75, "option")

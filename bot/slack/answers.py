@@ -17,6 +17,7 @@ from commands.spec import Risk
 from policies.approvals import Actor, Refusal
 from provisioning.audit_search import wanted_by
 from provisioning.queries.base import Asked, Query
+from provisioning.requests import Answer
 from provisioning.service import DryRun, JobService, NothingToDo, Requested
 from provisioning.store import Store
 
@@ -40,6 +41,14 @@ class Answers:
         if isinstance(invocation.args, JobArgs):
             return self._job_command(invocation.spec.name, invocation.args, actor)
         return self._request(invocation, actor, channel)
+
+    def preview(self, invocation: Invocation, actor: Actor, channel: str) -> tuple[Rendered, bool]:
+        """Return what a dry run shows, and whether it is a plan that can be asked for."""
+        invocation = replace(invocation, args=invocation.args.asked_in(channel))
+        answer = self._service.request(invocation, actor, channel)
+        if isinstance(answer, DryRun):
+            return render_job.plan_message(answer.plan, headline="Dry run: nothing was changed."), True
+        return self._shown(answer) or render_lists.notice("It was asked for."), False
 
     def _read(self, invocation: Invocation, actor: Actor, channel: str) -> Rendered:
         match invocation.args:
@@ -96,7 +105,9 @@ class Answers:
         return render_lists.notice(f"Job {number} {render_job.STATES[answer.state][1]}.")
 
     def _request(self, invocation: Invocation, actor: Actor, channel: str) -> Rendered | None:
-        answer = self._service.request(invocation, actor, channel)
+        return self._shown(self._service.request(invocation, actor, channel))
+
+    def _shown(self, answer: Answer) -> Rendered | None:
         match answer:
             case Requested():
                 return None

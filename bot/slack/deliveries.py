@@ -53,7 +53,10 @@ def of_command(body: Payload) -> Parcel:
 
 
 def of_form(body: Payload, view: Payload, *, channel: str, invocation: Invocation) -> Parcel:
-    """Return a command that a form was filled in for: its arguments as they are, since a text has one line."""
+    """Return a command that a form was filled in for: its arguments as they are, since a text has one line.
+
+    A dry run keeps its window, in which the plan is shown.
+    """
     kept = {
         "user": slack_id(body["user"]["id"]),
         "teams": sorted(teams_of(body)),
@@ -61,6 +64,7 @@ def of_form(body: Payload, view: Payload, *, channel: str, invocation: Invocatio
         "command": invocation.spec.name,
         "args": invocation.args.model_dump(mode="json", exclude_unset=True),
         "how": asdict(invocation.how),
+        "view": str(view["id"]) if invocation.dry_run else "",
     }
     return Parcel(kind=FORM, key=_key_of(view), body=kept)
 

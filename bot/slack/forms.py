@@ -9,12 +9,16 @@ from pydantic.fields import FieldInfo
 
 from bot.slack import kit
 from bot.slack.kit import Block
+from bot.slack.mrkdwn import cut, escape
+from commands import typography
 from commands.catalog import CATALOG
 from commands.file_links import reference_to
-from commands.grammar import AS_USUAL, How, UsageError
+from commands.grammar import AS_USUAL, How, UsageError, parse
 from commands.spec import CommandSpec, choices_of, is_choice, is_file, is_many, is_switch
 
 COMMAND_FORM = "command_form"
+OPEN = "form_open"  # a button; its value is the command whose form it opens, as far as it was typed
+MOST_TYPED = 1900  # characters that a button keeps of a command; a longer one begins anew
 DRY_RUN_BLOCK = "__dry_run"  # no argument is called so
 CHANNEL_BLOCK = "__channel"
 FILE_BLOCK = "__file_"  # and the argument's name
@@ -34,8 +38,9 @@ def form(
     given: Mapping[str, Any] | None = None,
     how: How = AS_USUAL,
     choices: Choices | None = None,
+    problem: str = "",
 ) -> Block:
-    """Return the modal that asks for the arguments of *spec*, filled with what was *given*.
+    """Return the modal that asks for the arguments of *spec*, filled with what was *given*, under its *problem*.
 
     Without a *channel*, as from the Home tab, it asks for one: a job's message needs a place. It keeps in mind *how*
     the command was to be run.
@@ -46,13 +51,36 @@ def form(
         blocks += [_file_field(name)] if is_file(field) else []
     if not channel:
         blocks.insert(0, _channel_field())
+    if problem:
+        blocks.insert(0, kit.section(f"⚠️ {escape(cut(problem, 2500))}"))
     if spec.takes_dry_run:
-        blocks.append(_checkbox(DRY_RUN_BLOCK, "Dry run", "only show the plan, and change nothing", given=how.dry_run))
+        blocks.append(_checkbox(DRY_RUN_BLOCK, "Dry run", "show the plan here, and change nothing", given=how.dry_run))
     kept = {"reason": how.reason, "break_glass": how.break_glass}
     metadata = json.dumps({"command": spec.name, "channel": channel, "how": kept})
     title = spec.name[:1].upper() + spec.name[1:]
     submit = "Plan it" if spec.takes_dry_run else "Run it"
     return kit.modal(title, blocks, callback_id=COMMAND_FORM, submit=submit, metadata=metadata)
+
+
+def button(typed: str, spec: CommandSpec, label: str = "Fill in the form …", style: str = "") -> Block:
+    """Return the button that opens the form of *spec*, with what was *typed* in it."""
+    kept = typography.plain(typed)
+    is_kept = len(kept) <= MOST_TYPED and "<" not in kept  # no markup, even where Slack shows none
+    return kit.button(label, OPEN, kept if is_kept else spec.name, style=style)
+
+
+def asked_for(value: str) -> UsageError | None:
+    """Return the form that a button's *value* is for: its command, what it is filled with, what of it is wrong."""
+    said = parse(f"{value} …")
+    if isinstance(said, UsageError) and said.spec is not None and not said.wants_form:
+        said = parse(f"{said.spec.name} …")  # an option that is none: the form shows those that there are
+    return said if isinstance(said, UsageError) and said.wants_form else None
+
+
+def opened(asked: UsageError, spec: CommandSpec, *, channel: str, choices: Choices) -> Block:
+    """Return the form that *asked* asks for: what is wrong stands at its top, for Slack shows it nowhere else yet."""
+    wrong = "" if asked.missing and not asked.fields else asked.message
+    return form(spec, channel=channel, given=dict(asked.given), how=asked.how, choices=choices, problem=wrong)
 
 
 def spec_and_channel(view: Mapping[str, Any]) -> tuple[CommandSpec, str]:

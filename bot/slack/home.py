@@ -13,9 +13,8 @@ from bot.slack import forms
 from bot.slack.deliveries import slack_id
 from bot.slack.gate import Gate, teams_of
 from bot.slack.offers import Offers
-from bot.slack.render_home import OPEN, Glance, home
+from bot.slack.render_home import Glance, home
 from commands import grammar
-from commands.catalog import CATALOG
 from commands.grammar import Invocation
 from policies.approvals import Actor
 from provisioning.people import People
@@ -47,8 +46,8 @@ class HomeTab:
         self._gate = gate
 
     def register(self, app: App) -> None:
-        app.event("app_home_opened")(self._on_opened)
-        app.action(OPEN)(self._on_open_form)
+        app.event("app_form_opened")(self._on_opened)
+        app.action(forms.OPEN)(self._on_open_form)
 
     def _on_opened(self, event: Payload) -> None:
         user = slack_id(event["user"])
@@ -75,10 +74,16 @@ class HomeTab:
     def _on_open_form(self, ack: Ack, body: Payload, action: Payload) -> None:
         """Open the form of the command that the button names. It changes nothing: no inbox is needed."""
         ack()
-        if self._gate.refusal(user=slack_id(body["user"]["id"]), channel="", teams=teams_of(body)) is not None:
-            return  # a Home that was shown to somebody who is heard no more
-        spec = CATALOG[str(action["value"])]
-        view = forms.form(spec, channel="", choices=self._offers.of(spec))
+        channel = str((body.get("channel") or {}).get("id") or "")
+        channel = slack_id(channel) if channel else ""
+        if self._gate.refusal(user=slack_id(body["user"]["id"]), channel=channel, teams=teams_of(body)) is not None:
+            return  # it was shown to somebody who is heard no more
+        asked = forms.asked_for(str(action["value"]))
+        if asked is None or asked.spec is None:
+            log.warning("a button of an older version names no command of today")
+            return
+        spec = asked.spec
+        view = forms.opened(asked, spec, channel=channel, choices=self._offers.of(spec))
         try:
             self._client.views_open(trigger_id=str(body["trigger_id"]), view=view)
         except SlackApiError as error:

@@ -5,30 +5,30 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeAlias
 
 from slack_bolt import Ack, App
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
 
-from bot.slack import deliveries, forms, render_job, render_lists, render_modals
+from bot.slack import deliveries, forms, previews, render_job, render_lists, render_modals
 from bot.slack.answers import Answers
 from bot.slack.deliveries import CLICK, COMMAND, FORM, REASON
 from bot.slack.files import SharedFiles
 from bot.slack.gate import Gate
 from bot.slack.inbox import Handler, Inbox
-from bot.slack.kit import Block
 from bot.slack.mrkdwn import date
 from bot.slack.offers import Offers
 from bot.slack.render_job import Rendered
 from bot.slack.replies import Reply, fence, to_person
+from bot.slack.windows import Windows
 from commands import grammar
 from commands.catalog import CATALOG
 from commands.grammar import HelpRequest, Invocation, UsageError
 from policies.approvals import Actor, Refusal
 from provisioning.audit import Event
 from provisioning.clock import Clock
-from provisioning.errors import ChatopsError, PermanentError, TemporaryError
+from provisioning.errors import PermanentError
 from provisioning.jobs import Job
 from provisioning.people import People
 from provisioning.queries.base import Query
@@ -86,6 +86,7 @@ class Listeners:
         )
         self._answers = Answers(service, store, queries)
         self._files = SharedFiles(client)
+        self._windows = Windows(client=client, service=service, people=people)
         self._buttons: Mapping[str, Callable[[Job, Actor, str], Job | Refusal]] = {
             render_job.APPROVE: lambda job, actor, seen: service.vote(job.id, actor, approve=True, seen_digest=seen),
             render_job.WITHDRAW: lambda job, actor, _seen: service.withdraw(job.id, actor),
@@ -99,6 +100,7 @@ class Listeners:
         app.command(grammar.COMMAND)(self._on_command)
         app.action(re.compile(r"job_[a-z]+"))(self._on_button)
         app.view(forms.COMMAND_FORM)(self._on_command_form)
+        app.view(previews.PREVIEW)(self._on_preview)
         app.view(re.compile(r"job_[a-z]+_form"))(self._on_reason_form)
         for event in ("user_change", "subteam_updated", "subteam_members_changed"):
             app.event(event)(self._on_change_of_people)
@@ -125,6 +127,12 @@ class Listeners:
         if isinstance(invocation, UsageError):
             ack(response_action="errors", errors=forms.errors(invocation))
             return
+        shows = partial(ack, response_action="update", view=previews.waiting(invocation))
+        parcel = deliveries.of_form(body, view, channel=channel, invocation=invocation)
+        self._inbox.take(parcel, ack=shows if invocation.dry_run else ack)
+
+    def _on_preview(self, ack: Ack, body: Payload, view: Payload) -> None:
+        invocation, channel = previews.accepted(view)
         self._inbox.take(deliveries.of_form(body, view, channel=channel, invocation=invocation), ack=ack)
 
     def _on_button(self, ack: Ack, body: Payload, action: Payload) -> None:
@@ -160,19 +168,37 @@ class Listeners:
             match grammar.parse(body["text"]):
                 case HelpRequest() as asked:
                     reply(render_lists.help_text(asked))
-                case UsageError(spec=spec) as error if spec is not None and error.missing and not error.fields:
-                    given, offered = dict(error.given), self._offers.of(spec)
-                    view = forms.form(spec, channel=body["channel"], given=given, how=error.how, choices=offered)
-                    self._open(delivery, view)
+                case UsageError(spec=spec, asks=True) as error if spec is not None:
+                    view = forms.opened(error, spec, channel=body["channel"], choices=self._offers.of(spec))
+                    self._windows.open(delivery, view)
                 case UsageError() as error:
-                    reply(render_lists.usage_error(error))
+                    reply(render_lists.usage_error(error, typed=body["text"]))
                 case Invocation() as invocation:
                     self._run(invocation, body["user"], body["channel"], reply)
 
     def _form(self, delivery: Delivery) -> None:
         body = delivery.body
+        if body.get("view"):
+            self._preview(delivery, deliveries.filled_in(body))
+            return
         with fence(reply := self._reply(delivery)):
             self._run(deliveries.filled_in(body), body["user"], body["channel"], reply)
+
+    def _preview(self, delivery: Delivery, invocation: Invocation) -> None:
+        """Show the plan, or why there is none, in the window that waits for it."""
+        body = delivery.body
+
+        def show(shown: Rendered, *, may_ask: bool = False) -> None:
+            view = previews.preview(invocation, shown, channel=body["channel"], may_ask=may_ask)
+            self._client.views_update(view_id=body["view"], view=view)
+
+        with fence(show):
+            match self._files.filled(invocation, user=body["user"], channel=body["channel"]):
+                case UsageError() as error:
+                    show(render_lists.usage_error(error))
+                case filled:
+                    shown, may_ask = self._answers.preview(filled, self._people.actor(body["user"]), body["channel"])
+                    show(shown, may_ask=may_ask)
 
     def _run(self, invocation: Invocation, user: str, channel: str, reply: Reply) -> None:
         with _patience(reply, f"⏳ Working on `{invocation.spec.name}` …"):
@@ -198,13 +224,13 @@ class Listeners:
         user = delivery.body["user"]
         match delivery.body["action"]:
             case render_job.DETAILS:
-                self._open(delivery, render_modals.details_modal(job))
+                self._windows.open(delivery, render_modals.details_modal(job))
             case render_job.DENY:
-                self._open(delivery, render_modals.reason_modal(job, approve=False, seen_digest=seen))
+                self._windows.open(delivery, render_modals.reason_modal(job, approve=False, seen_digest=seen))
             case render_job.APPROVE if job.approval is not None and job.approval.reason_required:
-                self._open(delivery, render_modals.reason_modal(job, approve=True, seen_digest=seen))
+                self._windows.open(delivery, render_modals.reason_modal(job, approve=True, seen_digest=seen))
             case render_job.REVEAL:
-                return self._reveal(delivery, job)
+                return self._windows.reveal(delivery, job)
             case other if other in self._buttons:
                 return self._buttons[other](job, self._people.actor(user), seen)
             case _:
@@ -221,34 +247,6 @@ class Listeners:
             answer = self._service.vote(job.id, actor, approve=approve, seen_digest=seen, reason=body["reason"])
             if isinstance(answer, Refusal):
                 reply(render_lists.refusal(answer))
-
-    def _reveal(self, delivery: Delivery, job: Job) -> Refusal | None:
-        """Show new credentials in a window that is opened first: a key that nobody can see must not be made."""
-        user = delivery.body["user"]
-        if user != job.requester.id:
-            refused = self._service.reveal(job.id, self._people.actor(user))  # audited
-            return refused if isinstance(refused, Refusal) else None
-        view_id = self._open(delivery, render_modals.credentials_wait_modal())
-        try:
-            made = self._service.reveal(job.id, self._people.actor(user))
-        except Exception as error:
-            said = str(error) if isinstance(error, ChatopsError) else "Something went wrong: no credentials were made."
-            self._client.views_update(view_id=view_id, view=render_modals.text_modal("Credentials", said))
-            raise
-        if isinstance(made, Refusal):
-            self._client.views_update(view_id=view_id, view=render_modals.text_modal("Credentials", str(made)))
-            return None
-        try:
-            shown = render_modals.credentials_modal(job, made.access_key, made.secret_key.get_secret_value())
-            self._client.views_update(view_id=view_id, view=shown)
-        except Exception as error:  # noqa: BLE001 - whatever it was, they were not shown
-            log.warning("the credentials of %s could not be shown: %s", job.id, type(error).__name__)
-            self._service.unreveal(job.id, made.access_key)
-            raise TemporaryError(
-                "Slack did not show the credentials, so they were revoked",
-                next_action="click Show credentials again, and keep the window open",
-            ) from None  # the request that failed holds the secret
-        return None
 
     def _on_change_of_people(self, event: Payload) -> None:
         """Somebody was deactivated, or a user group has changed: what was known of them counts no more."""
@@ -277,22 +275,6 @@ class Listeners:
             return self._store.job(job_id), digest
         except (deliveries.NotOurs, KeyError) as problem:
             raise PermanentError("this button is about a job that I do not have", next_action=_SEE_JOBS) from problem
-
-    def _open(self, delivery: Delivery, view: Block) -> str:
-        """Open a window and return its id. Raises: TemporaryError."""
-        if delivery.replayed:
-            raise TemporaryError(
-                "I was started again just after you clicked, and Slack opens no window for a click that old",
-                next_action="click again",
-            )
-        trigger_id = delivery.body["trigger_id"]
-        try:
-            return str(self._client.views_open(trigger_id=trigger_id, view=view)["view"]["id"])
-        except SlackApiError as error:
-            said = error.response.get("error")
-            if said not in {"expired_trigger_id", "exchanged_trigger_id", "trigger_expired", "ratelimited"}:
-                raise
-            raise TemporaryError(f"Slack did not open the window ({said})", next_action="try again") from error
 
 
 @contextmanager

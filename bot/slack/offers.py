@@ -2,18 +2,41 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from threading import Lock
+from typing import TypeAlias
 
 from bot.slack.forms import Choices
 from commands.spec import CommandSpec, choices_of
+from provisioning.capacity.profiles import COUNT_LABEL, GpuModel, identify
+from provisioning.clients.cluster_objects import Node
+from provisioning.store import Store
 
 log = logging.getLogger(__name__)
 
+Source: TypeAlias = Callable[[], Sequence[str]]
+
 PATIENCE_S = 1.0  # for an answer that is not known yet; after it the form has a text field instead
 FRESH_S = 60.0
+
+
+def sources(store: Store, nodes: Callable[[], Iterable[Node]]) -> dict[str, Source]:
+    """Return how to ask for what there is: recorded tenants, nodes with GPUs, the MIG profiles that these can have."""
+
+    def with_gpus() -> list[Node]:
+        return [node for node in nodes() if COUNT_LABEL in node.labels]
+
+    def profiles() -> list[str]:
+        known = [gpu for node in with_gpus() if isinstance(gpu := identify(node.labels), GpuModel)]
+        return sorted({profile.name for gpu in known for profile in gpu.profiles})
+
+    return {
+        "tenants": lambda: [tenant.name for tenant in store.tenants()],
+        "nodes": lambda: [node.name for node in with_gpus()],
+        "profiles": profiles,
+    }
 
 
 class Offers:
@@ -23,7 +46,7 @@ class Offers:
         sources: kind → how to ask: ``{"tenants": …, "nodes": …}``.
     """
 
-    def __init__(self, sources: dict[str, Callable[[], Sequence[str]]]) -> None:
+    def __init__(self, sources: Mapping[str, Source]) -> None:
         self._sources = sources
         self._pool = ThreadPoolExecutor(max(1, len(sources)), thread_name_prefix="offers")
         self._lock = Lock()

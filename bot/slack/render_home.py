@@ -4,17 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.slack import kit
+from bot.slack import forms, kit
 from bot.slack.kit import Block
 from bot.slack.mrkdwn import code, date, escape
 from bot.slack.render_job import STATES, badge
 from bot.slack.render_lists import audit_line
+from commands.catalog import CATALOG
 from policies.approvals import Actor
 from provisioning.jobs import UNDER_WAY, Job, JobState
 from provisioning.pending import Pending
 from provisioning.store.samples import Sample
 
-OPEN = "home_open"  # its value is the command whose form it opens
 ROWS = 20
 
 
@@ -52,7 +52,8 @@ def home(actor: Actor, jobs: Sequence[Job], pending: Pending, seen: Glance) -> B
 def _buttons(glance: Glance) -> list[Block]:
     if not glance.may_create:
         return []
-    return [kit.actions([kit.button("New tenant", OPEN, "tenant create", style="primary")], "home_buttons")]
+    new = forms.button("tenant create", CATALOG["tenant create"], "New tenant", "primary")
+    return [kit.actions([new], "home_buttons")]
 
 
 def _capacity(sample: Sample) -> list[Block]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from bot.slack import kit
+from bot.slack import forms, kit
 from bot.slack.kit import Block
 from bot.slack.mrkdwn import block, code, cut, cut_markup, date, escape, user
 from bot.slack.render_job import STATES, Rendered, badge
@@ -20,11 +20,18 @@ from provisioning.store import Delegation
 LIST_SECTIONS = 12
 
 
-def usage_error(error: UsageError) -> Rendered:
-    """Return what was wrong with a command and how it is used."""
+def usage_error(error: UsageError, *, typed: str = "") -> Rendered:
+    """Return what was wrong with a command and how it is used, with the way to its form, filled with what was *typed*.
+
+    Where only a guess says which command was meant, the button opens the form of that.
+    """
     blocks = [kit.section(f"🤔 {escape(cut(error.message, 2500))}")]
     if error.usage:
         blocks.append(kit.section(block(error.usage)))
+    meant = error.spec or CATALOG.get(error.suggestion)
+    if meant is not None and meant.args.model_fields:
+        button = forms.button(typed if error.spec is not None and typed else meant.name, meant)
+        blocks.append(kit.actions([button], "form_button"))
     return Rendered(cut_markup(escape(error.message), kit.TEXT_CHARS), blocks)
 
 
@@ -32,7 +39,10 @@ def help_text(asked: HelpRequest) -> Rendered:
     """Return one command's help as it is written, a list of commands as lines that wrap well on a phone."""
     text = cut_markup(escape(asked.text), kit.TEXT_CHARS)
     if not asked.commands:
-        return Rendered(text, [kit.section(block(asked.text, 2900))])
+        has_form = asked.spec is not None and asked.spec.args.model_fields
+        buttons = [forms.button(asked.spec.name, asked.spec)] if asked.spec is not None and has_form else []
+        blocks = [kit.section(block(asked.text, 2900))]
+        return Rendered(text, [*blocks, kit.actions(buttons, "form_button")] if buttons else blocks)
     listed = [[name for name in names if name in asked.commands] for names in families().values()]
     lines: list[str] = []
     for names in filter(None, listed):

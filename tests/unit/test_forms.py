@@ -3,16 +3,19 @@
 import json
 import threading
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
-from bot.slack import deliveries, forms
-from bot.slack.offers import Offers
+from bot.slack import deliveries, forms, kit, previews, render_lists
+from bot.slack.offers import Offers, sources
+from bot.slack.render_job import Rendered
 from commands import grammar
 from commands.catalog import CATALOG
 from commands.grammar import How, UsageError
 from commands.spec import choices_of
 from commands.tenants import TenantCreate
+from provisioning.clients.cluster_objects import Node
 from tests.slack_limits import problems_of_view
 from tests.unit.job_samples import HOSTILE
 
@@ -181,3 +184,115 @@ def test_a_file_has_a_field_of_many_lines() -> None:
     parcel = deliveries.of_form(body, filled, channel="C1", invocation=invocation)
     again = deliveries.filled_in(json.loads(json.dumps(parcel.body)))
     assert (again.spec, again.args, again.how) == (spec, invocation.args, invocation.how)
+
+
+WITH_ARGUMENTS = [name for name, spec in CATALOG.items() if spec.args.model_fields]
+
+
+@pytest.mark.parametrize("name", WITH_ARGUMENTS)
+def test_every_command_with_arguments_shows_its_form(name: str) -> None:
+    """By … at its end, however the keyboard writes that; by its name alone where it cannot do without; by a button."""
+    spec = CATALOG[name]
+    for typed in (f"{name} …", f"{name} ..."):
+        asked = grammar.parse(typed)
+        assert isinstance(asked, UsageError)
+        assert asked.asks
+        assert asked.spec is spec
+        view = forms.opened(asked, spec, channel="C1", choices=OFFERED)
+        assert problems_of_view(view) == []
+        assert {block.get("block_id") for block in view["blocks"]} >= set(spec.args.model_fields)
+    bare = grammar.parse(name)
+    assert isinstance(bare, grammar.Invocation) or bare.asks  # type: ignore[union-attr]
+    told = grammar.parse(f"help {name}")
+    assert isinstance(told, grammar.HelpRequest)
+    (button,) = render_lists.help_text(told).blocks[-1]["elements"]
+    assert button["action_id"] == forms.OPEN
+    again = forms.asked_for(button["value"])
+    assert again is not None
+    assert again.spec is spec
+
+
+def test_what_can_be_understood_as_it_is_said_opens_no_form() -> None:
+    """Where … is a word of a free text, it stays one; a command without arguments has no form."""
+    said = grammar.parse("tenant suspend acme --reason …")
+    assert isinstance(said, grammar.Invocation)
+    bare = grammar.parse("whoami …")
+    assert isinstance(bare, UsageError)
+    assert not bare.asks
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown", "given"),
+    [
+        ("tenant create Acme_Co --admin-email foo", "Acme_Co", {"name": "Acme_Co", "admin_email": "foo"}),
+        ("tenant create acme --dry-run", "", {"name": "acme"}),
+        ("tenant create acme --nonsense", "there is no option --nonsense", {}),
+        ("jobs acme", "", {"tenant": "acme"}),
+        (f"jobs {'x' * 2500}", "", {}),
+    ],
+)
+def test_a_button_opens_the_form_as_far_as_it_was_typed(typed: str, shown: str, given: dict[str, str]) -> None:
+    """What is wrong stands at the form's top; what was right, and how it was to be run, is kept."""
+    said = grammar.parse(typed)
+    spec = said.spec
+    assert spec is not None
+    asked = forms.asked_for(forms.button(typed, spec)["value"])
+    assert asked is not None
+    assert dict(asked.given) == given
+    assert asked.how.dry_run is ("--dry-run" in typed)
+    view = forms.opened(asked, spec, channel="", choices={})
+    assert problems_of_view(view) == []
+    tops = [block["text"]["text"] for block in view["blocks"] if block["type"] == "section"]
+    assert [shown in top for top in tops] == ([True] if shown else [])
+
+
+def test_a_button_of_another_version_opens_nothing() -> None:
+    """Its command may be gone."""
+    assert forms.asked_for("tenant teleport acme") is None
+    assert forms.asked_for("whoami") is None
+
+
+def node(name: str, labels: dict[str, str]) -> Node:
+    return Node(name=name, labels=labels, allocatable={}, unschedulable=False)
+
+
+def test_profiles_are_those_of_the_clusters_cards() -> None:
+    """Of every known model that a node has; nodes without GPUs and unknown cards offer none."""
+    labels = {
+        "nvidia.com/gpu.count": "8",
+        "nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3",
+        "nvidia.com/gpu.memory": "81559",
+    }
+    nodes = [
+        node("gpu-1", labels),
+        node("odd", {"nvidia.com/gpu.count": "1", "nvidia.com/gpu.product": "NVIDIA-Z9"}),
+        node("cpu", {}),
+    ]
+    store = MagicMock(tenants=lambda: [MagicMock()])
+    found = sources(store, lambda: nodes)
+    assert found["nodes"]() == ["gpu-1", "odd"]
+    assert "3g.40gb" in found["profiles"]()
+    offered = Offers(found).of(CATALOG["capacity"])
+    view = forms.form(CATALOG["capacity"], channel="C1", choices=offered)
+    options = block_of(view, "profile")["element"]["options"]
+    assert {option["value"] for option in options} == set(found["profiles"]())
+
+
+def test_a_preview_asks_for_what_it_shows() -> None:
+    """Its button keeps the command without the dry run; a refusal has no button; too long a file says what to do."""
+    made = grammar.parse('tenant create acme --admin-email ana@acme.example --dry-run --reason "it is time"')
+    assert isinstance(made, grammar.Invocation)
+    shown = Rendered(BAD[:3000], [kit.section(BAD) for _ in range(50)])
+    view = previews.preview(made, shown, channel="C1", may_ask=True)
+    assert problems_of_view(view) == []
+    again, channel = previews.accepted(view)
+    assert (again.args, again.how, channel) == (made.args, How(reason="it is time"), "C1")
+    assert grammar.parse(again.text) == again
+    assert "submit" not in previews.preview(made, shown, channel="C1", may_ask=False)
+    assert problems_of_view(previews.waiting(made)) == []
+    specs = "\n---\n".join(f"name: tenant-{number}\nadmin_email: ana@acme.example" for number in range(60))
+    long = grammar.build(CATALOG["tenant apply"], {"specs": specs}, how=How(dry_run=True))
+    assert isinstance(long, grammar.Invocation)
+    view = previews.preview(long, shown, channel="C1", may_ask=True)
+    assert "submit" not in view
+    assert "without *Dry run*" in view["blocks"][-1]["elements"][0]["text"]
