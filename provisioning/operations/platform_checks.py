@@ -8,7 +8,8 @@ from policies.guardrails import public_secret_refusal
 from provisioning.clients.helm_releases import Release
 from provisioning.operations.platform_facts import PlatformFacts
 from provisioning.operations.platform_releases import NEEDS, release_refusal, secrets_of_release
-from provisioning.platform.spec import SECRETS_NAME, PlatformSpec, SecretReference
+from provisioning.platform.spec import PlatformSpec
+from provisioning.platform.spec_fields import SECRETS_NAME, SecretReference
 
 SPEC_SETTING = "CLEARML_CHATOPS_PLATFORM__FILE"
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from provisioning.chart_values import EnvironmentVariable, Secret, variable
-from provisioning.platform.spec import Billing, PlatformSpec, SecretReference, Server, Sso
+from provisioning.platform.spec import Billing, PlatformSpec, Server, Sso
+from provisioning.platform.spec_fields import SecretReference
 
 BILLING_REDIS_DB = 2
 KAFKA_PORT = 9092

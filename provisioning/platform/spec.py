@@ -3,125 +3,35 @@
 Secrets are named, not written: a setting of the bot, or a key of a Kubernetes Secret.
 """
 
-import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from commands.platform import Component
-
-SECRETS_NAME = "clearml-platform-secrets"  # the Secret that --generate-secrets may write to
-
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_RELEASE = re.compile(r"[a-z0-9]([a-z0-9.-]{0,51}[a-z0-9])?")  # helm: 53 characters
-_DOMAIN = re.compile(r"(?=.{4,240}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
-_SETTING = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
-_SECRET = re.compile(r"[a-z0-9-]{1,63}/[a-z0-9.-]{1,253}/[A-Za-z0-9._-]{1,253}")
-_URL = re.compile(r"https?://[^\s@]+|oci://[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)*", re.I)
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_PATH = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
-_VARIABLE = re.compile(r"CLEARML__[A-Za-z0-9_]+")
-
-
-def _like(pattern: re.Pattern[str], what: str) -> AfterValidator:
-    def check(value: str) -> str:
-        if pattern.fullmatch(value) is None:
-            raise ValueError(f"{value[:60]!r} is no {what}")
-        return value
-
-    return AfterValidator(check)
+from provisioning.platform.spec_fields import (
+    ChartSource,
+    Domain,
+    HostLabel,
+    Namespace,
+    ReleaseName,
+    Repository,
+    Secret,
+    Sha256,
+    SpecModel,
+    TimeoutS,
+    Url,
+    ValuePath,
+    VariableName,
+    generated,
+    of_setting,
+)
 
 
 def _version(value: Any) -> Any:
     return 1 if value == "1" else value
 
 
-def _not_written_out(value: Any) -> Any:
-    if isinstance(value, str):  # never quoted: it may be the secret itself
-        raise ValueError(  # noqa: TRY004 - pydantic makes a mistake of it
-            "no secret is written here: name where it lies, as {setting: redis.password} or"
-            " {secret: namespace/name/key}"
-        )
-    return value
-
-
-Namespace = Annotated[str, _like(_LABEL, "namespace: use lower-case letters, digits and dashes")]
-ReleaseName = Annotated[str, _like(_RELEASE, "release name: use lower-case letters, digits and dashes")]
-Domain = Annotated[str, _like(_DOMAIN, "domain: write it as in gpu.example.com")]
-HostLabel = Annotated[str, _like(_LABEL, "host name: write the part before the domain")]
-Url = Annotated[str, _like(_URL, "address: write https://… or oci://…, without a user in it")]
-ValuePath = Annotated[str, _like(_PATH, "path of a value: write it as in kafka.auth.password")]
-VariableName = Annotated[str, _like(_VARIABLE, "server variable: it begins with CLEARML__")]
-TimeoutS = Annotated[int, Field(ge=5, le=7200)]
-
-
-class _Spec(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class SecretReference(_Spec):
-    """Where a secret lies. Exactly one of the two."""
-
-    setting: Annotated[str, _like(_SETTING, "setting: write it as in redis.password")] | None = None
-    secret: Annotated[str, _like(_SECRET, "Secret: write it as in namespace/name/key")] | None = None
-
-    @property
-    def name(self) -> str:
-        """Return what values name it by, in ``{"$secret": name}``."""
-        return self.setting or self.secret or ""
-
-    @property
-    def can_be_generated(self) -> bool:
-        return self.secret is not None and self.secret.split("/")[1] == SECRETS_NAME
-
-    @model_validator(mode="after")
-    def _is_one_place(self) -> Self:
-        if (self.setting is None) == (self.secret is None):
-            raise ValueError("name one place: {setting: …} or {secret: namespace/name/key}")
-        return self
-
-
-Secret = Annotated[SecretReference, BeforeValidator(_not_written_out)]
-
-
-def _generated(key: str) -> SecretReference:
-    return SecretReference(secret=f"clearml/{SECRETS_NAME}/{key}")
-
-
-def _of_setting(name: str) -> SecretReference:
-    return SecretReference(setting=name)
-
-
-class Repository(_Spec):
-    """Where charts are fetched from: a classic helm repository (https://…) or an OCI registry (oci://…)."""
-
-    url: Url
-    username: Secret | None = None
-    password: Secret | None = None
-
-
-class ChartSource(_Spec):
-    """One chart: a name and an exact version in a repository, or a file or folder on the bot's machine."""
-
-    name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    repository: str | None = None
-    """A key of `repositories`."""
-    version: str | None = Field(default=None, pattern=r"^v?[0-9][0-9A-Za-z.+-]*$")
-    digest: str | None = Field(default=None, pattern=r"^sha256:[0-9a-f]{64}$")
-    """Of an OCI registry's chart, as `helm push` and `helm pull` print it: fetched by it, wherever the tag points."""
-    file: str | None = None
-
-    @model_validator(mode="after")
-    def _is_one_source(self) -> Self:
-        if self.file is not None:
-            if self.name or self.repository or self.version or self.digest:
-                raise ValueError("a chart with a file has no name, repository, version or digest: the file says them")
-        elif not (self.name and self.repository and self.version):
-            raise ValueError("a chart needs name, repository and version, or a file")
-        return self
-
-
-class Part(_Spec):
+class Part(SpecModel):
     """What every component that is a helm release has."""
 
     namespace: Namespace
@@ -148,7 +58,7 @@ class Cdmo(Part):
     release: ReleaseName = "cdmo"
 
 
-class Image(_Spec):
+class Image(SpecModel):
     """Where one image comes from; what is left out stays as the chart has it."""
 
     registry: str | None = None
@@ -161,7 +71,7 @@ class Redis(Part):
 
     namespace: Namespace = "redis-shared"
     release: ReleaseName = "redis"
-    password: Secret = _of_setting("redis.password")
+    password: Secret = of_setting("redis.password")
     image: Image = Image(repository="bitnamilegacy/redis")
     """The images of old bitnami charts moved there."""
     architecture: Literal["standalone", "replication"] = "standalone"
@@ -175,7 +85,7 @@ class Billing(Part):
     registry_username: str = "dockerhubcustpocbillingaccess"
     registry_password: Secret
     kafka_user: str = "billing"
-    kafka_password: Secret = _generated("kafka_password")
+    kafka_password: Secret = generated("kafka_password")
     """Given to this chart and to the server."""
     kafka_password_value: ValuePath
     """Where this chart takes it: see `helm show values`."""
@@ -188,18 +98,18 @@ class Billing(Part):
         return path
 
 
-class Supervisor(_Spec):
+class Supervisor(SpecModel):
     """The user that administers the server; the bot works as this one."""
 
     email: str = Field(pattern=r"^[^\s@]+@[^\s@]+$", max_length=254)
-    key: Secret = _of_setting("clearml.access_key")
-    secret: Secret = _of_setting("clearml.secret_key")
+    key: Secret = of_setting("clearml.access_key")
+    secret: Secret = of_setting("clearml.secret_key")
     role: Literal["system", "root"] = "system"
     allow_login: bool = True
     groups: tuple[str, ...] = ("users", "admins", "queue_admins")
 
 
-class Sso(_Spec):
+class Sso(SpecModel):
     """How people sign in: an OAuth client of a provider."""
 
     provider: str = Field(default="auth0", pattern=r"^[a-z0-9_]+$")
@@ -218,7 +128,7 @@ _ADMINS = (
 )
 
 
-class Features(_Spec):
+class Features(SpecModel):
     """What people of a tenant see and may do."""
 
     user_management_advanced: bool = True
@@ -246,16 +156,16 @@ class Server(Part):
     unique_company_names: bool = True
     sso: Sso | None = None
     features: Features = Features()
-    token_signing_secret: Secret = _generated("token_signing_secret")
+    token_signing_secret: Secret = generated("token_signing_secret")
     """Also the router's jwksKey."""
-    api_key: Secret = _generated("api_key")
+    api_key: Secret = generated("api_key")
     """What the server's own parts use."""
-    api_secret: Secret = _generated("api_secret")
+    api_secret: Secret = generated("api_secret")
     variables: dict[VariableName, str] = {}
     """More of the API server's variables; each becomes a quoted text."""
 
 
-class Hosts(_Spec):
+class Hosts(SpecModel):
     """The names below the base domain."""
 
     api: HostLabel = "api"
@@ -263,20 +173,20 @@ class Hosts(_Spec):
     files: HostLabel = "files"
 
 
-class Policies(_Spec):
+class Policies(SpecModel):
     """NetworkPolicies around the server and billing."""
 
     ingress_namespace: Namespace = "ingress-nginx"
 
 
-class Applications(_Spec):
+class Applications(SpecModel):
     """ClearML's GUI applications, uploaded by the script that comes with them."""
 
     url: Url | None = None
     url_secret: Secret | None = None
     """In place of url, where the address itself lets people download."""
     file: str | None = None
-    sha256: Annotated[str, _like(_SHA256, "SHA-256: write 64 hex digits, as sha256sum prints")]
+    sha256: Sha256
     script: str = "upload_apps.py"
     """Found anywhere in the archive."""
     folder: str = "apps"
@@ -296,13 +206,13 @@ class Applications(_Spec):
         return self
 
 
-class PlatformSpec(_Spec):
+class PlatformSpec(SpecModel):
     """Everything that `platform install` installs. A component that is left out is not ours."""
 
     version: Annotated[Literal[1], BeforeValidator(_version)] = 1
     base_domain: Domain
     hosts: Hosts = Hosts()
-    image_password: Secret = _of_setting("agent.image_password")
+    image_password: Secret = of_setting("agent.image_password")
     """Token for the registry of ClearML's images."""
     repositories: dict[str, Repository] = {}
     gpu_operator: GpuOperator | None = None

@@ -11,7 +11,8 @@ from pydantic import JsonValue
 from commands.platform import Component
 from provisioning.chart_values import EnvironmentVariable, Secret, Values, variable
 from provisioning.platform.server_variables import server_variables
-from provisioning.platform.spec import Billing, PlatformSpec, Redis, SecretReference, Server
+from provisioning.platform.spec import Billing, PlatformSpec, Redis, Server
+from provisioning.platform.spec_fields import SecretReference
 
 API_PORT = 8008
 
