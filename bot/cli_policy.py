@@ -99,12 +99,13 @@ def _in_use(path: Path) -> tuple[str, str]:
     from provisioning.clock import SystemClock
     from provisioning.redact import Redactor
     from provisioning.store import Store
+    from provisioning.store.policy_versions import PolicyVersions
 
     if not path.exists():
         return "", ""
     store = Store(path, clock=SystemClock(), redact=Redactor())
     try:
-        used = store.policy_in_use()
+        used = PolicyVersions(store).in_use()
     finally:
         store.close()
     return (used.digest, f"{used.in_use_since:%Y-%m-%d %H:%M} UTC") if used else ("", "")

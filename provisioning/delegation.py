@@ -13,6 +13,7 @@ from provisioning.clock import Clock
 from provisioning.jobs import Job, JobState
 from provisioning.people import People
 from provisioning.store import Delegation, Store
+from provisioning.store.delegations import StoredDelegations
 
 
 class Delegations:
@@ -20,6 +21,7 @@ class Delegations:
 
     def __init__(self, *, store: Store, people: People, clock: Clock) -> None:
         self._store = store
+        self._lent = StoredDelegations(store)
         self._people = people
         self._clock = clock
 
@@ -50,14 +52,12 @@ class Delegations:
         lent = Delegation(
             lender=actor.id, lender_name=actor.name, holder=args.person, job=job.id if job else None, until=until
         )
-        self._store.put_delegation(lent, self._event("approval.delegated", actor, args.person, job, str(until)))
+        self._lent.put(lent, self._event("approval.delegated", actor, args.person, job, str(until)))
         return lent
 
     def recall(self, args: ApprovalRecall, actor: Actor) -> int | Refusal:
         """Take back everything that the actor has lent to *args.person*. Returns how many there were."""
-        ended = self._store.end_delegations(
-            actor.id, args.person, self._event("approval.recalled", actor, args.person, None, "")
-        )
+        ended = self._lent.end(actor.id, args.person, self._event("approval.recalled", actor, args.person, None, ""))
         if not ended:
             return Refusal(
                 reason=f"you have lent nothing to {args.person}", next_action="there is nothing to take back"
@@ -69,7 +69,7 @@ class Delegations:
 
         Raises: UnreachableError where Slack cannot say.
         """
-        found = (one for one in self._store.delegations_to(actor.id) if one.job in {None, job.id})
+        found = (one for one in self._lent.live(actor.id) if one.job in {None, job.id})
         lenders = dict.fromkeys(one.lender for one in found if one.lender != job.requester.id)
         return tuple(self._people.actor(lender) for lender in lenders)
 

@@ -9,6 +9,7 @@ from policies.loader import PolicyError, PolicyVersion, default_text, version_of
 from provisioning.audit import Event
 from provisioning.errors import PermanentError
 from provisioning.store import Store
+from provisioning.store.policy_versions import PolicyVersions
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class PolicySource:
     def __init__(self, path: Path | None, store: Store, *, in_use: bool = False) -> None:
         self._path = path
         self._store = store
+        self._versions = PolicyVersions(store)
         self._in_use = in_use
         self._lock = Lock()
         self._mark = _mark_of(path)
@@ -95,7 +97,7 @@ class PolicySource:
             outcome=version.digest,
             detail={"policy": version.digest, "rules": len(version.policy.rules), "from": where},
         )
-        self._store.keep_policy(version.digest, version.text, event, in_use=self._in_use)
+        self._versions.keep(version.digest, version.text, event, in_use=self._in_use)
 
     def _refuse(self, error: PermanentError) -> None:
         if error.what == self._problem:

@@ -12,6 +12,7 @@ from policies.loader import PolicyError, load
 from policies.policy import ROLES, Policy, Rule
 from provisioning.queries.base import Asked
 from provisioning.reports import Cell, Facts, Lines, Part, Report, table
+from provisioning.store.policy_versions import PolicyVersions
 
 if TYPE_CHECKING:
     from provisioning.queries.sources import QuerySources
@@ -129,13 +130,13 @@ class ShowPolicy:
 
     def __init__(self, sources: "QuerySources") -> None:
         self._policy = sources.policy
-        self._store = sources.store
+        self._versions = PolicyVersions(sources.store)
 
     def answer(self, args: PolicyShow, asked: Asked) -> Report | Refusal:  # noqa: ARG002 - every query is asked so
         """Show the version that counts, or an older one."""
         if args.digest is None:
             return self._current()
-        stored = self._store.policy(args.digest)
+        stored = self._versions.find(args.digest)
         if stored is None:
             return Refusal(
                 reason=f"no policy with a digest that begins with {args.digest} was ever used",
@@ -156,7 +157,7 @@ class ShowPolicy:
 
     def _current(self) -> Report:
         version, status = self._policy.current(), self._policy.status()
-        in_use = self._store.policy_in_use()
+        in_use = self._versions.in_use()
         facts: list[tuple[str, Cell]] = [("digest", version.digest), ("from", str(status.path or "the default policy"))]
         if in_use is not None and in_use.digest == version.digest:
             facts.append(("in use since", in_use.in_use_since))

@@ -2,8 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sqlite_utils import Database
+
+from provisioning.audit import Event
+
+if TYPE_CHECKING:
+    from provisioning.store.store import Store
+
+_END = "UPDATE delegations SET ended_at = ? WHERE lender = ? AND holder = ? AND ended_at IS NULL AND until > ?"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,47 +44,46 @@ def create_table(db: Database) -> None:
     db.table("delegations").create_index(["holder", "until"])
 
 
-def put(db: Database, one: Delegation, now: datetime) -> None:
-    """Keep a delegation, in the caller's transaction, in place of the same one."""
-    end(db, one.lender, one.holder, now, job=one.job)
-    db.execute(
-        "INSERT INTO delegations (lender, lender_name, holder, job, until, made_at) VALUES (?, ?, ?, ?, ?, ?)",
-        [one.lender, one.lender_name, one.holder, one.job, _stamp(one.until), _stamp(now)],
-    )
+class StoredDelegations:
+    """The delegations of one store. Thread-safe."""
 
+    def __init__(self, store: "Store") -> None:
+        self._store = store
 
-def end(db: Database, lender: str, holder: str, now: datetime, *, job: str | None = None) -> int:
-    """Take back what *lender* has lent to *holder*: on *job*, or for a time. Returns how many there were."""
-    return int(
-        db.execute(
-            "UPDATE delegations SET ended_at = ?"
-            " WHERE lender = ? AND holder = ? AND job IS ? AND ended_at IS NULL AND until > ?",
-            [_stamp(now), lender, holder, job, _stamp(now)],
-        ).rowcount
-    )
+    def put(self, one: Delegation, event: Event) -> None:
+        """Keep a delegation in place of the same one, with its audit row."""
+        now = _stamp(self._store.clock.now())
+        with self._store.writing() as transaction:
+            transaction.db.execute(f"{_END} AND job IS ?", [now, one.lender, one.holder, now, one.job])
+            transaction.db.execute(
+                "INSERT INTO delegations (lender, lender_name, holder, job, until, made_at) VALUES (?, ?, ?, ?, ?, ?)",
+                [one.lender, one.lender_name, one.holder, one.job, _stamp(one.until), now],
+            )
+            transaction.append(event)
 
+    def end(self, lender: str, holder: str, event: Event) -> int:
+        """Take back all that *lender* has lent to *holder*; audited where there was any. Returns how many."""
+        now = _stamp(self._store.clock.now())
+        with self._store.writing() as transaction:
+            ended = int(transaction.db.execute(_END, [now, lender, holder, now]).rowcount)
+            if ended:
+                transaction.append(event)
+        return ended
 
-def end_all(db: Database, lender: str, holder: str, now: datetime) -> int:
-    """Take back everything that *lender* has lent to *holder*. Returns how many there were."""
-    return int(
-        db.execute(
-            "UPDATE delegations SET ended_at = ? WHERE lender = ? AND holder = ? AND ended_at IS NULL AND until > ?",
-            [_stamp(now), lender, holder, _stamp(now)],
-        ).rowcount
-    )
-
-
-def live(db: Database, now: datetime, *, holder: str) -> tuple[Delegation, ...]:
-    """Return what *holder* may use now, the oldest first."""
-    found = db.execute(
-        "SELECT lender, lender_name, holder, job, until FROM delegations"
-        " WHERE holder = ? AND ended_at IS NULL AND until > ? ORDER BY id",
-        [holder, _stamp(now)],
-    )
-    return tuple(
-        Delegation(lender=row[0], lender_name=row[1], holder=row[2], job=row[3], until=datetime.fromisoformat(row[4]))
-        for row in found.fetchall()
-    )
+    def live(self, holder: str) -> tuple[Delegation, ...]:
+        """Return what *holder* may use now, the oldest first."""
+        with self._store.reading() as db:
+            found = db.execute(
+                "SELECT lender, lender_name, holder, job, until FROM delegations"
+                " WHERE holder = ? AND ended_at IS NULL AND until > ? ORDER BY id",
+                [holder, _stamp(self._store.clock.now())],
+            ).fetchall()
+        return tuple(
+            Delegation(
+                lender=row[0], lender_name=row[1], holder=row[2], job=row[3], until=datetime.fromisoformat(row[4])
+            )
+            for row in found
+        )
 
 
 def _stamp(moment: datetime) -> str:

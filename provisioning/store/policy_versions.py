@@ -2,8 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sqlite_utils import Database
+
+from provisioning.audit import Event
+
+if TYPE_CHECKING:
+    from provisioning.store.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,29 +31,45 @@ def create_table(db: Database) -> None:
     )
 
 
-def put(db: Database, digest: str, text: str, *, now: datetime, in_use: bool) -> bool:
-    """Keep a version, in the caller's transaction. Returns whether it is new, or newly in use."""
-    stamp = now.isoformat(timespec="milliseconds")
+class PolicyVersions:
+    """The policies of one store. Thread-safe."""
+
+    def __init__(self, store: "Store") -> None:
+        self._store = store
+
+    def keep(self, digest: str, text: str, event: Event, *, in_use: bool) -> None:
+        """Keep a policy's text under its digest; *event* is written where it is new, or newly in use."""
+        now = self._store.clock.now().isoformat(timespec="milliseconds")
+        with self._store.writing() as transaction:
+            if _put(transaction.db, digest, text, now, in_use=in_use):
+                transaction.append(event)
+
+    def find(self, digest: str) -> StoredPolicy | None:
+        """Return the version whose digest begins so."""
+        marked = digest.replace("%", "").replace("_", "")
+        with self._store.reading() as db:
+            return _one(db, "WHERE digest LIKE ? || '%' ORDER BY first_seen_at DESC", [marked])
+
+    def in_use(self) -> StoredPolicy | None:
+        """Return the version that a bot began to use last."""
+        with self._store.reading() as db:
+            return _in_use(db)
+
+
+def _put(db: Database, digest: str, text: str, now: str, *, in_use: bool) -> bool:
     is_new = db.execute(
-        "INSERT OR IGNORE INTO policies (digest, text, first_seen_at) VALUES (?, ?, ?)", [digest, text, stamp]
+        "INSERT OR IGNORE INTO policies (digest, text, first_seen_at) VALUES (?, ?, ?)", [digest, text, now]
     ).rowcount
     if not in_use:
         return bool(is_new)
-    newest = in_use_now(db)
+    newest = _in_use(db)
     if newest is not None and newest.digest == digest:
         return False
-    db.execute("UPDATE policies SET in_use_since = ? WHERE digest = ?", [stamp, digest])
+    db.execute("UPDATE policies SET in_use_since = ? WHERE digest = ?", [now, digest])
     return True
 
 
-def read(db: Database, digest: str) -> StoredPolicy | None:
-    """Return the version whose digest begins so."""
-    marked = digest.replace("%", "").replace("_", "")
-    return _one(db, "WHERE digest LIKE ? || '%' ORDER BY first_seen_at DESC", [marked])
-
-
-def in_use_now(db: Database) -> StoredPolicy | None:
-    """Return the version that a bot began to use last."""
+def _in_use(db: Database) -> StoredPolicy | None:
     return _one(db, "WHERE in_use_since IS NOT NULL ORDER BY in_use_since DESC, rowid DESC", [])
 
 

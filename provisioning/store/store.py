@@ -25,11 +25,9 @@ from provisioning.jobs import AskedBy, BreakGlass, Job, JobState, Place, StepSta
 from provisioning.plan import Plan
 from provisioning.port_ranges import PortRange
 from provisioning.redact import Redactor
-from provisioning.store import delegations, inbox, leases, policy_versions, schema, tenants
-from provisioning.store.delegations import Delegation
+from provisioning.store import inbox, leases, schema, tenants
 from provisioning.store.inbox import Delivery
 from provisioning.store.leases import PortLease
-from provisioning.store.policy_versions import StoredPolicy
 from provisioning.store.tenants import TenantRecord
 
 BUSY_TIMEOUT_S = 10.0
@@ -306,45 +304,6 @@ class Store:
         """Remove the tenant's record. Its jobs and its audit rows stay. A missing one is fine."""
         with self._lock, self._write():
             tenants.forget(self._db, name)
-
-    # -- delegations ----------------------------------------------------------------------------------------
-
-    def put_delegation(self, one: Delegation, event: Event) -> None:
-        """Keep a right that was lent, with its audit row."""
-        with self._lock, self._write():
-            delegations.put(self._db, one, self._clock.now())
-            self._append(event)
-
-    def end_delegations(self, lender: str, holder: str, event: Event) -> int:
-        """Take back all that *lender* has lent to *holder*; audited where there was any. Returns how many."""
-        with self._lock, self._write():
-            ended = delegations.end_all(self._db, lender, holder, self._clock.now())
-            if ended:
-                self._append(event)
-        return ended
-
-    def delegations_to(self, holder: str) -> tuple[Delegation, ...]:
-        """Return the rights that *holder* may use now."""
-        with self._lock:
-            return delegations.live(self._db, self._clock.now(), holder=holder)
-
-    # -- policies -------------------------------------------------------------------------------------------
-
-    def keep_policy(self, digest: str, text: str, event: Event, *, in_use: bool) -> None:
-        """Keep a policy's text under its digest; *event* is written where it is new, or newly in use."""
-        with self._lock, self._write():
-            if policy_versions.put(self._db, digest, text, now=self._clock.now(), in_use=in_use):
-                self._append(event)
-
-    def policy(self, digest: str) -> StoredPolicy | None:
-        """Return the policy whose digest begins so."""
-        with self._lock:
-            return policy_versions.read(self._db, digest)
-
-    def policy_in_use(self) -> StoredPolicy | None:
-        """Return the policy that a bot began to use last."""
-        with self._lock:
-            return policy_versions.in_use_now(self._db)
 
     # -- deliveries -----------------------------------------------------------------------------------------
 

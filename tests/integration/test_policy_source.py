@@ -10,6 +10,7 @@ import pytest
 from provisioning.errors import PermanentError
 from provisioning.policy_source import PolicySource
 from provisioning.store import Store
+from provisioning.store.policy_versions import PolicyVersions
 from tests.integration.store_samples import TurnedClock, open_store
 
 FIRST = "rules:\n- {name: first, effect: allow}\n"
@@ -48,10 +49,10 @@ def test_a_new_version_counts_at_once_and_is_kept(store: Store, tmp_path: Path) 
     assert [rule.name for rule in source.current().policy.rules] == ["second"]
     assert _rows(store) == [("policy.loaded", _digest(FIRST)), ("policy.loaded", _digest(SECOND))]
     for text in (FIRST, SECOND):
-        stored = store.policy(_digest(text)[:12])
+        stored = PolicyVersions(store).find(_digest(text)[:12])
         assert stored is not None
         assert stored.text == text
-    in_use = store.policy_in_use()
+    in_use = PolicyVersions(store).in_use()
     assert in_use is not None
     assert in_use.digest == _digest(SECOND)
 
@@ -100,7 +101,7 @@ def test_only_a_running_bot_uses_a_policy(store: Store, tmp_path: Path) -> None:
     for _ in range(2):
         PolicySource(file, store)
     assert _rows(store) == [("policy.seen", _digest(FIRST))]
-    assert store.policy_in_use() is None
+    assert PolicyVersions(store).in_use() is None
     PolicySource(file, store).use()
     PolicySource(file, store).use()
     assert _rows(store)[1:] == [("policy.loaded", _digest(FIRST))]
