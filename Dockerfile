@@ -10,6 +10,7 @@ RUN python -m venv /opt/clearml-chatops
 COPY requirements.lock ./
 RUN /opt/clearml-chatops/bin/pip install --require-hashes --only-binary=:all: -r requirements.lock
 COPY pyproject.toml README.md LICENSE manifest.yml ./
+COPY docs/clearml-chatops.1 docs/clearml-chatops.1
 COPY bot bot
 COPY commands commands
 COPY policies policies

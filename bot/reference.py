@@ -13,13 +13,14 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from bot.manual import manual
 from bot.settings import PREFIX, Settings
 from commands.catalog import CATALOG
 from commands.help import COMMAND
 from commands.spec import DRY_RUN, CommandSpec, flag_of, is_positional, is_switch, metavar_of
 from provisioning.platform.load import SCHEMA_NAME, schema_text
 
-PAGES = ("commands.md", "configuration.md", SCHEMA_NAME)
+PAGES = ("commands.md", "configuration.md", SCHEMA_NAME, "clearml-chatops.1")
 MADE_BY = "<!-- Written by `make docs`: change the code, not this page. -->"
 
 COMMANDS_INTRO = f"""\
@@ -123,7 +124,9 @@ def _cell(text: str) -> str:
 
 def pages() -> dict[str, str]:
     """Return file name → text."""
-    return dict(zip(PAGES, (commands_page(), configuration_page(), schema_text()), strict=True))
+    from bot.cli import app
+
+    return dict(zip(PAGES, (commands_page(), configuration_page(), schema_text(), manual(app)), strict=True))
 
 
 if __name__ == "__main__":

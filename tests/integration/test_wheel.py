@@ -52,6 +52,12 @@ def test_the_default_policy_and_the_tables_are_inside(unpacked: Path) -> None:
     assert told.returncode == 0, told.stderr
 
 
+def test_the_manual_page_is_installed(unpacked: Path) -> None:
+    """Where pip puts it, `man clearml-chatops` finds it; groff takes every macro of it."""
+    (page,) = unpacked.glob("clearml_chatops-*.data/data/share/man/man1/clearml-chatops.1")
+    assert page.read_text(encoding="utf-8") == (ROOT / "docs" / "clearml-chatops.1").read_text(encoding="utf-8")
+
+
 def test_the_sandbox_runs_from_the_wheel(unpacked: Path) -> None:
     """Page, charts, Go modules, manifest: the main job's scenario holds."""
     scenario = ROOT / "tests" / "scenario" / "tenant_create.yaml"
