@@ -30,7 +30,7 @@ class TenantResume(TenantArgs):
 
 
 class TenantRotate(TenantArgs):
-    """A tenant whose agent gets another key."""
+    """A tenant whose agent and router get another key."""
 
     wait_worker: bool = flag("", "revoke the old key once a worker has reported in with the new one", default=True)
 
@@ -84,7 +84,7 @@ SPECS = (
     CommandSpec(
         name="tenant rotate",
         args=TenantRotate,
-        summary="Give a tenant's agent another key, and revoke the old one once the new one is proven",
+        summary="Give a tenant's agent and router another key, and revoke the old one once the new one is proven",
         risk=Risk.CHANGE,
         takes_dry_run=True,
         examples=("tenant rotate acme", "tenant rotate acme --no-wait-worker"),

@@ -45,7 +45,7 @@ class FactsGatherer:
     def __init__(self, sources: Sources, *, more: Sequence[Facts] = ()) -> None:
         tenant_create = TenantCreateFacts(sources)
         existing = [ExistingTenantFacts(command, sources, world=tenant_create) for command in ON_TENANTS]
-        rotated = ExistingTenantFacts("tenant rotate", sources, world=tenant_create)
+        rotated = ExistingTenantFacts("tenant rotate", sources, world=tenant_create, router=True)
         digests = (
             DigestFactsSource(f"digest {verb}", sources.store) for verb in ("add", "remove", "pause", "resume", "run")
         )

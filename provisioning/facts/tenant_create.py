@@ -12,7 +12,7 @@ from provisioning.capacity.view import View, look
 from provisioning.clients.cluster_objects import Node
 from provisioning.configuration import Chart
 from provisioning.facts.releases import as_it_is
-from provisioning.facts.tenant_router import router_facts
+from provisioning.facts.tenant_router import has_router, router_facts
 from provisioning.jobs import Job, StepState
 from provisioning.known_users import KnownUsers
 from provisioning.operations.tenant_facts import (
@@ -46,7 +46,7 @@ class TenantCreateFacts:
 
     def gather(self, args: TenantCreate) -> TenantFacts:
         """Return the facts. Raises: ChatopsError."""
-        return self.look(args, email=args.admin_email, gpus=True, router=args.router is not False)
+        return self.look(args, email=args.admin_email, gpus=True, router=True)
 
     def look(self, args: TenantCreate, *, email: str | None, gpus: bool = False, router: bool = False) -> TenantFacts:
         """Return the facts. *email* is looked for in the other companies; None: those are not looked at.
@@ -113,6 +113,8 @@ class TenantCreateFacts:
         return self._survey.look() if args.ports else None
 
     def _router(self, args: TenantCreate) -> RouterFacts | None:
+        if args.router is False and not has_router(args.name, self._sources):
+            return None
         return router_facts(args.name, self._sources)
 
     def _gpus(self) -> View:

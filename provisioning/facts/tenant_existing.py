@@ -12,10 +12,15 @@ from provisioning.sources import Sources
 
 
 class ExistingTenantFacts:
-    """Gathers what *command* on a recorded tenant decides by. Thread-safe."""
+    """Gathers what *command* on a recorded tenant decides by. Thread-safe.
 
-    def __init__(self, command: str, sources: Sources, *, world: TenantCreateFacts) -> None:
+    Args:
+        router: whether its router matters, too.
+    """
+
+    def __init__(self, command: str, sources: Sources, *, world: TenantCreateFacts, router: bool = False) -> None:
         self.command = command
+        self._router = router
         self._sources = sources
         self._world = world
 
@@ -27,7 +32,9 @@ class ExistingTenantFacts:
         spec = TenantCreate.model_validate(record.request)
         shall_be = merged(args, spec)
         admin_user_id = str(record.outputs["admin_user"]["id"])
-        world = self._world.look(shall_be if isinstance(shall_be, TenantCreate) else spec, email=_email(args, spec))
+        world = self._world.look(
+            shall_be if isinstance(shall_be, TenantCreate) else spec, email=_email(args, spec), router=self._router
+        )
         return ExistingTenant(
             spec=spec,
             company_id=str(record.outputs["company"]["id"]),

@@ -1,5 +1,8 @@
 """What `tenant rotate` decides by: the tenant, its agent's keys by fingerprint, and whether a worker reports in."""
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 from commands.tenant_lifecycle import TenantRotate
 from provisioning.facts.tenant_existing import ExistingTenantFacts
 from provisioning.operations.agent_values import CREDENTIALS_SECRET
@@ -47,4 +50,29 @@ class TenantRotateFacts:
             others=tuple(sorted(ours - {old, present})),
             is_live=bool({old, present} & live),
             is_unfinished=old != present,
+            releases=self._users(namespace, {old, present}),
         )
+
+    def _users(self, namespace: str, keys: set[str]) -> tuple[str, ...]:
+        return tuple(
+            sorted(
+                {
+                    release.name
+                    for release in self._sources.cluster.stored_releases()
+                    if release.namespace == namespace
+                    and any(fingerprint(text) in keys for text in _texts(release.values))
+                }
+            )
+        )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case Mapping():
+            for item in value.values():
+                yield from _texts(item)
+        case list():
+            for item in value:
+                yield from _texts(item)

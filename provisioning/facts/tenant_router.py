@@ -18,6 +18,15 @@ OPEN_JOBS = frozenset(state for state in JobState if not state.is_final)
 MOST_JOBS = 500
 
 
+def has_router(tenant: str, sources: Sources) -> bool:
+    """Return whether the tenant has a router, by its record or by its release. Raises: ChatopsError."""
+    router, record = sources.configuration.router, sources.store.tenant(tenant)
+    if router is None:
+        return False
+    recorded = record is not None and record.request.get("router_host") is not None
+    return recorded or sources.helm.release(tenant, router.release) is not None
+
+
 def router_facts(tenant: str, sources: Sources) -> RouterFacts | None:
     """Return the facts; None where no router is configured. Raises: ChatopsError."""
     router, helm = sources.configuration.router, sources.helm

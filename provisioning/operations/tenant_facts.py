@@ -114,6 +114,7 @@ class AgentKeys:
     others: tuple[str, ...]  # of our label, and not in the agent's Secret
     is_live: bool  # the Secret holds a key that ClearML knows
     is_unfinished: bool  # a rotation was left: the Secret holds the old key and a new one
+    releases: tuple[str, ...] = ()  # of the tenant's namespace whose values hold one of the Secret's keys
 
 
 @dataclass(frozen=True, kw_only=True)
