@@ -15,7 +15,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from bot import cli_capacity, cli_files
+from bot import cli_files
 from commands import grammar
 from commands.approvals import ApprovalDelegate, ApprovalRecall
 from commands.audit import AuditArgs
@@ -95,6 +95,8 @@ def command(*first: str) -> Callable[[typer.Context], None]:
 
     def run(context: typer.Context) -> None:
         if (*first, *context.args[:1]) == ("capacity", "fits"):  # asks no cluster and needs no settings
+            from bot import cli_capacity
+
             typer.main.get_command(cli_capacity.app)(args=context.args, prog_name="clearml-chatops capacity")
         words, files = cli_files.taken_from([*first, *context.args])
         as_json = "--json" in words

@@ -8,7 +8,6 @@ from rich.console import Console
 
 from bot import cli_jobs
 from commands.catalog import CATALOG
-from provisioning.platform.load import SCHEMA_NAME, SpecError, example, load, schema_text
 
 FAMILY = "platform"
 REFUSED = 1
@@ -21,6 +20,8 @@ def init(
     file: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("platform.yaml"),
 ) -> None:
     """Write a spec with a comment on everything that can be said, to copy and change, and its schema for editors."""
+    from provisioning.platform.load import SCHEMA_NAME, example, schema_text
+
     beside = file.with_name(SCHEMA_NAME)
     try:
         with file.open("x", encoding="utf-8") as target:
@@ -36,12 +37,16 @@ def init(
 @app.command("schema")
 def print_schema() -> None:
     """Print the spec's JSON schema, for editors."""
+    from provisioning.platform.load import schema_text
+
     typer.echo(schema_text(), nl=False)
 
 
 @app.command()
 def check(file: Annotated[Path, typer.Argument(help="The spec.")]) -> None:
     """Say what is wrong with a spec, each with its line. Neither charts nor a cluster are asked."""
+    from provisioning.platform.load import SpecError, load
+
     try:
         spec = load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as problem:

@@ -35,10 +35,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
-
 GENESIS = "0" * 64  # what the first row, and the first checkpoint, follow
 TABLE = "audit"
 CHECKPOINTS = "audit_checkpoints"
@@ -156,6 +152,9 @@ class Checkpoint:
         return self._is_signed_by(self.previous_key, self.previous_signature)
 
     def _is_signed_by(self, key: str | None, signature: str | None) -> bool:
+        from cryptography.exceptions import InvalidSignature  # only here: the store, which knows the columns, is light
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
         try:
             signer = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key or ""))
             signer.verify(bytes.fromhex(signature or ""), self.body.encode())
@@ -186,6 +185,9 @@ def trusted_keys(checkpoints: Sequence[Checkpoint], given: Sequence[str]) -> set
 def read_key(text: str) -> str:
     """Return a public key as 64 hex digits, from PEM or hex. Raises: ValueError."""
     if "BEGIN PUBLIC KEY" in text:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
         key = load_pem_public_key(text.encode())
         if not isinstance(key, Ed25519PublicKey):
             raise ValueError("it is no Ed25519 key")
