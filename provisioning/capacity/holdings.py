@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -55,12 +56,15 @@ def holdings(usage: GpuUsage, supplies: Iterable[Supply], limits: Mapping[str, D
     """Return every namespace that holds or waits for GPUs, and every tenant of *limits*; who holds most first."""
     by_node = {supply.node: supply for supply in supplies}
     found: defaultdict[str, _Sum] = defaultdict(_Sum)
+    parts: Counter[tuple[str, int, int]] = Counter()  # fractions are slow to add: each kind once, below
     for (node, namespace, resource), count in usage.held.items():
         supply = by_node.get(node)
         if supply is not None:
             name, share = _share(supply, resource)
             found[namespace].slices[name] += count
-            found[namespace].gpus += share * count
+            parts[namespace, share.numerator, share.denominator] += count
+    for (namespace, numerator, denominator), count in parts.items():
+        found[namespace].gpus += Fraction(numerator * count, denominator)
     for pod in usage.waiting:
         found[pod.namespace].waiting.append(pod)
     every = [
@@ -109,8 +113,13 @@ def _share(supply: Supply, resource: str) -> tuple[str, Fraction]:
         if profile is None and resource == WHOLE and not supply.whole and len(supply.exist) == 1:
             profile = supply.gpu.profile(next(iter(supply.exist)))  # strategy single
         if profile is not None:
-            return profile.name, Fraction(profile.size, supply.gpu.units)
+            return profile.name, _part(profile.size, supply.gpu.units)
     if resource == WHOLE:
         shares = supply.whole // supply.gpus if supply.gpus and supply.whole > supply.gpus else 1
-        return "whole GPU" if shares == 1 else "shared GPU", Fraction(1, shares)
-    return resource, Fraction(0)
+        return "whole GPU" if shares == 1 else "shared GPU", _part(1, shares)
+    return resource, _part(0, 1)
+
+
+@lru_cache(maxsize=256)
+def _part(numerator: int, denominator: int) -> Fraction:
+    return Fraction(numerator, denominator)

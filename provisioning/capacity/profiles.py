@@ -6,7 +6,7 @@ Nothing is guessed: a GPU that the table does not know is named as unknown.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import TypeAlias
 
@@ -58,12 +58,13 @@ class GpuModel(_Row):
 
     def profile_of(self, resource: str) -> Profile | None:
         """Return the profile that nodes advertise as *resource* (``nvidia.com/mig-1g.10gb.me``), None for others."""
-        if not resource.startswith(RESOURCE_PREFIX):
-            return None
-        spoken = resource.removeprefix(RESOURCE_PREFIX)
-        names = {profile.name.replace("+", "."): profile for profile in self.profiles}
-        ours = {alias.replace("+", "."): name.replace("+", ".") for alias, name in self.aliases.items()}
-        return names.get(ours.get(spoken, spoken))
+        return self._by_resource.get(resource)
+
+    @cached_property
+    def _by_resource(self) -> dict[str, Profile]:
+        ours = {profile.name: profile for profile in self.profiles}
+        named = {**ours, **{alias: ours[name] for alias, name in self.aliases.items() if name in ours}}
+        return {RESOURCE_PREFIX + name.replace("+", "."): profile for name, profile in named.items()}
 
     def fractions(self) -> dict[Decimal, Profile]:
         """Return the shares of the GPU that one instance can be, largest first, and the profile of each.

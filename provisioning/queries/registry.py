@@ -23,6 +23,9 @@ class Queries(Mapping[str, Query]):
             self._made.setdefault(command, self._makers[command](self._sources))  # the first of two threads counts
         return self._made[command]
 
+    def __contains__(self, command: object) -> bool:  # Mapping's own would make the query
+        return command in self._makers
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._makers)
 
