@@ -9,13 +9,13 @@ import getpass
 import json
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
 
 from bot import cli_files
+from bot.cli_print import complain, print_job, print_jobs, print_pending, print_plan
 from commands import grammar
 from commands.approvals import ApprovalDelegate, ApprovalRecall
 from commands.audit import AuditArgs
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from bot.core import Core
     from bot.settings import Settings
     from provisioning.jobs import Job
-    from provisioning.pending import Pending
-    from provisioning.plan import Plan
     from provisioning.redact import Redactor
 
 REFUSED, USAGE, NOT_SET_UP = 1, 2, 3
@@ -45,8 +43,8 @@ def register(app: typer.Typer) -> None:
             continue
         summaries = [spec.summary for name, spec in CATALOG.items() if name.split()[0] == family]
         app.command(family, context_settings=ANY, help="; ".join(summaries) + ".")(command(family))
-    app.command("approve", help="Approve job JOB: counts as os:USER's vote.")(_vote(approve=True))
-    app.command("deny", help="Deny job JOB, with a reason.")(_vote(approve=False))
+    app.command("approve", help="Approve a job: counts as os:USER's vote.")(_vote(approve=True))
+    app.command("deny", help="Deny a job, with a reason.")(_vote(approve=False))
 
 
 @contextlib.contextmanager
@@ -55,7 +53,7 @@ def fenced() -> Iterator[None]:
     try:
         yield
     except ChatopsError as error:
-        _complain(error.what, error.next_action, error.details)
+        complain(error.what, error.next_action, error.details)
         raise typer.Exit(REFUSED) from error
 
 
@@ -106,7 +104,7 @@ def command(*first: str) -> Callable[[typer.Context], None]:
             case HelpRequest(text=text):
                 typer.echo(text.replace(f"{grammar.COMMAND} ", "clearml-chatops "))
             case UsageError() as error:
-                _complain(
+                complain(
                     error.message or "forms are Slack's: name the arguments here",
                     error.usage.replace(grammar.COMMAND, "clearml-chatops"),
                 )
@@ -119,11 +117,15 @@ def command(*first: str) -> Callable[[typer.Context], None]:
 
 
 def _vote(*, approve: bool) -> Callable[..., None]:
-    def run(number: int, reason: str = "") -> None:
+    def run(
+        number: Annotated[int, typer.Argument(help="The job's number.")],
+        reason: Annotated[str, typer.Option(help="Why. Everybody sees it, and the audit keeps it.")] = "",
+        json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    ) -> None:
         with fenced(), _core() as core:
             job = _job_of(core, number)
             answer = core.service.vote(job.id, _actor(core), approve=approve, seen_digest=job.digest, reason=reason)
-            _answer(answer)
+            _answer(answer, as_json=json_output)
 
     return run
 
@@ -160,28 +162,29 @@ def _run(core: "Core", invocation: Invocation, files: cli_files.Wanted, *, as_js
     match invocation.args:
         case JobsArgs(tenant=tenant, limit=limit):
             _refuse(core.permissions.refusal_to_read(invocation, actor, None))
-            _print_jobs(core.store.jobs(subject=tenant, limit=limit), as_json=as_json)
+            print_jobs(core.store.jobs(subject=tenant, limit=limit), as_json=as_json)
         case ApprovalDelegate() as args:
             lent = core.service.lend_vote(invocation, args, actor, None)
             _refuse(lent if isinstance(lent, Refusal) else None)
-            typer.echo(f"{args.person} may vote in your place")
+            _tell({"person": args.person, "may_vote": True}, f"{args.person} may vote in your place", as_json=as_json)
         case ApprovalRecall() as args:
             ended = core.service.recall_vote(invocation, args, actor, None)
             _refuse(ended if isinstance(ended, Refusal) else None)
-            typer.echo(f"{args.person} may no longer vote in your place")
+            said = f"{args.person} may no longer vote in your place"
+            _tell({"person": args.person, "may_vote": False}, said, as_json=as_json)
         case JobReview(number=number, note=note):
-            _answer(core.service.review(_job_of(core, number).id, actor, note))
+            _answer(core.service.review(_job_of(core, number).id, actor, note), as_json=as_json)
         case JobArgs(number=number):
             _job_command(core, invocation, actor, number, as_json=as_json)
         case AuditArgs():
             raise AssertionError("audit is a command group of its own")
         case _ if invocation.spec.name == "approvals":
             _refuse(core.permissions.refusal_to_read(invocation, actor, None))
-            _print_pending(core.service.pending(actor), as_json=as_json)
+            print_pending(core.service.pending(actor), as_json=as_json)
         case _ if invocation.spec.name == "whoami":
-            typer.echo(
-                f"{actor.id}: {', '.join(sorted(actor.roles)) or 'no role: see the setting CLEARML_CHATOPS_ROLES'}"
-            )
+            roles = sorted(actor.roles)
+            said = f"{actor.id}: {', '.join(roles) or 'no role: see the setting CLEARML_CHATOPS_ROLES'}"
+            _tell({"id": actor.id, "roles": roles}, said, as_json=as_json)
         case _ if invocation.spec.name in core.queries:
             _query(core, invocation, actor, files, as_json=as_json)
         case _:
@@ -211,15 +214,17 @@ def _request(core: "Core", invocation: Invocation, actor: Actor, *, as_json: boo
         case Refusal():
             _refuse(answer)
         case DryRun(plan=plan):
-            _print_plan(plan, "Dry run: nothing was changed.", as_json=as_json)
+            print_plan(plan, "Dry run: nothing was changed.", as_json=as_json)
         case NothingToDo(plan=plan):
-            _print_plan(plan, "There is nothing to do: all of it is already there.", as_json=as_json)
+            print_plan(plan, "There is nothing to do: all of it is already there.", as_json=as_json)
         case Requested(job=job):
-            _print_plan(job.plan, f"Job {job.number}: {job.state.value.replace('_', ' ')}", as_json=as_json)
+            print_plan(
+                job.plan, f"Job {job.number}: {job.state.value.replace('_', ' ')}", as_json=as_json, job=job.number
+            )
             if job.approval is not None:
-                typer.echo(f"next: {job.approval.asks}: clearml-chatops approve {job.number}")
+                typer.echo(f"next: {job.approval.asks}: clearml-chatops approve {job.number}", err=as_json)
             else:
-                _follow(core, job)
+                _follow(core, job, as_json=as_json)
 
 
 def _job_command(core: "Core", invocation: Invocation, actor: Actor, number: int, *, as_json: bool) -> None:
@@ -227,21 +232,26 @@ def _job_command(core: "Core", invocation: Invocation, actor: Actor, number: int
     match invocation.spec.name:
         case "job show":
             _refuse(core.permissions.refusal_to_read(invocation, actor, None))
-            _print_job(job, as_json=as_json)
+            print_job(job, as_json=as_json)
         case "job leave":
-            _answer(core.service.leave(job.id, actor))
+            _answer(core.service.leave(job.id, actor), as_json=as_json)
         case "job cancel":
-            _answer(core.service.cancel(job.id, actor))
+            _answer(core.service.cancel(job.id, actor), as_json=as_json)
         case name:
             action = core.service.retry if name == "job retry" else core.service.roll_back
             answer = action(job.id, actor)
-            _answer(answer)
-            if not isinstance(answer, Refusal):
-                _follow(core, answer)
+            if isinstance(answer, Refusal):
+                _refuse(answer)
+            else:
+                typer.echo(f"Job {answer.number}: {answer.state.value}", err=as_json)
+                _follow(core, answer, as_json=as_json)
 
 
-def _follow(core: "Core", job: "Job") -> None:
-    """Wait for the job's end, printing each step as it moves; run the engine where no bot does."""
+def _follow(core: "Core", job: "Job", *, as_json: bool) -> None:
+    """Wait for the job's end, printing each step as it moves; run the engine where no bot does.
+
+    For machines the job is printed once it has ended, and its steps go to standard error.
+    """
     from provisioning.errors import PermanentError
     from provisioning.jobs import JobState
 
@@ -253,107 +263,43 @@ def _follow(core: "Core", job: "Job") -> None:
         for status in now.steps:
             if told.get(status.step_id) != status.state.value and status.state.value != "pending":
                 told[status.step_id] = status.state.value
-                typer.echo(f"{status.state.value:>8}  {now.plan.step(status.step_id).title}")
+                typer.echo(f"{status.state.value:>8}  {now.plan.step(status.step_id).title}", err=as_json)
         if now.state not in {JobState.QUEUED, JobState.RUNNING, JobState.ROLLING_BACK}:
             break
         time.sleep(LOOK_S)
-    typer.echo(f"Job {now.number}: {now.state.value}")
+    _tell(now.model_dump(mode="json"), f"Job {now.number}: {now.state.value}", as_json=as_json)
     if now.failure is not None:
-        _complain(now.failure.what, now.failure.next_action, now.failure.details)
+        complain(now.failure.what, now.failure.next_action, now.failure.details)
     for waiting in (status.waiting for status in now.steps if now.state is JobState.WAITING):
         if waiting is not None:
-            typer.echo(f"waits for {waiting.what}" + (f"\nnext: {waiting.next_action}" if waiting.next_action else ""))
+            action = f"\nnext: {waiting.next_action}" if waiting.next_action else ""
+            typer.echo(f"waits for {waiting.what}{action}", err=as_json)
     if now.state not in {JobState.SUCCEEDED, JobState.ROLLED_BACK, JobState.WAITING}:
         raise typer.Exit(REFUSED)
 
 
-def _print_plan(plan: "Plan", headline: str, *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps({"headline": headline, "digest": plan.digest, **plan.model_dump(mode="json")}))
-        return
-    typer.echo(f"{plan.summary}\n{headline}")
-    for step in plan.steps:
-        mark = {"absent": "+", "differs": "~", "present": "="}[step.found.presence.value]
-        typer.echo(f"  {mark} {step.title}" + (f"  ({step.found.detail})" if step.found.detail else ""))
-    for line in plan.admission.lines if plan.admission else ():
-        typer.echo(f"  {' ' if plan.admission and plan.admission.fits else '!'} {line}")
-    for warning in plan.warnings:
-        typer.echo(f"  ! {warning}")
-
-
-def _print_job(job: "Job", *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(job.model_dump_json())
-        return
-    asked_by = f"asked by {job.requester.name}: {job.command}"
-    typer.echo(f"Job {job.number}: {job.plan.summary}: {job.state.value}, {asked_by}{_badge(job)}")
-    for status in job.steps:
-        typer.echo(f"{status.state.value:>8}  {job.plan.step(status.step_id).title}")
-    if job.failure is not None:
-        _complain(job.failure.what, job.failure.next_action, job.failure.details)
+def _tell(data: dict[str, object], said: str, *, as_json: bool) -> None:
+    typer.echo(json.dumps(data) if as_json else said)
 
 
 def _job_of(core: "Core", number: int) -> "Job":
     job = core.store.job_by_number(number)
     if job is None:
-        _complain(f"there is no job {number}", "see clearml-chatops jobs")
+        complain(f"there is no job {number}", "see clearml-chatops jobs")
         raise typer.Exit(REFUSED)
     return job
 
 
-def _print_pending(found: "Pending", *, as_json: bool) -> None:
-    if as_json:
-        kinds = {"yours": found.yours, "to_review": found.to_review, "others": found.others, "own": found.own_glass}
-        typer.echo(json.dumps({kind: [job.model_dump(mode="json") for job in jobs] for kind, jobs in kinds.items()}))
-        return
-    if found.is_empty:
-        typer.echo("none")
-    for title, jobs in (
-        ("Waiting for you", found.yours),
-        ("To be reviewed", found.to_review),
-        ("Waiting for others", found.others),
-        ("Your broken glass, to be reviewed by others", found.own_glass),
-    ):
-        if jobs:
-            typer.echo(title)
-            _print_jobs(jobs, as_json=False)
-
-
-def _print_jobs(jobs: "tuple[Job, ...]", *, as_json: bool) -> None:
-    if as_json:
-        for job in jobs:
-            typer.echo(job.model_dump_json())
-        return
-    if not jobs:
-        typer.echo("none")
-    for job in jobs:
-        when, who = f"{job.created_at:%Y-%m-%d %H:%M}", f"{job.requester.name:<16}"
-        typer.echo(f"{job.number:>5}  {job.state.value:<17} {when}  {who} {job.plan.summary}{_badge(job)}")
-
-
-def _badge(job: "Job") -> str:
-    if job.break_glass is None:
-        return ""
-    return "  [glass broken, " + ("reviewed]" if job.break_glass.is_reviewed else "not reviewed yet]")
-
-
-def _answer(answer: "Job | Refusal") -> None:
+def _answer(answer: "Job | Refusal", *, as_json: bool) -> None:
     if isinstance(answer, Refusal):
         _refuse(answer)
+    elif as_json:
+        print_job(answer, as_json=True)
     else:
         typer.echo(f"Job {answer.number}: {answer.state.value}")
 
 
 def _refuse(refusal: Refusal | None) -> None:
     if refusal is not None:
-        _complain(refusal.reason, refusal.next_action)
+        complain(refusal.reason, refusal.next_action)
         raise typer.Exit(REFUSED)
-
-
-def _complain(what: str, next_action: str = "", details: str = "") -> None:
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print(what, style="red", markup=False)
-    if details:
-        console.print(details, markup=False)
-    if next_action:
-        console.print(f"next: {next_action}", markup=False)
