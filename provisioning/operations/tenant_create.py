@@ -9,7 +9,13 @@ from provisioning.operations.agent_values import CREDENTIALS_SECRET
 from provisioning.operations.base import Draft
 from provisioning.operations.tenant_checks import first_refusal, text, warnings
 from provisioning.operations.tenant_facts import TenantFacts
-from provisioning.operations.tenant_router import Router, choose_router, router_step
+from provisioning.operations.tenant_router import (
+    Router,
+    choose_removal,
+    choose_router,
+    removal_warnings,
+    router_step,
+)
 from provisioning.operations.tenant_spec import changed, spec_step
 from provisioning.operations.tenant_steps import (
     Agent,
@@ -45,11 +51,19 @@ class CreateTenant:
         router = choose_router(args, facts)
         if isinstance(router, Refusal):
             return router
+        removal = choose_removal(args, facts)
+        if isinstance(removal, Refusal):
+            return removal
         return Draft(
             subject=args.name,
             summary=_summary(args, agent, router),
-            steps=tuple(_steps(args, facts, agent, router)),
-            warnings=(*agent.warnings, *(router.warnings if router else ()), *warnings(args, facts, agent.ports)),
+            steps=tuple(_steps(args, facts, agent, router, removal)),
+            warnings=(
+                *agent.warnings,
+                *(router.warnings if router else ()),
+                *removal_warnings(args, removal),
+                *warnings(args, facts, agent.ports),
+            ),
             admission=room(args, facts, agent),
         )
 
@@ -64,7 +78,9 @@ def _summary(args: TenantCreate, agent: Agent, router: Router | None) -> str:
     )
 
 
-def _steps(args: TenantCreate, facts: TenantFacts, agent: Agent, router: Router | None) -> list[Step]:
+def _steps(
+    args: TenantCreate, facts: TenantFacts, agent: Agent, router: Router | None, removal: Step | None
+) -> list[Step]:
     admin: dict[str, JsonValue] = {"$ref": "admin_user.id"}
     company: dict[str, JsonValue] = {"$ref": "company.id"}
     before = None if facts.recorded is None else TenantCreate.model_validate(facts.recorded)
@@ -82,6 +98,7 @@ def _steps(args: TenantCreate, facts: TenantFacts, agent: Agent, router: Router 
         *([domains_step(admin, args.domains, needs=("admin_user",))] if args.domains else []),
         agent_step(args.name, facts, agent, needs=("credentials", "policies")),
         *([router_step(args.name, facts, router, needs=("credentials", "policies"))] if router else []),
+        *([removal] if removal else []),
         queues_step(agent.queue_names, admin, needs=("admin_user",)),
     ]
     if args.users:

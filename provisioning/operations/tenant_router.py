@@ -16,6 +16,7 @@ from provisioning.operations.tenant_facts import RouterFacts, TenantFacts
 from provisioning.plan import Step
 
 STEP_ID = "router"
+REMOVAL_ID = "no_router"  # another one: what takes a host away claims none
 ROLLBACK_MARGIN_S = 60
 _DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*")
 
@@ -101,6 +102,55 @@ def router_step(tenant: str, facts: TenantFacts, router: Router, *, needs: Itera
         ),
         timeout_s=2 * configuration.timeout_s + ROLLBACK_MARGIN_S,
     )
+
+
+def choose_removal(spec: TenantCreate, facts: TenantFacts) -> Step | Refusal | None:
+    """Return the step that takes away the router of a tenant that shall have none; None where there is nothing to take.
+
+    Left as it is, it would go on to use the tenant's key and to hold a host that nothing records.
+    """
+    configuration, seen = facts.configuration.router, facts.router
+    recorded = facts.recorded.get("router_host") if facts.recorded else None
+    if spec.router is not False or (seen is None and recorded is None):
+        return None
+    if configuration is None or seen is None:
+        return Refusal(
+            reason=f"tenant {spec.name} has a router at {recorded}, and no router is configured any more: it would be"
+            " left where it is",
+            next_action="ask an admin to set router.chart and its settings as they were; --no-router then removes it",
+        )
+    host = seen.host or (str(recorded) if recorded else None)
+    if host is None:
+        return Refusal(
+            reason=f"release {configuration.release} in namespace {spec.name} names no host, so it is no router that"
+            " this bot made",
+            next_action=f"look at it with `helm get values -n {spec.name} {configuration.release}`, and uninstall it by"
+            " hand if it is to go",
+        )
+    values = router_values(
+        tenant=spec.name,
+        host=host,
+        router=configuration,
+        server=facts.configuration.server,
+        agent=facts.configuration.agent,
+    ).as_json()
+    chart = f"{seen.chart.name} {seen.chart.version}"
+    back = router_step(spec.name, facts, Router(host=host, values=values), needs=())
+    return back.model_copy(
+        update={
+            "id": REMOVAL_ID,
+            "kind": "helm.router_removed",
+            "title": f"Uninstall router {configuration.release}: {host} leads nowhere and is free for others",
+            "undo": f"installed again at {host} ({chart}); sessions that were cut off do not come back",
+            "destroys": True,
+        }
+    )
+
+
+def removal_warnings(spec: TenantCreate, removal: Step | None) -> tuple[str, ...]:
+    if removal is None:
+        return ()
+    return (f"The router of tenant {spec.name} is uninstalled: links to its host and what is open through it end",)
 
 
 def server_domain(server: ClearMLServer) -> str | None:

@@ -23,6 +23,7 @@ from provisioning.steps.node_steps import Cordon, Drain, Label, Nodes, Uncordon
 from provisioning.steps.platform_steps import ApiAnswers, GeneratedSecrets
 from provisioning.steps.removal_steps import AbsentCompany, AbsentNamespace, CompanyData, ServerJobs
 from provisioning.steps.rotation_steps import NewKey, OldKeyRevoked, WorkerBack
+from provisioning.steps.router_steps import RouterRemoved
 from provisioning.steps.scale_steps import Scaled
 from provisioning.steps.spec_steps import ForgetSpec, RecordSpec
 from provisioning.steps.upgrade_steps import HelmUpgraded
@@ -52,6 +53,7 @@ def build_actions(
     """
     secrets = NamedSecrets(cluster, configuration.secrets(), learn=learn)
     jobs = ServerJobs(cluster, kubectl, configuration.server)
+    releases = HelmRelease(helm, charts=_charts(configuration), secrets=secrets)
     actions: tuple[StepAction, ...] = (
         Company(clearml),
         AdminUser(clearml),
@@ -74,7 +76,8 @@ def build_actions(
         AbsentNamespace(cluster),
         AbsentCompany(clearml, jobs),
         CompanyData(jobs),
-        HelmRelease(helm, charts=_charts(configuration), secrets=secrets),
+        releases,
+        RouterRemoved(helm, releases),
         HelmUninstalled(helm),
         HelmUpgraded(helm, charts={"agent": configuration.agent.chart}, key=configuration.clearml.secret_key),
         NoNetworkPolicies(cluster, kubectl),

@@ -1,13 +1,16 @@
 """A tenant's router: made with the tenant, kept by whatever changes it, one host for one tenant, gone with it."""
 
+import copy
+
 import pytest
 
 from policies.approvals import Refusal
 from provisioning import job_decisions
+from provisioning.blast_radius import radius_of
 from provisioning.clients.cluster_objects import IngressHosts
 from provisioning.errors import PermanentError
 from provisioning.jobs import JobState
-from tests.integration.tenant_world import ACME, World
+from tests.integration.tenant_world import ACME, Crash, World
 
 ROUTER = ("acme", "clearml-ttr")
 HOST = "acme.platform.example"
@@ -180,3 +183,59 @@ def test_a_suspended_tenants_router_stands_still_too(routed: World) -> None:
     assert routed.plan("tenant fix acme").is_noop
     routed.make("tenant resume acme")
     assert (routed.cluster.scaled["acme", "clearml-agent"], routed.cluster.scaled[ROUTER]) == (1, 2)
+
+
+def test_no_router_takes_the_router_of_a_tenant_away(routed: World) -> None:
+    """The plan says so and counts it as destroying; its host is free for others, and nothing is left to do."""
+    routed.make(ACME)
+    plan = routed.plan(f"{ACME} --no-router")
+    removal = plan.step("no_router")
+    assert removal.destroys
+    assert f"installed again at {HOST}" in removal.undo
+    assert radius_of(plan).destroys == 1
+    assert any("what is open through it end" in warning for warning in plan.warnings)
+    assert routed.run(routed.job(plan)).state is JobState.SUCCEEDED
+    assert ROUTER not in routed.cluster.releases
+    assert "router_host" not in routed.store.tenants()[0].request
+    assert routed.plan(f"{ACME} --no-router").is_noop
+    assert routed.plan("tenant fix acme").is_noop
+    routed.make("tenant rotate acme")
+    routed.make(f"{GLOBEX} --router-host {HOST}")
+
+
+def test_a_router_that_was_taken_away_is_brought_back(routed: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rolled back, also where the process died behind helm: the same host, the same key."""
+    routed.make(ACME)
+    before = dict(routed.cluster.releases[ROUTER].values)
+    job = routed.job(routed.plan(f"{ACME} --no-router"))
+    routed.crash_after("no_router", monkeypatch)
+    with pytest.raises(Crash):
+        routed.run(job)
+    monkeypatch.undo()
+    assert ROUTER not in routed.cluster.releases
+    routed.restart()
+
+    def fails(*_: object) -> None:
+        raise PermanentError("recording the tenant: the disk is full")
+
+    monkeypatch.setattr(routed.actions["tenant.spec"], "apply", fails)
+    failed = routed.run(routed.store.job(job.id))
+    assert failed.state is JobState.FAILED
+    assert routed.run(routed.decide(failed, job_decisions.roll_back)).state is JobState.ROLLED_BACK
+    assert routed.cluster.releases[ROUTER].values == before
+    assert routed.plan("tenant fix acme").is_noop
+
+
+def test_a_router_that_nothing_is_known_of_is_not_left_silently(routed: World) -> None:
+    """Without the settings nobody knows its release; one without a host is not ours."""
+    routed.make(ACME)
+    routed.settings = {}
+    routed.restart()
+    refused = routed.refusal(f"{ACME} --no-router")
+    assert f"has a router at {HOST}, and no router is configured any more" in refused.reason
+    assert "router.chart" in refused.next_action
+    routed.settings = SETTINGS
+    routed.restart()
+    routed.make(f"{ACME} --no-router")
+    routed.cluster.releases[ROUTER] = copy.deepcopy(routed.cluster.releases["acme", "clearml-agent"])
+    assert "names no host" in routed.refusal(f"{ACME} --no-router").reason
