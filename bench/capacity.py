@@ -12,7 +12,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -90,17 +89,27 @@ def _settings(kubeconfig: Path, data_dir: Path) -> dict[str, str]:
 
 def _measured(command: Sequence[str], environment: Mapping[str, str]) -> tuple[str, float, float]:
     """Return what the command printed, its seconds, and its peak memory in MiB. Raises: RuntimeError."""
-    began = time.monotonic()
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as complaints:
-        child = subprocess.Popen(command, env=dict(environment), stdout=out, stderr=complaints)
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        took = time.monotonic() - began
-        if child.returncode:
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as complaints, tempfile.NamedTemporaryFile() as told:
+        launch = [sys.executable, "-I", "-S", "-c", _LAUNCHER, told.name, *command]
+        code = subprocess.run(launch, env=dict(environment), stdout=out, stderr=complaints, check=False).returncode
+        if code:
             complaints.seek(0)
-            raise RuntimeError(f"{' '.join(command)} ended with {child.returncode}: {complaints.read(2000)!r}")
+            raise RuntimeError(f"{' '.join(command)} ended with {code}: {complaints.read(2000)!r}")
         out.seek(0)
-        return out.read().decode(), took, usage.ru_maxrss / 1024
+        took, peak_kib = json.loads(told.read())
+        return out.read().decode(), float(took), peak_kib / 1024
+
+
+# A child's peak begins with what its parent holds when it starts it: so a small process starts it, not this one.
+_LAUNCHER = """
+import os, sys, time
+began = time.monotonic()
+pid = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+with open(sys.argv[1], "w") as told:
+    told.write(f"[{time.monotonic() - began}, {usage.ru_maxrss}]")
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
 
 
 def _same_totals(ours: str, theirs: str) -> int:
