@@ -3,6 +3,7 @@
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from sandbox.controlplane import workloads
 
@@ -12,12 +13,27 @@ class Bystanders:
 
     def __init__(self, kubectl: Path, *, kubeconfig: Path | None, context: str | None) -> None:
         self._kubectl = kubectl
+        self._lost: dict[str, Any] = {}  # nodes, as they were
         self._where = [] if kubeconfig is None else ["--kubeconfig", str(kubeconfig)]
         self._where += [] if context is None else ["--context", context]
 
     def cordon_nodes(self, *, unschedulable: bool) -> None:
         """Let no new pod be scheduled, so that helm waits for its pods; or let them again."""
         self._run_kubectl("cordon" if unschedulable else "uncordon", "--selector", "type=kwok")
+
+    def lose_node(self, node: str) -> None:
+        """Take a node out of the cluster, as when its machine is gone for good; its pods go with it."""
+        self._lost[node] = json.loads(self._run_kubectl("get", "node", node, "-o", "json"))
+        self._run_kubectl("delete", "node", node, "--wait=false")
+
+    def find_node(self, node: str) -> None:
+        """Let a node that was lost join again, as it was. Raises: ValueError where it was not lost."""
+        found = self._lost.pop(node, None)
+        if found is None:
+            raise ValueError(f"node_back: {node} is not lost")
+        for ours in ("uid", "resourceVersion", "creationTimestamp"):
+            found["metadata"].pop(ours, None)
+        self._run_kubectl("create", "-f", "-", stdin=json.dumps(found))
 
     def take_node_port(self, what: str) -> None:
         """Let a Service of somebody's have a NodePort: ``default/front:31012``. Raises: ValueError."""
@@ -63,8 +79,9 @@ class Bystanders:
         """Delete the disruption budget of what runs on the node."""
         self._run_kubectl("delete", "pdb", "-n", workloads.NAMESPACE, f"keep-{node}")
 
-    def _run_kubectl(self, *words: str, stdin: str = "") -> None:
+    def _run_kubectl(self, *words: str, stdin: str = "") -> str:
         command = [str(self._kubectl), *self._where, *words]
         done = subprocess.run(command, input=stdin.encode(), check=False, capture_output=True, timeout=60)
         if done.returncode:
             raise ValueError(f"kubectl {' '.join(words)}: {done.stderr.decode(errors='replace').strip()}")
+        return done.stdout.decode()

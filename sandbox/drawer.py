@@ -85,7 +85,7 @@ class Drawer:
         def break_it(label: str, fault: Any) -> dict[str, Any]:
             return {"name": "fault", "label": label, "input": {"fault": fault}, "danger": True}
 
-        def mend(label: str, fault: str) -> dict[str, Any]:
+        def mend(label: str, fault: Any) -> dict[str, Any]:
             return {"name": "fault", "label": label, "input": {"fault": fault}}
 
         return {
@@ -93,12 +93,12 @@ class Drawer:
             "actions": [
                 break_it("Kill the bot (-9)", "kill_bot"),
                 mend("Start the bot", "start_bot"),
-                break_it("No room for pods", "cordon_nodes"),
+                break_it("No room for pods: helm waits", "cordon_nodes"),
                 mend("Room for pods", "uncordon_nodes"),
-                break_it("Deliver the newest payload again", "redeliver"),
-                break_it("Disconnect the socket", "disconnect"),
-                break_it("Slack: 3 x 429", {"rate_limit": 3}),
-                break_it("Slack: 3 x 500", {"slack_error": 3}),
+                break_it("Node gpu-2 lost", {"node_lost": "gpu-2"}),
+                mend("Node gpu-2 back", {"node_back": "gpu-2"}),
+                break_it("Slack down", "slack_down"),
+                mend("Slack up", "slack_up"),
                 break_it("ClearML: 3 x 500", {"clearml_error": 3}),
                 break_it("ClearML down", "clearml_down"),
                 mend("ClearML up", "clearml_up"),

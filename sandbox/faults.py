@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from sandbox.world import World
 
 
+FOR_GOOD = 10_000  # calls: the most that can be planned
+
+
 class Faults:
     """Names → what they do. A fault with a number is written ``rate_limit: 3``."""
 
@@ -23,6 +26,8 @@ class Faults:
             "uncordon_nodes": lambda: world.bystanders.cordon_nodes(unschedulable=False),
             "redeliver": workspace.dispatcher.redeliver,
             "disconnect": lambda: workspace.sockets.disconnect("refresh_requested"),
+            "slack_down": lambda: workspace.plan_faults(api_error=FOR_GOOD),
+            "slack_up": workspace.plan_faults,
             "clearml_down": lambda: setattr(clearml, "is_down", True),
             "clearml_up": lambda: setattr(clearml, "is_down", False),
             "clearml_3_30": lambda: setattr(clearml, "server_version", (3, 30, 0)),
@@ -48,6 +53,8 @@ class Faults:
             "drop_service": world.bystanders.drop_service,
             "gpu_pod": world.bystanders.run_gpu_pod,
             "reboot": world.reboot,
+            "node_lost": world.bystanders.lose_node,
+            "node_back": world.bystanders.find_node,
             "workload": lambda node: world.bystanders.work_on(node, guarded=False),
             "guarded_workload": lambda node: world.bystanders.work_on(node, guarded=True),
             "drop_budget": world.bystanders.drop_budget,
