@@ -3,17 +3,19 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import ndiff
 from typing import Any
 
 import yaml
 from pydantic import JsonValue, SecretStr
 
+from provisioning import chart_yaml
 from provisioning.chart_values import HIDDEN, leaves
 
 Objects = Mapping[str, JsonValue]  # "Deployment/clearml-agent" → the object
 
+MADE_ANEW = "(made anew each time)"
 MOST_TEXT = 1000  # of one difference
 _CHART_LABEL = '"helm.sh/chart"'  # says the version at every object: the plan has said it once
 
@@ -34,13 +36,7 @@ class Hiding:
 
     def objects(self, text: str) -> dict[str, JsonValue]:
         """Return the objects of a YAML stream without their secrets. Raises: yaml.YAMLError."""
-        found: dict[str, JsonValue] = {}
-        for one in yaml.safe_load_all(text):
-            if isinstance(one, dict):
-                metadata = one.get("metadata") or {}
-                name = "/".join(str(part) for part in (one.get("kind"), metadata.get("name")))
-                found[name if name not in found else f"{name} of {metadata.get('namespace')}"] = self._hidden(one)
-        return found
+        return {name: self._hidden(one) for name, one in _named(text)}
 
     def _hidden(self, found: dict[str, Any]) -> JsonValue:
         is_secret = found.get("kind") == "Secret"
@@ -73,9 +69,26 @@ class Hiding:
         return f"{HIDDEN} {hmac.new(self._key, str(value).encode(), hashlib.sha256).hexdigest()[:8]}"
 
 
-def fingerprint(objects: Objects) -> str:
-    """Return the SHA-256 of the objects, 64 hex digits."""
-    canonical = json.dumps(objects, sort_keys=True, separators=(",", ":"))
+def named_objects(text: str) -> dict[str, JsonValue]:
+    """Return the objects of a YAML stream as they are. Raises: yaml.YAMLError."""
+    return {name: _as_json(one) for name, one in _named(text)}
+
+
+def steady(first: Objects, second: Objects) -> tuple[dict[str, JsonValue], tuple[str, ...]]:
+    """Return of two renderings of the same what is the same in both, and the places that are not.
+
+    What charts make anew each time (passwords, certificates, times) must void no approval.
+    """
+    kept: dict[str, JsonValue] = {}
+    anew = sorted(set(first) ^ set(second))
+    for name in sorted(set(first) & set(second)):
+        kept[name] = _steady(first[name], second[name], name, anew)
+    return kept, tuple(anew)
+
+
+def fingerprint(value: Any) -> str:
+    """Return the SHA-256 of *value*, which is JSON: 64 hex digits."""
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
@@ -98,6 +111,50 @@ def differing_objects(found: Objects, shall: Objects) -> dict[str, tuple[JsonVal
     # Objects that come and go first; checksums, which only follow from the rest, last.
     order = sorted(differences, key=lambda path: ("checksum/" in path, path not in found and path not in shall, path))
     return {path: differences[path] for path in order}
+
+
+def _named(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the objects of a YAML stream, each under a name of its own: ``Deployment/clearml-agent``."""
+    taken: set[str] = set()
+    for one in chart_yaml.load_all(text):
+        if not isinstance(one, dict):
+            continue
+        metadata = one.get("metadata")
+        metadata = metadata if isinstance(metadata, dict) else {}
+        plain = f"{one.get('kind')}/{metadata.get('name')}"
+        name, number = plain, 2
+        if name in taken:
+            name = plain = f"{plain} of {metadata.get('namespace')}"
+        while name in taken:
+            name, number = f"{plain}, {number}", number + 1
+        taken.add(name)
+        yield name, one
+
+
+def _as_json(value: Any) -> JsonValue:
+    match value:
+        case dict():
+            return {str(key): _as_json(item) for key, item in value.items()}
+        case list():
+            return [_as_json(item) for item in value]
+        case None | bool() | int() | float() | str():
+            return value
+        case _:
+            return str(value)
+
+
+def _steady(first: JsonValue, second: JsonValue, path: str, anew: list[str]) -> JsonValue:
+    match first, second:
+        case dict(), dict():
+            return {key: _steady(first.get(key), second.get(key), f"{path}.{key}", anew) for key in {**first, **second}}
+        case list(), list() if len(first) == len(second):
+            both = zip(first, second, strict=True)
+            return [_steady(one, other, f"{path}[{index}]", anew) for index, (one, other) in enumerate(both)]
+        case _ if first == second:
+            return first
+        case _:
+            anew.append(path)
+            return MADE_ANEW
 
 
 def _whole(one: JsonValue) -> str | None:

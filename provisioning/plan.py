@@ -29,7 +29,7 @@ class Observation(BaseModel):
 
     ``detail`` is for people (``revision 3 deployed, chart 1.4.0``) and must not hold anything that changes
     by itself (ages, timestamps): it is part of the plan's digest. ``differences`` names the fields that
-    differ: field path → (is, shall).
+    differ: field path → (is, shall). ``renders`` binds what a chart would render: object → fingerprint.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -38,6 +38,7 @@ class Observation(BaseModel):
     detail: str = ""
     outputs: Outputs = {}
     differences: dict[str, tuple[JsonValue, JsonValue]] = {}
+    renders: dict[str, str] = {}
 
 
 class Step(BaseModel):

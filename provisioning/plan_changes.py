@@ -1,8 +1,17 @@
 """What differs between the plan that was approved and the plan of today, in words. Pure."""
 
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import JsonValue
+
+from provisioning.chart_values import leaves
 from provisioning.plan import Observation, Plan, Presence, Step
 
 MOST_LINES = 12
+MOST_NAMES = 8  # of fields, or of objects, in one line
+SHOWN_FINGERPRINT = 16
+CHART_SHA256 = "chart_sha256"
 NOT_LOOKED = Observation(presence=Presence.ABSENT)
 
 
@@ -38,21 +47,58 @@ def _lasting(step: Step) -> Step:
 
 
 def _change(before: Step, after: Step) -> str:
-    if before.found.presence is not after.found.presence:
-        detail = f" ({after.found.detail})" if after.found.detail else ""
-        return f"was {before.found.presence.value}, is {after.found.presence.value}{detail}"
-    if before.found.differences != after.found.differences:
-        fields = sorted(
-            field
-            for field in {*before.found.differences, *after.found.differences}
-            if before.found.differences.get(field) != after.found.differences.get(field)
+    was, now = before.found, after.found
+    said: list[str] = []
+    if was.presence is not now.presence:
+        detail = f" ({now.detail})" if now.detail else ""
+        said.append(f"was {was.presence.value}, is {now.presence.value}{detail}")
+    elif was.differences != now.differences:
+        said.append(f"differs otherwise than before in {_listed(_changed(was.differences, now.differences))}")
+    if before.inputs != after.inputs and was.presence is now.presence:
+        said += _input_changes(before, after)
+    if was.renders != now.renders and was.renders and now.renders:
+        said.append(_rendering_change(was.renders, now.renders))
+    if not said and was.detail != now.detail:
+        said.append(f"was {was.detail or 'not described'}, is {now.detail or 'not described'}")
+    return "; ".join(said) or "would now be done in another way"
+
+
+def _input_changes(before: Step, after: Step) -> Iterator[str]:
+    """Yield what the step would be given otherwise: field by field, where its values are a tree."""
+    names: list[str] = []
+    for key in _changed(before.inputs, after.inputs):
+        was, now = before.inputs.get(key), after.inputs.get(key)
+        if key == CHART_SHA256:
+            yield f"the chart's content is another: sha256 {_short(was)}, now {_short(now)}"
+        elif isinstance(was, dict) and isinstance(now, dict):
+            names += sorted(f"{key}.{path}" for path in _changed(dict(leaves(was, "")), dict(leaves(now, ""))))
+        else:
+            names.append(key)
+    if names:
+        yield f"would now be made with another {_listed(names)}"
+
+
+def _rendering_change(was: Mapping[str, str], now: Mapping[str, str]) -> str:
+    said = [
+        f"{what} {_listed(names)}"
+        for what, names in (
+            ("otherwise", [name for name in sorted(was.keys() & now.keys()) if was[name] != now[name]]),
+            ("also", sorted(now.keys() - was.keys())),
+            ("no longer", sorted(was.keys() - now.keys())),
         )
-        return f"differs otherwise than before in {', '.join(fields)}"
-    if before.inputs != after.inputs:
-        fields = sorted(
-            key for key in {*before.inputs, *after.inputs} if before.inputs.get(key) != after.inputs.get(key)
-        )
-        return f"would now be made with another {', '.join(fields)}"
-    if before.found.detail != after.found.detail:
-        return f"was {before.found.detail or 'not described'}, is {after.found.detail or 'not described'}"
-    return "would now be done in another way"
+        if names
+    ]
+    return f"the chart renders {', '.join(said)}"
+
+
+def _changed(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    return sorted(key for key in {*was, *now} if was.get(key) != now.get(key))
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more
+
+
+def _short(sha256: JsonValue) -> str:
+    return str(sha256)[:SHOWN_FINGERPRINT] if sha256 else "not known"

@@ -2,6 +2,7 @@
 
 import asyncio
 import difflib
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,11 +26,13 @@ from provisioning.clients.cluster_objects import (
     ServicePorts,
 )
 from provisioning.clients.helm import Release
+from provisioning.clients.helm_renderings import Rendering, fingerprints
 from provisioning.clients.helm_storage import StoredRelease
 from provisioning.clients.process import Completed
 from provisioning.configuration import Chart, ClearMLServer
 from provisioning.errors import PermanentError, TemporaryError
 from provisioning.known_users import KnownUsers, Records
+from provisioning.manifests import named_objects
 from sandbox.clearml.api import create_app
 from sandbox.clearml.state import ClearMLState
 
@@ -309,12 +312,29 @@ class FakeHelm:
         self.chart_version = "1.0.0"  # of the chart where its reference names no version
         self.templates: dict[str, dict[str, Any]] = {}  # version → what its Deployment has in its spec
         self.installs: list[dict[str, Any]] = []
+        self.renderings: list[str] = []  # the values of each, as JSON
+        self.fail_rendering: Exception | None = None
         self.history: dict[tuple[str, str], list[tuple[Release, dict[str, Any]]]] = {}
         self.recovered: list[str] = []
         self.fail_next_install: Exception | None = None
 
     def show_chart(self, chart: Chart) -> dict[str, Any]:
         return {"name": _name_of(chart), "version": self._version(chart)}
+
+    def chart_sha256(self, chart: Chart) -> str:
+        said = json.dumps([chart.reference, self._version(chart), self.templates.get(self._version(chart))])
+        return hashlib.sha256(said.encode()).hexdigest()
+
+    def is_made_anew(self, chart: Chart) -> bool:
+        return False
+
+    def rendering(self, namespace: str, name: str, chart: Chart, values: Mapping[str, Any]) -> Rendering:
+        if self.fail_rendering is not None:
+            raise self.fail_rendering
+        given = json.dumps(values)  # no SecretStr comes here
+        assert "$secret" not in given, "a reference reached helm"
+        self.renderings.append(given)
+        return Rendering(objects=fingerprints(named_objects(self._rendered(name, self._version(chart), dict(values)))))
 
     def _version(self, chart: Chart) -> str:
         has_many = chart.version is not None and "{version}" in chart.reference

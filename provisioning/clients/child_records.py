@@ -65,10 +65,10 @@ class ChildRecords:
         finally:
             path.unlink(missing_ok=True)
 
-    def living(self, subject: str) -> tuple[int, ...]:
-        """Return the pids of living children that work on *subject*, of this bot and of earlier ones."""
+    def living(self, subject: str) -> tuple[tuple[int, int], ...]:
+        """Return pid and owner of the living children that work on *subject*, of this bot and of others."""
         records = (record for _, record in self._all())
-        return tuple(record.pid for record in records if record.subject == subject and record.is_alive)
+        return tuple((one.pid, one.owner) for one in records if one.subject == subject and one.is_alive)
 
     def reap_orphans(self) -> list[str]:
         """Kill what a dead bot left behind and return a line about each, for the log.

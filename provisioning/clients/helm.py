@@ -1,23 +1,23 @@
 """helm, the binary: helm 4, and 3.14 or newer. Values go through stdin; secrets never stand in arguments."""
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from provisioning.clients import names
+from provisioning.clients import chart_files, names
 from provisioning.clients.concealment import Concealment, plain
-from provisioning.clients.helm_charts import ChartCache
+from provisioning.clients.helm_charts import ChartCache, parse_shown
 from provisioning.clients.helm_command import HelmCommand
 from provisioning.clients.helm_releases import Release, parse_release
+from provisioning.clients.helm_renderings import Rendering, Renderings
 from provisioning.clients.process import ChildProcesses
 from provisioning.configuration import Chart
 from provisioning.errors import TemporaryError
 
-__all__ = ["Helm", "Release"]
+__all__ = ["Helm", "Release", "Rendering"]
 
 PAGE_SIZE = 256  # helm's own largest page
 
@@ -47,13 +47,13 @@ class Helm:
     ) -> None:
         home = home.absolute()
         self._children = children
-        self._helm = HelmCommand(binary, children, kubeconfig=kubeconfig, context=context, home=home)
+        self._helm = HelmCommand(binary=binary, children=children, kubeconfig=kubeconfig, context=context, home=home)
         self._charts = ChartCache(home / "charts", self._helm.run)
+        self._renderings = Renderings(self.template, self._charts.path)
 
     def version(self) -> str:
         """Return helm's version: ``v4.3.1``."""
-        answer = self._helm.run(["version", "--template={{.Version}}"], doing="asking helm for its version")
-        return answer.stdout.strip()
+        return self._helm.version()
 
     def release(self, namespace: str, name: str) -> Release | None:
         """Return the release at its newest revision, or None where there is none."""
@@ -82,6 +82,21 @@ class Helm:
         """Return the chart's Chart.yaml: name, version, appVersion, kubeVersion."""
         return self._shown("chart", chart)
 
+    def chart_sha256(self, chart: Chart) -> str:
+        """Return the SHA-256 of the chart's file, or of a folder's files, 64 hex digits."""
+        return chart_files.sha256(self._charts.path(chart))
+
+    def is_made_anew(self, chart: Chart) -> bool:
+        """Return whether the chart renders something else each time: a password, a certificate, the time."""
+        return any(chart_files.is_made_anew(self._charts.path(chart)))
+
+    def rendering(self, namespace: str, name: str, chart: Chart, values: Mapping[str, Any]) -> Rendering:
+        """Return what the chart renders, object by object; the same is rendered once.
+
+        *values* hold no secrets, but names for them.
+        """
+        return self._renderings.of(namespace, name, chart, values)
+
     def template(self, namespace: str, name: str, chart: Chart, values: Mapping[str, Any]) -> str:
         """Return the manifests that the chart renders, as YAML, without a cluster. They hold secrets."""
         conceal = Concealment(values)
@@ -89,7 +104,7 @@ class Helm:
             [
                 "template",
                 names.release(name),
-                *self._charts.arguments(chart),
+                str(self._charts.path(chart)),
                 "--namespace",
                 names.namespace(namespace),
                 "--values=-",
@@ -113,7 +128,7 @@ class Helm:
             [
                 "upgrade",
                 names.release(name),
-                *self._charts.arguments(chart),
+                str(self._charts.path(chart)),
                 "--dry-run=client",
                 "--reset-values",
                 "--namespace",
@@ -153,7 +168,7 @@ class Helm:
             [
                 "upgrade",
                 names.release(name),
-                *self._charts.arguments(chart),
+                str(self._charts.path(chart)),
                 "--install",
                 "--wait",
                 on_failure,
@@ -218,9 +233,11 @@ class Helm:
         release = self.release(namespace, name)
         if release is None or not release.is_pending:
             return None
-        if pids := self._children.living(_subject(namespace, name)):
+        if owners := self._children.owners(_subject(namespace, name)):
+            pid, bot = owners[0]
+            whose = "of this bot" if bot == os.getpid() else f"of the bot with pid {bot}"
             raise TemporaryError(
-                f"helm is at work on {namespace}/{name} (pid {pids[0]})", next_action="wait for it to end"
+                f"helm is at work on {namespace}/{name} (pid {pid}, {whose})", next_action="wait for it to end"
             )
         good = None if release.status == "uninstalling" else self._last_good_revision(namespace, name)
         if good is None:
@@ -274,9 +291,9 @@ class Helm:
 
     def _shown(self, what: str, chart: Chart) -> dict[str, Any]:
         answer = self._helm.run(
-            ["show", what, *self._charts.arguments(chart)], doing=f"reading the {what} of {chart.reference}"
+            ["show", what, str(self._charts.path(chart))], doing=f"reading the {what} of {chart.reference}"
         )
-        return yaml.safe_load(answer.stdout) or {}
+        return parse_shown(answer.stdout, chart.reference)
 
 
 def _subject(namespace: str, name: str) -> str:

@@ -15,10 +15,11 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import yaml
 
+from provisioning import chart_yaml
 from provisioning.clients.concealment import Concealment
 from provisioning.clients.process import Completed
 from provisioning.clients.tool_errors import cluster_error
@@ -56,16 +57,16 @@ class ChartCache:
         self._run_helm = run_helm
         self._lock = threading.Lock()
 
-    def arguments(self, chart: Chart) -> list[str]:
-        """Return what stands for *chart* in helm's arguments: one local path, fetching it first if needed.
+    def path(self, chart: Chart) -> Path:
+        """Return where *chart* lies on this machine, fetching it first if needed.
 
         Raises: PermanentError where the reference cannot be one, or is refused; UnreachableError.
         """
         if PLACEHOLDER in chart.reference:
-            return [str(_versioned(chart))]
+            return _versioned(chart)
         local = Path(chart.reference).expanduser()
         if chart.repo is None and not chart.reference.startswith("oci://") and local.exists():
-            return [str(local.absolute())]
+            return local.absolute()
         self._check(chart)
         folder = self._folder / _key(chart)
         if not _file_in(folder):
@@ -75,7 +76,7 @@ class ChartCache:
         found = _file_in(folder)
         if found is None:
             raise PermanentError(f"fetching {chart.reference}: helm left no file", next_action="Retry")
-        return [str(found)]
+        return found
 
     def _check(self, chart: Chart) -> None:
         if chart.reference.startswith("oci://"):
@@ -146,12 +147,29 @@ class ChartCache:
     def _check_version(self, chart: Chart, folder: Path, doing: str) -> None:
         """Raise PermanentError where what was fetched by its digest is of another version."""
         shown = self._run_helm(["show", "chart", str(_file_in(folder))], doing=doing)
-        found = (yaml.safe_load(shown.stdout) or {}).get("version")
+        found = parse_shown(shown.stdout, chart.reference).get("version")
         if found != chart.version:
             raise PermanentError(
                 f"{doing}: its digest is that of version {found}",
                 next_action="correct the chart's version, or its digest",
             )
+
+
+def parse_shown(text: str, reference: str) -> dict[str, Any]:
+    """Return the mapping in what ``helm show`` printed. Raises: PermanentError."""
+    try:
+        found = chart_yaml.load(text)
+    except yaml.YAMLError as problem:
+        raise PermanentError(
+            f"reading chart {reference}: its YAML is unusable: {str(problem)[:300]}",
+            next_action="ask whoever made the chart, or name another",
+        ) from None
+    if not isinstance(found, dict | None):
+        raise PermanentError(
+            f"reading chart {reference}: it holds no mapping of names to values",
+            next_action="ask whoever made the chart, or name another",
+        )
+    return found or {}
 
 
 def _versioned(chart: Chart) -> Path:

@@ -1,7 +1,10 @@
 """Runs the helm binary: where its configuration lies, which cluster it talks to, what its failures mean."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 from provisioning.clients.process import ChildProcesses, Completed, inherited_environment
 from provisioning.clients.tool_errors import cluster_error
@@ -10,6 +13,17 @@ from provisioning.errors import ChatopsError
 READ_TIMEOUT_S = 60.0
 
 
+class Running(TypedDict, total=False):
+    """How helm is run; see `HelmCommand.run`."""
+
+    stdin: bytes | None
+    timeout_s: float
+    cancelled: Callable[[], bool]
+    conceal: Callable[[str], str]
+    subject: str
+
+
+@dataclass(kw_only=True)
 class HelmCommand:
     """One helm binary and one cluster. Thread-safe.
 
@@ -17,56 +31,24 @@ class HelmCommand:
         home: helm's configuration and caches; the user's own are not read, nor are their plugins.
     """
 
-    def __init__(
-        self,
-        binary: Path,
-        children: ChildProcesses,
-        *,
-        kubeconfig: Path | None,
-        context: str | None,
-        home: Path,
-    ) -> None:
-        self._binary = binary
-        self._children = children
-        self._home = home
-        self._cluster_flags = [
-            *([f"--kubeconfig={kubeconfig}"] if kubeconfig else []),
-            *([f"--kube-context={context}"] if context else []),
-        ]
-        self._major: int | None = None
+    binary: Path
+    children: ChildProcesses
+    kubeconfig: Path | None
+    context: str | None
+    home: Path
 
     def version(self) -> str:
         """Return helm's version: ``v4.3.1``."""
         answer = self.run(["version", "--template={{.Version}}"], doing="asking helm for its version")
         return answer.stdout.strip()
 
-    @property
+    @cached_property
     def is_helm_4(self) -> bool:
-        if self._major is None:
-            self._major = int(self.version().removeprefix("v").split(".")[0])
-        return self._major >= 4
+        return int(self.version().removeprefix("v").split(".")[0]) >= 4
 
-    def run_in_cluster(
-        self,
-        arguments: Sequence[str],
-        *,
-        doing: str,
-        stdin: bytes | None = None,
-        timeout_s: float = READ_TIMEOUT_S,
-        cancelled: Callable[[], bool] = lambda: False,
-        conceal: Callable[[str], str] = lambda text: text,
-        subject: str = "",
-    ) -> Completed:
+    def run_in_cluster(self, arguments: Sequence[str], *, doing: str, **how: Unpack[Running]) -> Completed:
         """Run helm against the cluster; see `run`."""
-        return self.run(
-            [*arguments, *self._cluster_flags],
-            doing=doing,
-            stdin=stdin,
-            timeout_s=timeout_s,
-            cancelled=cancelled,
-            conceal=conceal,
-            subject=subject,
-        )
+        return self.run([*arguments, *self._cluster_flags], doing=doing, **how)
 
     def run(
         self,
@@ -89,8 +71,8 @@ class HelmCommand:
         Raises: ChatopsError for every exit code but 0.
         """
         try:
-            completed = self._children.run(
-                [self._binary, *arguments],
+            completed = self.children.run(
+                [self.binary, *arguments],
                 stdin=stdin,
                 env=self._environment(),
                 timeout_s=timeout_s,
@@ -107,10 +89,17 @@ class HelmCommand:
             )
         return completed
 
+    @property
+    def _cluster_flags(self) -> list[str]:
+        return [
+            *([f"--kubeconfig={self.kubeconfig}"] if self.kubeconfig else []),
+            *([f"--kube-context={self.context}"] if self.context else []),
+        ]
+
     def _environment(self) -> dict[str, str]:
         return {
             **inherited_environment(),
-            "HELM_CACHE_HOME": str(self._home / "cache"),
-            "HELM_CONFIG_HOME": str(self._home / "config"),
-            "HELM_DATA_HOME": str(self._home / "data"),
+            "HELM_CACHE_HOME": str(self.home / "cache"),
+            "HELM_CONFIG_HOME": str(self.home / "config"),
+            "HELM_DATA_HOME": str(self.home / "data"),
         }

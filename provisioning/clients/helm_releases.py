@@ -21,6 +21,10 @@ class Release:
     chart_version: str
     app_version: str
 
+    def __str__(self) -> str:
+        """Return it in one line: ``revision 3 deployed, chart clearml-agent 1.4.0``."""
+        return f"revision {self.revision} {self.status}, chart {self.chart} {self.chart_version}"
+
     @property
     def is_pending(self) -> bool:
         """True where helm is at work on it, or died at it: see `Helm.recover`."""

@@ -20,6 +20,7 @@ from provisioning.clients.cluster_objects import (
     ServicePorts,
 )
 from provisioning.clients.helm_releases import Release
+from provisioning.clients.helm_renderings import Rendering
 from provisioning.clients.helm_storage import StoredRelease
 from provisioning.clients.process import Completed
 from provisioning.configuration import Chart
@@ -92,6 +93,12 @@ class HelmReads(Protocol):
     def show_chart(self, chart: Chart) -> dict[str, Any]: ...
 
     def show_values(self, chart: Chart) -> dict[str, Any]: ...
+
+    def chart_sha256(self, chart: Chart) -> str: ...
+
+    def is_made_anew(self, chart: Chart) -> bool: ...
+
+    def rendering(self, namespace: str, name: str, chart: Chart, values: Mapping[str, Any]) -> Rendering: ...
 
     def release(self, namespace: str, name: str) -> Release | None: ...
 

@@ -119,6 +119,10 @@ class ChildProcesses:
 
     def living(self, subject: str) -> tuple[int, ...]:
         """Return the pids of living children that work on *subject*, of this bot and of earlier ones."""
+        return tuple(pid for pid, _ in self._records.living(subject))
+
+    def owners(self, subject: str) -> tuple[tuple[int, int], ...]:
+        """Return pid and the pid of the bot that started it, living or not, of each that works on *subject*."""
         return self._records.living(subject)
 
     def reap_orphans(self) -> list[str]:

@@ -1,6 +1,5 @@
 """What the operations on the platform decide by. Independent facts are asked for at the same time."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -119,7 +118,7 @@ class PlatformFactsGatherer:
             name=str(shown["name"]),
             version=str(shown["version"]),
             values=self._sources.helm.show_values(chart),
-            sha256=_sha256(spec.part(component).chart.file),
+            sha256=self._sources.helm.chart_sha256(chart),
         )
 
     def _credential(self, name: str | None) -> str | None:
@@ -214,9 +213,3 @@ def _more_values(path: str | None) -> Mapping[str, Any]:
     if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
         raise PermanentError(f"reading {path}: it must be a mapping of names to values", next_action=next_action)
     return found
-
-
-def _sha256(path: str | None) -> str | None:
-    if path is None or not (file := Path(path).expanduser()).is_file():
-        return None
-    return hashlib.sha256(file.read_bytes()).hexdigest()

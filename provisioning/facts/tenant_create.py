@@ -61,6 +61,7 @@ class TenantCreateFacts:
             # Whoever asks for a fact here does not wait for another of this pool.
             chart = pool.submit(self._chart, configured)
             values = pool.submit(self._sources.helm.show_values, configured)
+            sha256 = pool.submit(self._sources.helm.chart_sha256, configured)
             others = pool.submit(self._others, args.name, email)
             namespace = pool.submit(cluster.namespace, args.name)
             redis = pool.submit(cluster.namespace, configuration.redis.namespace)
@@ -70,14 +71,14 @@ class TenantCreateFacts:
             seen = pool.submit(self._gpus) if gpus and args.queues != "none" else None
             routing = pool.submit(self._router, args) if router else None
             asked = [one for one in (seen, routing) if one is not None]
-            _first_error(chart, values, others, namespace, redis, nodes, claims, release, *asked)
+            _first_error(chart, values, sha256, others, namespace, redis, nodes, claims, release, *asked)
         found: OtherCompanies = others.result()
         ports = claims.result()
         space, (chart_name, chart_version) = namespace.result(), chart.result()
         record = self._sources.store.tenant(args.name)
         return TenantFacts(
             configuration=configuration,
-            chart=AgentChart(name=chart_name, version=chart_version, values=values.result()),
+            chart=AgentChart(name=chart_name, version=chart_version, values=values.result(), sha256=sha256.result()),
             company_id=found.own_id,
             recorded=None if record is None else record.request,
             made_by_job=maker(self._sources.store.jobs(subject=args.name)),

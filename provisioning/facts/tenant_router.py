@@ -36,7 +36,12 @@ def router_facts(tenant: str, sources: Sources) -> RouterFacts | None:
     release = helm.release(tenant, router.release)
     values = {} if release is None else helm.values(tenant, router.release)
     return RouterFacts(
-        chart=AgentChart(name=str(shown["name"]), version=str(shown["version"]), values=helm.show_values(router.chart)),
+        chart=AgentChart(
+            name=str(shown["name"]),
+            version=str(shown["version"]),
+            values=helm.show_values(router.chart),
+            sha256=helm.chart_sha256(router.chart),
+        ),
         release=as_it_is(release),
         host=_host_of(values),
         unfit_key=_unfit_key(router, sources.cluster),

@@ -28,7 +28,7 @@ CLUSTER_ONCE = (
     "node_port_range",
     "secret",
 )
-HELM_ONCE = ("show_chart", "show_values", "releases", "values")
+HELM_ONCE = ("show_chart", "show_values", "chart_sha256", "releases", "values")
 STORE_ONCE = ("jobs", "tenants", "leases")  # of which all the newest are read, each time
 
 

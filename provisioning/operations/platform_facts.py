@@ -19,7 +19,7 @@ class ChartFacts:
     name: str
     version: str
     values: Mapping[str, Any]  # its defaults: what it knows of
-    sha256: str | None = None  # of a local file
+    sha256: str | None = None  # of its file, or of a folder's files
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from commands.platform import Component
 from policies.approvals import Refusal
 from provisioning.chart_values import merged, overridden, secret_names, unknown_keys
-from provisioning.operations.platform_facts import ChartFacts, PlatformFacts
+from provisioning.operations.platform_facts import PlatformFacts
 from provisioning.platform.server_variables import repeated_variables
 from provisioning.platform.spec import PlatformSpec
 from provisioning.platform.values import values_of
@@ -49,9 +49,10 @@ def release_inputs(
     return {
         "namespace": part.namespace,
         "release": part.release,
-        "chart": chart_input(facts.spec, component, chart, version=version),
+        "chart": chart_input(facts.spec, component, version=version),
         "chart_name": chart.name,
         "chart_version": version or chart.version,
+        "chart_sha256": chart.sha256 if version in {None, chart.version} else None,  # only the spec's was looked at
         "values": whole_values(facts, component),
         "wait_s": part.timeout_s,
         "keep": keep,
@@ -64,9 +65,7 @@ def step_timeout_s(facts: PlatformFacts, component: Component) -> int:
     return 2 * facts.spec.part(component).timeout_s + ROLLBACK_MARGIN_S
 
 
-def chart_input(
-    spec: PlatformSpec, component: Component, chart: ChartFacts, *, version: str | None = None
-) -> dict[str, JsonValue]:
+def chart_input(spec: PlatformSpec, component: Component, *, version: str | None = None) -> dict[str, JsonValue]:
     """Return where the chart lies, credentials by name."""
     reference, repo, username, password = located(spec, component)
     source = spec.part(component).chart
@@ -78,7 +77,6 @@ def chart_input(
         "repo": repo,
         "username": {"$secret": username} if username else None,
         "password": {"$secret": password} if password else None,
-        "sha256": chart.sha256,
     }
 
 

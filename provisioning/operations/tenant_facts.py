@@ -34,6 +34,7 @@ class AgentChart:
     name: str
     version: str
     values: Mapping[str, Any]  # its defaults: what it knows of
+    sha256: str | None = None  # of its file, or of a folder's files
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -91,6 +91,7 @@ def router_step(tenant: str, facts: TenantFacts, router: Router, *, needs: Itera
             "chart": "router",
             "chart_name": seen.chart.name,
             "chart_version": seen.chart.version,
+            "chart_sha256": seen.chart.sha256,
             "values": router.values,
             "wait_s": configuration.timeout_s,
             "back_to": None if release is None else release.revision,

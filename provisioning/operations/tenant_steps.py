@@ -119,6 +119,7 @@ def agent_step(tenant: str, facts: TenantFacts, agent: Agent, *, needs: Iterable
             "chart": "agent",
             "chart_name": facts.chart.name,
             "chart_version": facts.chart.version,
+            "chart_sha256": facts.chart.sha256,
             "values": agent.values,
             "wait_s": configuration.timeout_s,
             "port_range": {"start": agent.ports.start, "size": agent.ports.size} if agent.ports else None,

@@ -91,6 +91,7 @@ def _upgrade_step(facts: ExistingTenant, release: AgentRelease) -> Step:
             "chart": "agent",
             "chart_name": chart.name,
             "chart_version": chart.version,
+            "chart_sha256": chart.sha256,
             "back_to": release.revision,
             "wait_s": agent.timeout_s,
         },

@@ -34,7 +34,7 @@ class AdoptedRelease:
             return Observation(presence=Presence.ABSENT)
         ports = session_ports(self._helm.values(wanted.namespace, wanted.release))
         found = None if ports is None else {"start": ports.start, "size": ports.size}
-        detail = f"revision {release.revision} {release.status}, chart {release.chart} {release.chart_version}"
+        detail = str(release)
         if release.status == "deployed" and found == wanted.port_range:
             return Observation(presence=Presence.PRESENT, detail=detail)
         return Observation(presence=Presence.DIFFERS, detail=detail)

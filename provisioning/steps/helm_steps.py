@@ -1,4 +1,7 @@
-"""Steps on helm releases. Values stand in the plan with secrets by name; here they are put in, in memory."""
+"""Steps on helm releases. Values stand in the plan with secrets by name; here they are put in, in memory.
+
+What a chart renders is part of what the step finds, and so of what is approved (docs/adr/0013).
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,15 +10,15 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from provisioning.chart_values import differing_values
 from provisioning.clients.helm_releases import Release
+from provisioning.clients.helm_renderings import Rendering
 from provisioning.clients.interfaces import HelmWrites
 from provisioning.configuration import Chart
 from provisioning.errors import PermanentError
 from provisioning.named_secrets import NamedSecrets
 from provisioning.plan import Observation, Outputs, Presence
 from provisioning.steps.base import StepRun
+from provisioning.steps.charts import DEPLOYED, ChartOfRelease, check, go_back, objects_of, rendering_of, said
 from provisioning.steps.rotation_steps import fingerprint
-
-DEPLOYED = "deployed"
 
 
 class ChartInput(BaseModel):
@@ -28,17 +31,10 @@ class ChartInput(BaseModel):
     repo: str | None = None
     username: dict[str, str] | None = None  # {"$secret": name}
     password: dict[str, str] | None = None
-    sha256: str | None = None  # of a local file, so that another file is another plan
 
 
-class ReleaseInputs(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    namespace: str
-    release: str
+class ReleaseInputs(ChartOfRelease):
     chart: str | ChartInput  # the configured chart, by the name that the bot has for it ("agent"), or where it lies
-    chart_name: str  # what Chart.yaml says
-    chart_version: str
     values: dict[str, Any]  # secrets as {"$secret": name}
     wait_s: int  # how long helm waits for readiness, and once more where it then goes back
     port_range: dict[str, int] | None = None  # for people and leases; helm gets it within the values
@@ -67,19 +63,24 @@ class HelmRelease:
         wanted = ReleaseInputs.model_validate(inputs)
         release = self._helm.release(wanted.namespace, wanted.release)
         if release is None:
-            return Observation(presence=Presence.ABSENT)
+            rendering = self._rendering(wanted)
+            return Observation(presence=Presence.ABSENT, detail=said(rendering), renders=objects_of(rendering))
         differences = self._differences(wanted, release)
-        detail = f"revision {release.revision} {release.status}, chart {release.chart} {release.chart_version}"
+        detail = str(release)
         if wanted.keep and release.status == DEPLOYED:
             differs = f", differs in {len(differences)} places and stays as it is" if differences else ""
             return Observation(
                 presence=Presence.PRESENT, detail=detail + differs, outputs={"revision": release.revision}
             )
+        if not differences:
+            return Observation(presence=Presence.PRESENT, detail=detail, outputs={"revision": release.revision})
+        rendering = self._rendering(wanted)
         return Observation(
-            presence=Presence.DIFFERS if differences else Presence.PRESENT,
-            detail=detail,
+            presence=Presence.DIFFERS,
+            detail=f"{detail}; {said(rendering)}",
             outputs={"revision": release.revision},
             differences=differences,
+            renders=objects_of(rendering),
         )
 
     def apply(self, inputs: dict[str, Any], run: StepRun) -> Outputs:
@@ -92,11 +93,13 @@ class HelmRelease:
             (wanted.keep and before.status == DEPLOYED) or not self._differences(wanted, before)
         ):
             return {"revision": before.revision}
+        chart = self._chart(wanted)
+        check(self._helm, wanted, chart)
         run.note(f"helm installs {wanted.release} and waits until it is ready")
         release = self._helm.upgrade_install(
             wanted.namespace,
             wanted.release,
-            self._chart(wanted),
+            chart,
             values,
             timeout_s=max(5.0, min(wanted.wait_s, run.timeout_s / 2)),
             cancelled=run.cancelled,
@@ -108,9 +111,7 @@ class HelmRelease:
         self._helm.recover(wanted.namespace, wanted.release)
         release = self._helm.release(wanted.namespace, wanted.release)
         if release is not None and wanted.back_to is not None:
-            if release.revision > wanted.back_to:
-                run.note(f"release {wanted.release} goes back to revision {wanted.back_to}")
-                self._helm.roll_back(wanted.namespace, wanted.release, wanted.back_to, timeout_s=run.timeout_s / 2)
+            go_back(self._helm, wanted, wanted.back_to, run)
         elif release is not None and release.revision > 1:  # ours was an upgrade, also where a crash hid that
             run.note(f"release {wanted.release} stays: it was there before this job")
         else:
@@ -131,6 +132,9 @@ class HelmRelease:
                 differences[f"Secret {name}"] = ("the old key", "the new key")
         found_values = self._helm.values(wanted.namespace, wanted.release)
         return differences | differing_values(found_values, self._secrets.fill_in(wanted.values, strict=False))
+
+    def _rendering(self, wanted: ReleaseInputs) -> Rendering | str:
+        return rendering_of(self._helm, wanted, self._chart(wanted), wanted.values)
 
     def _chart(self, wanted: ReleaseInputs) -> Chart:
         match wanted.chart:
@@ -172,7 +176,7 @@ class HelmUninstalled:
             return Observation(presence=Presence.PRESENT, detail="not installed")
         return Observation(
             presence=Presence.DIFFERS,
-            detail=f"revision {release.revision} {release.status}, chart {release.chart} {release.chart_version}",
+            detail=str(release),
         )
 
     def apply(self, inputs: dict[str, Any], run: StepRun) -> Outputs:

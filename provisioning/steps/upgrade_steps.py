@@ -1,32 +1,26 @@
 """A release moved to another version of its chart. Its values are read from the release and never stand in the plan."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import SecretStr
 
 from provisioning.clients.concealment import Concealment
 from provisioning.clients.helm_releases import Release
+from provisioning.clients.helm_renderings import A_MOMENT_S, Rendering, fingerprints
 from provisioning.clients.interfaces import HelmWrites
 from provisioning.configuration import Chart
 from provisioning.errors import PermanentError
-from provisioning.manifests import Hiding, Objects, differing_objects, fingerprint
+from provisioning.manifests import Hiding, Objects, differing_objects, steady
 from provisioning.plan import Observation, Outputs, Presence
 from provisioning.steps.base import StepRun
-from provisioning.steps.helm_steps import DEPLOYED
-
-SHOWN_FINGERPRINT = 16
+from provisioning.steps.charts import DEPLOYED, ChartOfRelease, check, go_back, objects_of, said
 
 
-class UpgradedInputs(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    namespace: str
-    release: str
+class UpgradedInputs(ChartOfRelease):
     chart: str  # the configured chart, by the name that the bot has for it: "agent"
-    chart_name: str  # what Chart.yaml says
-    chart_version: str
     back_to: int  # the revision that was deployed when this was planned: its values stay, and undo goes back to it
     wait_s: int  # how long helm waits for readiness, and once more where it then goes back
 
@@ -53,14 +47,15 @@ class HelmUpgraded:
         release = self._helm.release(wanted.namespace, wanted.release)
         if release is None:
             return Observation(presence=Presence.ABSENT)
-        detail = f"revision {release.revision} {release.status}, chart {release.chart} {release.chart_version}"
+        detail = str(release)
         if _is_there(wanted, release):
             return Observation(presence=Presence.PRESENT, detail=detail, outputs={"revision": release.revision})
-        now, then = self._renderings(wanted)
+        now, then, anew = self._renderings(wanted)
+        rendering = Rendering(objects=fingerprints(then), anew=anew)
         return Observation(
             presence=Presence.DIFFERS,
-            detail=f"{detail}; the values stay; {wanted.chart_version} renders sha256"
-            f" {fingerprint(then)[:SHOWN_FINGERPRINT]}",
+            detail=f"{detail}; the values stay; {wanted.chart_version} {said(rendering)}",
+            renders=objects_of(rendering),
             outputs={"revision": release.revision},
             differences={
                 "chart version": (release.chart_version, wanted.chart_version),
@@ -80,11 +75,13 @@ class HelmUpgraded:
             )
         if _is_there(wanted, before):
             return {"revision": before.revision}
+        chart = self._chart(wanted)
+        check(self._helm, wanted, chart)
         run.note(f"helm upgrades {wanted.release} to chart {wanted.chart_version} and waits until it is ready")
         release = self._helm.upgrade_install(
             wanted.namespace,
             wanted.release,
-            self._chart(wanted),
+            chart,
             self._helm.values(wanted.namespace, wanted.release),
             timeout_s=max(5.0, min(wanted.wait_s, run.timeout_s / 2)),
             cancelled=run.cancelled,
@@ -94,24 +91,27 @@ class HelmUpgraded:
     def undo(self, inputs: dict[str, Any], outputs: Outputs, run: StepRun) -> None:
         wanted = UpgradedInputs.model_validate(inputs)
         self._helm.recover(wanted.namespace, wanted.release)
-        release = self._helm.release(wanted.namespace, wanted.release)
-        if release is not None and release.revision > wanted.back_to:
-            run.note(f"release {wanted.release} goes back to revision {wanted.back_to}")
-            self._helm.roll_back(wanted.namespace, wanted.release, wanted.back_to, timeout_s=run.timeout_s / 2)
+        go_back(self._helm, wanted, wanted.back_to, run)
 
-    def _renderings(self, wanted: UpgradedInputs) -> tuple[Objects, Objects]:
-        """Return the objects as they are and as they would be."""
-        values = self._helm.values(wanted.namespace, wanted.release)
+    def _renderings(self, wanted: UpgradedInputs) -> tuple[Objects, Objects, tuple[str, ...]]:
+        """Return the objects as they are and as they would be, and the places of these that are made anew each time."""
+        values, chart = self._helm.values(wanted.namespace, wanted.release), self._chart(wanted)
         hiding = Hiding(self._key, Concealment(values))
         now = self._helm.manifest(wanted.namespace, wanted.release)
-        then = self._helm.render_upgrade(wanted.namespace, wanted.release, self._chart(wanted), values)
         try:
-            return hiding.objects(now), hiding.objects(then)
+            found, shall = hiding.objects(now), self._rendered(wanted, chart, values, hiding)
+            if not self._helm.is_made_anew(chart):
+                return found, shall, ()
+            time.sleep(A_MOMENT_S)
+            return found, *steady(shall, self._rendered(wanted, chart, values, hiding))
         except yaml.YAMLError:  # its text would quote the manifest, secrets too
             raise PermanentError(
                 f"comparing what chart {wanted.chart_name} {wanted.chart_version} renders: it is not YAML",
                 next_action="ask whoever made the chart; helm template shows it",
             ) from None
+
+    def _rendered(self, wanted: UpgradedInputs, chart: Chart, values: dict[str, Any], hiding: Hiding) -> Objects:
+        return hiding.objects(self._helm.render_upgrade(wanted.namespace, wanted.release, chart, values))
 
     def _chart(self, wanted: UpgradedInputs) -> Chart:
         return self._charts[wanted.chart].at(wanted.chart_version)

@@ -260,7 +260,7 @@ def test_the_platform_spec_names_a_registry_and_where_its_password_lies(
     assert troubles == {}
     chart = facts.charts[Component.REDIS]
     assert (chart.name, chart.version) == ("redis", "17.8.3")
-    planned = json.dumps(chart_input(facts.spec, Component.REDIS, chart))
+    planned = json.dumps(chart_input(facts.spec, Component.REDIS))
     assert f"@{digest}" in planned
     assert "platform.secrets.token" in planned
     assert PASSWORD not in planned

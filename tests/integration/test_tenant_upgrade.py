@@ -55,7 +55,7 @@ def test_the_plan_shows_what_is_rendered_otherwise(acme: World) -> None:
         "chart version": ("1.0.0", "1.1.0"),
         "Deployment/clearml-agent.spec.graceS": (None, 30),
     }
-    assert "the values stay; 1.1.0 renders sha256" in found.detail
+    assert "the values stay; 1.1.0 renders 2 objects, sha256" in found.detail
     assert plan.step("agent").undo == "helm goes back to revision 1"
     for secret in SECRETS.values():
         assert secret not in plan.model_dump_json()

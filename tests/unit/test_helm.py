@@ -1,14 +1,18 @@
 """How helm is called: argument lists without secrets, values by stdin, flags of the version at hand."""
 
 import json
+import os
 import stat
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
+from provisioning.clients import process_table
 from provisioning.clients.helm import Helm
 from provisioning.clients.process import ChildProcesses
 from provisioning.configuration import Chart
@@ -325,4 +329,65 @@ def test_a_release_that_our_helm_works_on_is_not_recovered(fake: FakeHelm, tmp_p
             [sys.executable, "-c", code], timeout_s=20, cancelled=look, subject="helm release acme/clearml-agent"
         )
     assert "helm is at work on acme/clearml-agent (pid " in str(refusals[0])
+    assert ", of this bot)" in str(refusals[0])
     assert fake.calls("rollback") == []
+
+
+OTHER_BOT = """
+import sys
+from pathlib import Path
+from provisioning.clients.process import ChildProcesses
+code = "import os, sys, time; print(os.getpid()); sys.stdout.flush(); open(sys.argv[1], 'w').close(); time.sleep(60)"
+children = ChildProcesses(Path(sys.argv[1]))
+children.run([sys.executable, "-c", code, sys.argv[2]], timeout_s=60, subject="helm release acme/clearml-agent")
+"""
+PENDING = {"out": json.dumps([RELEASE | {"status": "pending-upgrade"}])}
+HISTORY = {"out": json.dumps([{"revision": 1, "status": "deployed"}, {"revision": 2, "status": "pending-upgrade"}])}
+
+
+def test_a_release_that_another_bots_helm_works_on_is_not_recovered(fake: FakeHelm, tmp_path: Path) -> None:
+    """Nor where that bot was killed and its helm lives on: the owner is named. Once helm is gone, it is recovered."""
+    fake.save(list=PENDING, history=HISTORY)
+    started = tmp_path / "started"
+    bot = subprocess.Popen([sys.executable, "-c", OTHER_BOT, tmp_path / "children", started])
+    helm = _helm(fake, tmp_path)
+    try:
+        deadline = time.monotonic() + 30
+        while not (started.exists() and list((tmp_path / "children").glob("*.json"))):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        (record,) = (tmp_path / "children").glob("*.json")
+        says = rf"at work on acme/clearml-agent \(pid {record.stem}, of the bot with pid {bot.pid}\)"
+        with pytest.raises(TemporaryError, match=says):
+            helm.recover("acme", "clearml-agent")
+        bot.kill()
+        bot.wait()
+        with pytest.raises(TemporaryError, match=says):
+            helm.recover("acme", "clearml-agent")
+        assert fake.calls("rollback") == []
+    finally:
+        bot.kill()
+        bot.wait()
+        ChildProcesses(tmp_path / "children").reap_orphans()
+    said = helm.recover("acme", "clearml-agent")
+    assert said == "acme/clearml-agent was left pending-upgrade: rolled back to revision 1"
+
+
+def test_a_recycled_pid_owns_no_release(fake: FakeHelm, tmp_path: Path) -> None:
+    """A living process of the recorded pid that started at another time is a stranger: the release is recovered."""
+    fake.save(list=PENDING, history=HISTORY)
+    record = {
+        "pid": os.getpid(),
+        "started": "1@an-earlier-boot",
+        "subject": "helm release acme/clearml-agent",
+        "owner": os.getpid(),
+        "owner_started": process_table.start_time(os.getpid()),
+    }
+    (tmp_path / "children").mkdir()
+    path = tmp_path / "children" / f"{os.getpid()}.json"
+    path.write_text(json.dumps(record))
+    assert _helm(fake, tmp_path).recover("acme", "clearml-agent") is not None
+    path.write_text(json.dumps(record | {"started": process_table.start_time(os.getpid())}))
+    with pytest.raises(TemporaryError, match="is at work on acme/clearml-agent"):
+        _helm(fake, tmp_path).recover("acme", "clearml-agent")
+    assert len(fake.calls("rollback")) == 1

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from provisioning.chart_values import differing_values
 from provisioning.configuration import Chart
-from provisioning.errors import PermanentError
+from provisioning.errors import PermanentError, UnreachableError
 from provisioning.named_secrets import NamedSecrets
 from provisioning.plan import Presence
 from provisioning.steps.base import StepRun
@@ -167,3 +167,98 @@ def test_numbers_compare_as_numbers_and_empty_maps_count() -> None:
     assert differing_values({"a": True}, {"a": 1}) == {"a": (True, 1)}
     assert differing_values({"b": {"c": 1}}, {"b": {}}) == {"b": (None, {}), "b.c": ("•••", None)}
     assert differing_values({}, {"x.y/z": 1}) == {'"x.y/z"': (None, 1)}
+
+
+def test_what_it_would_render_is_found_without_a_secret(
+    action: HelmRelease, helm: FakeHelm, cluster: FakeCluster
+) -> None:
+    """The same whether the secrets are there or not: each goes by its name."""
+    seen = action.observe(INPUTS)
+    assert list(seen.renders) == ["Deployment/clearml-agent", "Secret/clearml-agent"]
+    assert seen.detail.startswith("renders 2 objects, sha256 ")
+    assert "<acme/clearml-agent-credentials/secret_key>" in helm.renderings[0]
+    assert not any(secret in helm.renderings[0] for secret in SECRETS)
+    cluster.secrets.clear()
+    assert action.observe(INPUTS) == seen
+    other = INPUTS | {"values": {**INPUTS["values"], "more": 1}}
+    assert action.observe(other).renders["Secret/clearml-agent"] != seen.renders["Secret/clearml-agent"]
+
+
+def test_what_is_as_it_shall_be_renders_nothing(action: HelmRelease, helm: FakeHelm) -> None:
+    """A plan with nothing to do costs no rendering."""
+    action.apply(INPUTS, RUN)
+    assert action.observe(INPUTS).renders == {}
+    assert helm.renderings == []
+
+
+def test_a_chart_that_cannot_be_rendered_says_why(action: HelmRelease, helm: FakeHelm) -> None:
+    """One that helm cannot be asked about is a fault."""
+    helm.fail_rendering = PermanentError("rendering acme/clearml-agent", details="Error: x\nno such key")
+    seen = action.observe(INPUTS)
+    assert seen.detail == "what it renders shows only when it runs (no such key)"
+    helm.fail_rendering = UnreachableError("no answer")
+    with pytest.raises(UnreachableError):
+        action.observe(INPUTS)
+
+
+def test_another_chart_than_the_approved_one_is_not_installed(action: HelmRelease, helm: FakeHelm) -> None:
+    """Nor is it where the job is retried; put back, it is."""
+    approved = INPUTS | {"chart_sha256": helm.chart_sha256(Chart(reference="agent"))}
+    helm.templates["1.0.0"] = {"replicas": 9}
+    for _ in range(2):
+        with pytest.raises(PermanentError, match=r"clearml-enterprise-agent 1\.0\.0 is not what was approved"):
+            action.apply(approved, RUN)
+    assert helm.installs == []
+    helm.templates.clear()
+    assert action.apply(approved, RUN) == {"revision": 1}
+
+
+def test_a_release_that_is_kept_stays_as_it_is(action: HelmRelease, helm: FakeHelm) -> None:
+    """`platform install` only installs what is missing: what differs is said, and left."""
+    action.apply(INPUTS, RUN)
+    other = INPUTS | {"keep": True, "values": {"agentk8sglue": {"debugMode": True}}, "chart_version": "2.0.0"}
+    seen = action.observe(other)
+    assert seen.presence is Presence.PRESENT
+    assert seen.detail.endswith("places and stays as it is")
+    assert seen.outputs == {"revision": 1}
+    assert action.apply(other, RUN) == {"revision": 1}
+    assert len(helm.installs) == 1
+
+
+@pytest.mark.parametrize("status", ["failed", "pending-install"])
+def test_one_that_is_not_deployed_is_not_kept(
+    action: HelmRelease, cluster: FakeCluster, helm: FakeHelm, status: str
+) -> None:
+    """Half a release is none."""
+    action.apply(INPUTS, RUN)
+    found = cluster.releases["acme", "clearml-agent"]
+    found.release = replace(found.release, status=status)
+    assert action.observe(INPUTS | {"keep": True}).presence is Presence.DIFFERS
+    action.apply(INPUTS | {"keep": True}, RUN)
+    assert cluster.releases["acme", "clearml-agent"].release.status == "deployed"
+    assert len(helm.installs) == 2
+
+
+def test_undo_goes_back_to_the_revision_that_was_there(
+    action: HelmRelease, cluster: FakeCluster, helm: FakeHelm
+) -> None:
+    """As a revision of its own; where the step has done nothing yet, and again, nothing happens."""
+    action.apply(INPUTS, RUN)
+    changed = INPUTS | {"back_to": 1, "values": {"agentk8sglue": {"debugMode": True}}}
+    action.undo(changed, {}, RUN)
+    assert cluster.releases["acme", "clearml-agent"].release.revision == 1
+    assert action.apply(changed, RUN) == {"revision": 2}
+    notes: list[str] = []
+    action.undo(changed, {"revision": 2}, replace(RUN, note=notes.append))
+    assert notes == ["release clearml-agent goes back to revision 1"]
+    assert cluster.releases["acme", "clearml-agent"].release.revision == 3
+    assert helm.values("acme", "clearml-agent") == helm.installs[0]
+
+
+def test_undo_of_a_change_recovers_first_and_never_uninstalls(action: HelmRelease, cluster: FakeCluster) -> None:
+    """A release that is gone since stays gone: going back is not installing."""
+    action.apply(INPUTS, RUN)
+    changed = INPUTS | {"back_to": 1}
+    cluster.releases.clear()
+    action.undo(changed, {}, RUN)
+    assert cluster.releases == {}
