@@ -69,7 +69,7 @@ def test_what_is_made_anew_each_time_voids_no_approval(world: World) -> None:
 def test_where_it_tells_the_time_time_passes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twice within a second would look steady."""
     slept: list[float] = []
-    monkeypatch.setattr(helm_renderings.time, "sleep", slept.append)
+    monkeypatch.setattr("provisioning.clients.helm_renderings.time.sleep", slept.append)
     world.template_file.write_text("{{ now | unixEpoch }}")
     world.of()
     assert slept == [helm_renderings.A_MOMENT_S]

@@ -13,20 +13,19 @@ from pydantic import BaseModel
 from provisioning import steps
 from provisioning.plan import Observation, Plan, Presence, Step
 from provisioning.steps import registry
-from provisioning.steps.base import StepAction
 
 _PARSED = re.compile(r"\b(\w+)\.model_validate\(")
 _HANDED_ON = re.compile(r"\b(_\w+)\(inputs\)")
 
 
-def _actions() -> Iterator[type[StepAction]]:
+def _actions() -> Iterator[type[Any]]:
     for module in pkgutil.iter_modules(steps.__path__, "provisioning.steps."):
         for _, found in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
             if isinstance(getattr(found, "kind", None), str) and hasattr(found, "apply"):
                 yield found
 
 
-def _inputs_of(action: type[StepAction]) -> set[type[BaseModel]]:
+def _inputs_of(action: type[Any]) -> set[type[BaseModel]]:
     """Return the models that the action reads its inputs by."""
     found: set[type[BaseModel]] = set()
     for part in action.__mro__:
