@@ -9,6 +9,7 @@ from typing import Any, cast
 import yaml
 
 from commands.platform import Component
+from provisioning.clients import chart_files
 from provisioning.clients.helm_releases import Release
 from provisioning.configuration import Chart, Provisioning
 from provisioning.errors import ChatopsError
@@ -39,6 +40,10 @@ class PlatformHelm:
         name = self.show_chart(chart)["name"]
         found: dict[str, Any] = yaml.safe_load((CHARTS / name / "values.yaml").read_text())
         return found
+
+    def chart_sha256(self, chart: Chart) -> str:
+        path = Path(chart.reference)
+        return chart_files.sha256(path if path.exists() else CHARTS / self.show_chart(chart)["name"])
 
     def releases(self) -> tuple[Release, ...]:
         return tuple(self.releases_)

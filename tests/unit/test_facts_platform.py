@@ -107,7 +107,7 @@ def test_a_namespace_that_is_being_deleted_is_seen(world: PlatformWorld) -> None
 
 
 def test_another_file_is_another_plan(world: PlatformWorld) -> None:
-    """A chart that is a file is held by its content; a folder, as charts in the making are, is not."""
+    """A chart is held by its content; a folder, as charts in the making are, by that of its files."""
     file = world.folder / "clearml-billing.tgz"
     (world.folder / "platform.yaml").write_text(SPEC.replace(BILLING_FILE, f"{{file: {file}}}"))
     for content in (b"one", b"two"):
@@ -117,8 +117,13 @@ def test_another_file_is_another_plan(world: PlatformWorld) -> None:
         assert found.charts[Component.BILLING].sha256 == hashlib.sha256(content).hexdigest()
     file.unlink()
     file.mkdir()
-    found, _ = world.gatherer().look(Component.BILLING)
-    assert found.charts[Component.BILLING].sha256 is None
+    seen = set()
+    for content in (b"name: one", b"name: two"):
+        (file / "Chart.yaml").write_bytes(content)
+        found, _ = world.gatherer().look(Component.BILLING)
+        seen.add(found.charts[Component.BILLING].sha256)
+    assert len(seen) == 2
+    assert None not in seen
 
 
 @pytest.mark.parametrize(
