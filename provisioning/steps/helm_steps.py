@@ -1,6 +1,6 @@
 """Steps on helm releases. Values stand in the plan with secrets by name; here they are put in, in memory.
 
-What a chart renders is part of what the step finds, and so of what is approved (docs/adr/0013).
+What a chart renders is part of what the step finds, and so of what is approved (docs/adr/0015).
 """
 
 from collections.abc import Mapping

@@ -25,8 +25,7 @@ class RouterRemoved:
         found = self._helm.release(wanted.namespace, wanted.release)
         if found is None:
             return Observation(presence=Presence.PRESENT, detail="not installed")
-        detail = f"revision {found.revision} {found.status}, chart {found.chart} {found.chart_version}"
-        return Observation(presence=Presence.DIFFERS, detail=detail)
+        return Observation(presence=Presence.DIFFERS, detail=str(found))
 
     def apply(self, inputs: dict[str, Any], run: StepRun) -> Outputs:
         wanted = ReleaseInputs.model_validate(inputs)
