@@ -1,5 +1,6 @@
 """The real slack_bolt against the stand-in, over loopback."""
 
+import contextlib
 import json
 import threading
 import time
@@ -18,6 +19,7 @@ from sandbox.slack.delivery import Dispatcher
 from sandbox.slack.manifest import parse_manifest
 from sandbox.slack.model import Channel, Group, Person
 from sandbox.slack.rate_limits import RateLimits
+from sandbox.slack.sockets import Reason
 from sandbox.slack.workspace import Workspace
 
 MANIFEST = """
@@ -362,6 +364,30 @@ def test_ten_sockets_share_the_payloads_and_the_eleventh_is_sent_away(workspace:
                 received += bool(json.loads(socket.recv())["envelope_id"])
         socket.close()
     assert received == 2
+
+
+def test_each_reason_of_a_disconnect_ends_a_socket_in_its_own_way(workspace: Workspace, url: str) -> None:
+    """After a warning it still delivers; after a request to refresh no more; link_disabled closes it at once."""
+    import websocket
+
+    ways: tuple[tuple[Reason, bool], ...] = (("warning", True), ("refresh_requested", False))
+    for reason, is_delivered in ways:
+        socket = connect(workspace, url)
+        workspace.sockets.disconnect(reason, closes_after_s=30)
+        assert json.loads(socket.recv())["reason"] == reason
+        workspace.command("operator", "#platform", "/clearml x")
+        socket.settimeout(0.2)
+        received = []
+        with contextlib.suppress(websocket.WebSocketTimeoutException):
+            received.append(json.loads(socket.recv())["type"])
+        assert received == (["slash_commands"] if is_delivered else [])
+        socket.shutdown()
+        workspace.wait(lambda: not workspace.connected, 10)
+    socket = connect(workspace, url)
+    workspace.sockets.disconnect("link_disabled")
+    assert json.loads(socket.recv())["reason"] == "link_disabled"
+    assert socket.recv_data()[0] == websocket.ABNF.OPCODE_CLOSE
+    socket.shutdown()
 
 
 def test_a_ticket_opens_one_socket(workspace: Workspace, url: str) -> None:
