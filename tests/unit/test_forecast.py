@@ -89,3 +89,18 @@ def test_whatever_was_sampled_the_interval_holds_the_middle(given_points: list[t
         assert found.growth.low <= found.growth.per_day <= found.growth.high
         dates = [found.earliest or found.horizon, found.at or found.horizon, found.latest or found.horizon]
         assert dates == sorted(dates)
+
+
+@given(
+    per_day=st.integers(-20, 20),
+    noise=st.lists(st.integers(-30, 30), min_size=7, max_size=7, unique=True),
+)
+def test_fewer_samples_widen_the_interval(per_day: int, noise: list[int]) -> None:
+    """The same weekly noise seen for two weeks leaves more open than seen for eight."""
+
+    def width(days: int) -> float:
+        found = growth(points(*(5000 + per_day * day + noise[day % 7] for day in range(days))))
+        assert isinstance(found, Growth)
+        return found.high - found.low
+
+    assert width(14) > width(56) > 0
