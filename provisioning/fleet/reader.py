@@ -61,7 +61,14 @@ class FleetReader:
 
     def tenant(self, platform: Platform, name: str) -> Tenant:
         """Return what the listings tell of one tenant, also where there is nothing of it."""
-        return tenant_of(platform, name, release=self._sources.configuration.agent.release, agent=AGENT_IN_CHART_NAME)
+        configuration = self._sources.configuration
+        return tenant_of(
+            platform,
+            name,
+            release=configuration.agent.release,
+            agent=AGENT_IN_CHART_NAME,
+            router=configuration.router.release if configuration.router else None,
+        )
 
     def people(self, platform: Platform, tenants: Collection[Tenant]) -> Mapping[str, People]:
         """Return tenant → what ClearML tells of its people and workers."""

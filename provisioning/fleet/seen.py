@@ -90,6 +90,7 @@ class Tenant:
     services: Known[tuple[ServicePorts, ...]]
     policies: Known[tuple[PolicyName, ...]]
     limit: Known[Decimal | None]  # the agent's maxResources; None where its release sets none
+    router: str | None = None  # what its router's release is called, where routers are configured
 
     @property
     def suspended(self) -> Known[bool]:
@@ -98,9 +99,14 @@ class Tenant:
             return self.agent
         if isinstance(self.deployments, Unknown):
             return self.deployments
-        agent = self.agent.name if self.agent else ""
-        mine = [one for one in self.deployments if one.release == agent]
-        return bool(mine) and all(one.replicas == 0 for one in mine)
+        return _stands_still(self.deployments, self.agent.name if self.agent else "") is True
+
+    @property
+    def router_stands_still(self) -> Known[bool | None]:
+        """True where its router asks for no pods at all; None where it has none."""
+        if isinstance(self.deployments, Unknown):
+            return self.deployments
+        return _stands_still(self.deployments, self.router or "")
 
     @property
     def node_ports(self) -> Known[tuple[int, ...]]:
@@ -138,6 +144,11 @@ class Tenant:
                 return Unknown(f"pod {pod.name} is labelled {REQUIRED_RESOURCES}={share[:20]}, which is no number")
             total += counts
         return total
+
+
+def _stands_still(deployments: Sequence[Deployment], release: str) -> bool | None:
+    mine = [one for one in deployments if one.release == release]
+    return all(one.replicas == 0 for one in mine) if mine else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,12 +191,13 @@ def names_of(platform: Platform, *, label: str, agent: str) -> Iterator[str]:
     yield from sorted(found)
 
 
-def tenant_of(platform: Platform, name: str, *, release: str, agent: str) -> Tenant:
+def tenant_of(platform: Platform, name: str, *, release: str, agent: str, router: str | None = None) -> Tenant:
     """Return what the listings tell of the tenant *name*.
 
     Args:
         release: the configured name of the agent's release.
         agent: what all agent charts have in their name: a tenant made by hand may have named it otherwise.
+        router: the configured name of the router's release; None where no router is configured.
     """
     releases = within(platform.releases, name)
     installed = releases if isinstance(releases, Unknown) else _agent(releases, release, agent)
@@ -207,6 +219,7 @@ def tenant_of(platform: Platform, name: str, *, release: str, agent: str) -> Ten
         services=within(platform.services, name),
         policies=within(platform.policies, name),
         limit=_limit(installed, within(platform.stored, name)),
+        router=router,
     )
 
 

@@ -24,7 +24,14 @@ def status_of(tenant: Tenant, people: People) -> tuple[Status, str]:
         if isinstance(seen, Unknown):
             return "unknown", seen.reason
     if tenant.suspended is True:
+        if tenant.router_stands_still is False:
+            return (
+                "suspended",
+                f"its agent is scaled to zero, but its router runs: tenant suspend {tenant.name} stops it",
+            )
         return "suspended", "its agent is scaled to zero"
+    if tenant.router_stands_still is True:
+        return "broken", f"its router is scaled to zero: tenant resume {tenant.name} brings it back"
     if isinstance(people.workers, Unknown):
         return "unknown", people.workers.reason
     if not people.workers:

@@ -122,10 +122,17 @@ def _facts(tenant: Tenant, people: People, details: Details, drift: Drift | Unkn
         ("Keys", _said(details.keys, lambda found: str(len(found)))),
         ("Ports", _said(tenant.node_ports, lambda ports: f"{lease}; live Services on {_runs(ports)}")),
         ("NetworkPolicies", _said(tenant.policies, lambda found: _listed(one.name for one in found))),
-        ("Suspended", _said(tenant.suspended, lambda suspended: "yes" if suspended else "no")),
+        ("Suspended", _said(tenant.suspended, lambda suspended: _suspended(suspended, tenant))),
         ("Drift", _said(drift, lambda one: f"yes, {len(one.differences)} in all" if one.differences else "no")),
         ("Recorded", f"by {tenant.record.job}" if tenant.record else "not by this bot"),
     ]
+
+
+def _suspended(suspended: bool, tenant: Tenant) -> str:
+    router = tenant.router_stands_still
+    if isinstance(router, Unknown) or router is None or router == suspended:
+        return "yes" if suspended else "no"
+    return "its agent is, its router runs" if suspended else "its router is, its agent runs"
 
 
 def _not_known(facts: Sequence[tuple[str, Known[str]]]) -> Lines | None:

@@ -10,6 +10,7 @@ from provisioning.blast_radius import radius_of
 from provisioning.clients.cluster_objects import IngressHosts
 from provisioning.errors import PermanentError
 from provisioning.jobs import JobState
+from provisioning.reports import Facts
 from tests.integration.tenant_world import ACME, Crash, World
 
 ROUTER = ("acme", "clearml-ttr")
@@ -239,3 +240,22 @@ def test_a_router_that_nothing_is_known_of_is_not_left_silently(routed: World) -
     routed.make(f"{ACME} --no-router")
     routed.cluster.releases[ROUTER] = copy.deepcopy(routed.cluster.releases["acme", "clearml-agent"])
     assert "names no host" in routed.refusal(f"{ACME} --no-router").reason
+
+
+def test_show_tells_of_agent_and_router(routed: World) -> None:
+    """Suspended are both, or it says which; a suspended tenant has not drifted."""
+
+    def shown() -> tuple[object, object]:
+        report = routed.report("tenant show acme")
+        (facts,) = (part for part in report.parts if isinstance(part, Facts))
+        assert isinstance(report.data, dict)
+        return dict(facts.items)["Suspended"], report.data["drift"]
+
+    routed.make(ACME)
+    assert shown() == ("no", False)
+    routed.make("tenant suspend acme")
+    assert shown() == ("yes", False)
+    routed.cluster.scaled[ROUTER] = 1
+    assert shown() == ("its agent is, its router runs", False)
+    routed.make("tenant suspend acme")
+    assert shown() == ("yes", False)

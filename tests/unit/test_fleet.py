@@ -132,3 +132,19 @@ def test_a_fault_is_no_reason_and_an_operators_error_is() -> None:
     assert read(lambda: fail(PermanentError("403"))) == Unknown("403")
     with pytest.raises(ZeroDivisionError):
         read(lambda: fail(ZeroDivisionError()))
+
+
+@pytest.mark.parametrize(
+    ("agent", "router", "status", "why"),
+    [
+        (1, 1, "ready", ""),
+        (0, 0, "suspended", "its agent is scaled to zero"),
+        (0, 1, "suspended", "its agent is scaled to zero, but its router runs: tenant suspend acme stops it"),
+        (1, 0, "broken", "its router is scaled to zero: tenant resume acme brings it back"),
+    ],
+)
+def test_a_router_that_does_not_do_as_its_agent_is_said(agent: int, router: int, status: str, why: str) -> None:
+    """Of a tenant that was suspended before routers were, or whose router was scaled by hand."""
+    found = (deployment(agent), replace(deployment(router), name="router", release="clearml-ttr"))
+    seen = tenant_of(platform(deployments=found), "acme", release="clearml-agent", agent="agent", router="clearml-ttr")
+    assert status_of(seen, ALIVE) == (status, why)
