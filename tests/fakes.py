@@ -139,7 +139,7 @@ class FakeCluster:
     def delete_namespace(self, name: str, timeout_s: float = 120) -> None:
         self.write(f"delete namespace {name}")
         self.namespaces.pop(name, None)
-        for objects in (self.secrets, self.policies, self.releases):
+        for objects in (self.secrets, self.policies, self.releases, self.scaled, self.scaled_before):
             for key in [key for key in objects if key[0] == name]:
                 del objects[key]
 
@@ -408,7 +408,8 @@ class FakeHelm:
         self, namespace: str, name: str, *, timeout_s: float, cancelled: Callable[[], bool] = lambda: False
     ) -> None:
         self._cluster.write(f"uninstall {namespace}/{name}")
-        self._cluster.releases.pop((namespace, name), None)
+        for objects in (self._cluster.releases, self._cluster.scaled, self._cluster.scaled_before, self.history):
+            objects.pop((namespace, name), None)
 
     def roll_back(self, namespace: str, name: str, revision: int, *, timeout_s: float) -> None:
         found = self._cluster.releases[namespace, name]

@@ -82,8 +82,11 @@ def _one(one: Wanted, taken: Sequence[tuple[str, PortRange]]) -> tuple[TenantCre
     ports = choose_ports(one.spec, facts)
     if isinstance(ports, Refusal):
         return ports
-    # Said in the spec: siblings that are planned at the same time must not choose the same range.
-    spec = one.spec if ports is None else changed(one.spec, {"port_start": ports.start})
+    # Said in the spec: siblings that are planned at the same time must not choose the same range. A range that the
+    # tenant holds is kept from them by its lease, and is said only where the record says it.
+    said = (one.spec.port_start, (one.facts.recorded or {}).get("port_start"))
+    is_kept = ports == one.facts.held and said == (None, None)
+    spec = one.spec if ports is None or is_kept else changed(one.spec, {"port_start": ports.start})
     draft = CreateTenant().draft(spec, facts)
     return draft if isinstance(draft, Refusal) else (spec, draft)
 

@@ -13,15 +13,18 @@ import pytest
 
 from commands.catalog import CATALOG
 from commands.grammar import Invocation, build, parse
+from commands.tenants import TenantCreate
 from policies.approvals import Actor, Refusal
 from policies.loader import PolicyVersion, load
 from policies.policy import Policy
 from provisioning.clients.helm_releases import Release
 from provisioning.engine import Engine
 from provisioning.errors import PermanentError
+from provisioning.fleet import spec_files
 from provisioning.fleet.snapshot import planner_of_one_moment
 from provisioning.jobs import Job, JobState, StepState
 from provisioning.planner import Planner
+from provisioning.port_ranges import PortRange
 from provisioning.runner import Runner
 from provisioning.service import Answer, JobService, NothingToDo, Requested
 from provisioning.steps.batch_steps import ApplyTenant, JobsOfOthers
@@ -110,6 +113,18 @@ def opened(world: World, policy: Policy = FREE_POLICY, *, max_parallel_jobs: int
         yield Office(world=world, service=service, engine=engine, policy=policy)
     finally:
         engine.stop(0.0, abort_s=5.0)
+
+
+def test_what_is_exported_is_as_it_is(world: World) -> None:
+    """Also a tenant with ports that chose its range itself, as no file would say it."""
+    world.make("tenant create acme --admin-email ana@acme.example --ports")
+    (record,) = world.store.tenants()
+    exported = spec_files.write([TenantCreate.model_validate(record.request)])
+    with opened(world) as office:
+        assert isinstance(office.ask(exported), NothingToDo)
+        changed = office.ended(office.asked(f"{exported}max_pods: 4\n"))
+    assert changed.state is JobState.SUCCEEDED
+    assert [lease.ports for lease in world.store.leases()] == [PortRange(30100, 10)]
 
 
 def refused(answer: object) -> str:
