@@ -46,7 +46,7 @@ class HomeTab:
         self._gate = gate
 
     def register(self, app: App) -> None:
-        app.event("app_form_opened")(self._on_opened)
+        app.event("app_home_opened")(self._on_opened)
         app.action(forms.OPEN)(self._on_open_form)
 
     def _on_opened(self, event: Payload) -> None:
