@@ -72,15 +72,10 @@ def decide(policy: Policy, request: PolicyRequest) -> Decision:
 def decide_on(policy: Policy, request: PolicyRequest, subjects: Sequence[str]) -> Decision | Refusal:
     """Return what is decided on all of *subjects* together: a denial of one is one of all.
 
-    A rule that denies one of them alone, by the command for one (`FOR_EACH`), denies it in a batch as well. A Refusal
-    where they need different approvals: one click cannot stand for all of them.
+    What the command for one of them (`FOR_EACH`) asks on one, a batch asks, too. A Refusal where they need different
+    approvals: one click cannot stand for all of them.
     """
-    found: dict[str, Decision] = {}
-    for subject in subjects:
-        about = replace(request, subject=subject)
-        alone = decide(policy, replace(about, command=FOR_EACH.get(about.command, about.command)))
-        # That no rule speaks of the other command denies nothing: the policy is asked about this one.
-        found[subject] = alone if isinstance(alone, Deny) and alone.rule else decide(policy, about)
+    found = {subject: _on_one(policy, replace(request, subject=subject)) for subject in subjects}
     for subject, decision in found.items():
         if isinstance(decision, Deny):
             whose = f"{subject}: " if len(found) > 1 else ""
@@ -96,6 +91,36 @@ def decide_on(policy: Policy, request: PolicyRequest, subjects: Sequence[str]) -
                 next_action="apply them in separate files",
             )
     return first
+
+
+def _on_one(policy: Policy, about: PolicyRequest) -> Decision:
+    """Return what is decided on one subject of a batch: whatever is asked of it alone, and of the batch."""
+    decision = decide(policy, about)
+    if about.command not in FOR_EACH:
+        return decision
+    alone = decide(policy, replace(about, command=FOR_EACH[about.command]))
+    match alone, decision:
+        # That no rule speaks of the other command denies nothing: the policy is asked about this one.
+        case Deny(rule=str(rule)), _ if rule:
+            return alone
+        case NeedsApproval(), Allow():
+            return alone
+        case NeedsApproval(), NeedsApproval() if alone.rule != decision.rule:
+            return _both(decision, alone)
+        case _:
+            return decision
+
+
+def _both(one: NeedsApproval, other: NeedsApproval) -> NeedsApproval:
+    """Return what asks for the approvals of both, from different people, by the earlier end."""
+    rule, mine, theirs = f"{one.rule} and {other.rule}", one.approval, other.approval
+    merged = {
+        "rule": rule,
+        "also": (*mine.also, *theirs.quorums),
+        "expires_at": min(mine.expires_at, theirs.expires_at),
+        "reason_required": mine.reason_required or theirs.reason_required,
+    }
+    return NeedsApproval(rule=rule, approval=mine.model_copy(update=merged))
 
 
 def is_denied_anyhow(policy: Policy, request: PolicyRequest) -> Deny | None:

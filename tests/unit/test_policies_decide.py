@@ -1,6 +1,7 @@
 """Who may ask for what, and whose approval it needs."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from commands.catalog import CATALOG
 from commands.spec import Risk
-from policies.approvals import Actor
+from policies.approvals import Actor, Refusal
 from policies.decide import (
     Allow,
     BlastRadius,
@@ -18,6 +19,7 @@ from policies.decide import (
     NeedsApproval,
     PolicyRequest,
     decide,
+    decide_on,
     is_denied_anyhow,
 )
 from policies.loader import default_text, load
@@ -323,3 +325,41 @@ def test_a_group_is_a_role() -> None:
     )
     assert isinstance(decide(policy, _request(actor=Actor(id="U", name="u", roles=frozenset({"sre"})))), NeedsApproval)
     assert isinstance(decide(policy, _request()), Deny)
+
+
+PROD = '- {name: prod, commands: [tenant create], subjects: ["prod-*"], effect: approve, approvals: {roles: [admin]}}'
+FILES = (
+    "- {name: files, commands: [tenant apply], effect: approve, approvals: {roles: [approver], reason_required: true}}"
+)
+
+
+def _batch(policy: Policy, *subjects: str) -> Decision | Refusal:
+    return decide_on(policy, replace(_request(), command="tenant apply"), subjects)
+
+
+def test_a_batch_needs_the_approvals_of_the_command_for_one_too() -> None:
+    """A file is no way around the rule for `tenant create`; both rules are named, different people approve."""
+    found = _batch(_rules(PROD, FILES, PERMISSIVE), "prod-x")
+    assert isinstance(found, NeedsApproval)
+    assert (found.rule, found.approval.asks) == ("files and prod", "1 with approver, and 1 with admin")
+    assert found.approval.reason_required
+    assert found.approval.needed == 2
+
+
+def test_a_batch_that_may_go_at_once_waits_for_what_one_of_it_needs() -> None:
+    found = _batch(_rules(PROD, PERMISSIVE), "prod-x")
+    assert isinstance(found, NeedsApproval)
+    assert found.rule == "prod"
+
+
+def test_one_rule_for_both_asks_once() -> None:
+    """As the policy that ships does."""
+    found = _batch(_rules("- {name: changes, effect: approve, approvals: {roles: [approver]}}"), "acme", "globex")
+    assert isinstance(found, NeedsApproval)
+    assert (found.rule, found.approval.needed) == ("changes", 1)
+
+
+def test_tenants_that_need_different_approvals_are_not_in_one_batch() -> None:
+    found = _batch(_rules(PROD, FILES, PERMISSIVE), "prod-x", "acme")
+    assert isinstance(found, Refusal)
+    assert found.next_action == "apply them in separate files"
