@@ -157,13 +157,13 @@ _BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     ],
 )
 def test_bombs_are_refused_quickly(text: str, said: str) -> None:
-    """Aliases, tags, depth and size: each is refused within seconds, without building what it stands for."""
-    begun = time.monotonic()
+    """Aliases, tags, depth and size: each is refused within seconds of work, without building what it stands for."""
+    begun = time.process_time()
     with pytest.raises(PolicyError) as caught:
         load(text)
     assert said in str(caught.value)
     assert len(str(caught.value)) < 4000
-    assert time.monotonic() - begun < 10
+    assert time.process_time() - begun < 10
 
 
 def test_there_is_a_limit_to_rules() -> None:
