@@ -54,6 +54,7 @@ def build_actions(
     secrets = NamedSecrets(cluster, configuration.secrets(), learn=learn)
     jobs = ServerJobs(cluster, kubectl, configuration.server)
     releases = HelmRelease(helm, charts=_charts(configuration), secrets=secrets)
+    uninstalled = HelmUninstalled(helm)
     actions: tuple[StepAction, ...] = (
         Company(clearml),
         AdminUser(clearml),
@@ -77,8 +78,8 @@ def build_actions(
         AbsentCompany(clearml, jobs),
         CompanyData(jobs),
         releases,
-        RouterRemoved(helm, releases),
-        HelmUninstalled(helm),
+        RouterRemoved(uninstalled, releases),
+        uninstalled,
         HelmUpgraded(helm, charts={"agent": configuration.agent.chart}, key=configuration.clearml.secret_key),
         NoNetworkPolicies(cluster, kubectl),
         GeneratedSecrets(cluster),

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from provisioning.clients.interfaces import HelmWrites
-from provisioning.plan import Observation, Outputs, Presence
+from provisioning.plan import Observation, Outputs
 from provisioning.steps.base import StepRun
-from provisioning.steps.helm_steps import HelmRelease, ReleaseInputs
+from provisioning.steps.helm_steps import HelmRelease, HelmUninstalled, ReleaseInputs
 
 
 class RouterRemoved:
@@ -16,27 +15,20 @@ class RouterRemoved:
 
     kind = "helm.router_removed"
 
-    def __init__(self, helm: HelmWrites, release: HelmRelease) -> None:
-        self._helm = helm
+    def __init__(self, uninstalled: HelmUninstalled, release: HelmRelease) -> None:
+        self._uninstalled = uninstalled
         self._release = release
 
     def observe(self, inputs: dict[str, Any]) -> Observation:
-        wanted = ReleaseInputs.model_validate(inputs)
-        found = self._helm.release(wanted.namespace, wanted.release)
-        if found is None:
-            return Observation(presence=Presence.PRESENT, detail="not installed")
-        return Observation(presence=Presence.DIFFERS, detail=str(found))
+        return self._uninstalled.observe(_removal(inputs))
 
     def apply(self, inputs: dict[str, Any], run: StepRun) -> Outputs:
-        wanted = ReleaseInputs.model_validate(inputs)
-        run.note(f"helm uninstalls {wanted.release} and waits until its objects are gone")
-        self._helm.uninstall(
-            wanted.namespace,
-            wanted.release,
-            timeout_s=min(wanted.wait_s, run.timeout_s),
-            cancelled=run.cancelled,
-        )
-        return {}
+        return self._uninstalled.apply(_removal(inputs), run)
 
     def undo(self, inputs: dict[str, Any], outputs: Outputs, run: StepRun) -> None:
         self._release.apply(inputs, run)
+
+
+def _removal(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Return what ``helm.uninstalled`` takes of them."""
+    return ReleaseInputs.model_validate(inputs).model_dump(include={"namespace", "release", "wait_s"})
