@@ -10,7 +10,7 @@ from commands import grammar
 from commands.file_links import file_id_of
 from commands.grammar import HelpRequest, Invocation, UsageError
 from commands.help import usage_of
-from commands.spec import CommandSpec, is_file
+from commands.spec import file_fields
 from provisioning.errors import PermanentError
 from provisioning.reports import Attachment
 
@@ -79,23 +79,21 @@ def understood(words: Sequence[str]) -> Invocation | UsageError | HelpRequest:
     """
     rest, path = _split(words)
     said = grammar.parse(shlex.join(rest))
-    if isinstance(said, Invocation) and any(file_id_of(str(getattr(said.args, name))) for name in _files_of(said.spec)):
+    if isinstance(said, Invocation) and any(
+        file_id_of(str(getattr(said.args, name))) for name in file_fields(said.spec)
+    ):
         message = "a link to a file is read in Slack only: download it, and name it with -f FILE"
         return UsageError(message=message, usage=usage_of(said.spec), spec=said.spec)
     if path is None or isinstance(said, HelpRequest) or said.spec is None:
         return said
     spec = said.spec
-    field = next(iter(_files_of(spec)), None)
+    field = next(iter(file_fields(spec)), None)
     if isinstance(said, Invocation):
         what = f"-f {path} has no place here" if field is None else "name the file, or say it on the line: not both"
         return UsageError(message=what, usage=usage_of(spec), spec=spec)
     if field is None or said.missing != (field,) or said.fields:
         return said
     return grammar.build(spec, {**dict(said.given), field: _content(path)}, how=said.how)
-
-
-def _files_of(spec: CommandSpec) -> list[str]:
-    return [name for name, field in spec.args.model_fields.items() if is_file(field)]
 
 
 def _split(words: Sequence[str]) -> tuple[list[str], str | None]:

@@ -12,8 +12,8 @@ from commands.spec import (
     DRY_RUN,
     REASON,
     CommandSpec,
+    file_fields,
     flag_of,
-    is_file,
     is_many,
     is_positional,
     is_switch,
@@ -63,15 +63,11 @@ def read(spec: CommandSpec, words: Sequence[str]) -> tuple[dict[str, Any], How]:
             values[places[0]] = (*values.get(places[0], ()), *_parts(word))
         elif places:
             values[places.pop(0)] = word
-        elif (file := _file_field(spec)) and file_id_of(word):
-            _give(values, file, word, "the file")
+        elif (files := file_fields(spec)) and file_id_of(word):
+            _give(values, files[0], word, "the file")
         else:
             raise NotUnderstoodError(f"{word[:SHOWN]!r} is one word too many: put texts with spaces in quotes")
     return values, how
-
-
-def _file_field(spec: CommandSpec) -> str | None:
-    return next((name for name, field in spec.args.model_fields.items() if is_file(field)), None)
 
 
 def _read_how(spec: CommandSpec, flag: str, word: str, left: list[str], how: How) -> How:

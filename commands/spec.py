@@ -127,6 +127,11 @@ def is_file(field: FieldInfo) -> bool:
     return bool(_extra(field).get("is_file"))
 
 
+def file_fields(spec: CommandSpec) -> tuple[str, ...]:
+    """Return the names of the arguments that may be a file."""
+    return tuple(name for name, field in spec.args.model_fields.items() if is_file(field))
+
+
 def _extra(field: FieldInfo) -> dict[str, Any]:
     extra = field.json_schema_extra
     return dict(extra) if isinstance(extra, dict) else {}

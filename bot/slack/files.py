@@ -18,7 +18,7 @@ from bot.slack.replies import is_slacks
 from commands import grammar
 from commands.file_links import file_id_of
 from commands.grammar import Invocation, UsageError
-from commands.spec import is_file
+from commands.spec import file_fields
 from provisioning.errors import ChatopsError, PermanentError, TemporaryError
 
 MOST_BYTES = 1_048_576  # commands have smaller limits of their own, and say so better
@@ -41,8 +41,8 @@ class SharedFiles:
 
     def filled(self, invocation: Invocation, *, user: str, channel: str) -> Invocation | UsageError:
         """Return *invocation* with what is in the file where an argument only links to one. Raises: ChatopsError."""
-        for name, field in invocation.spec.args.model_fields.items():
-            linked = file_id_of(str(getattr(invocation.args, name))) if is_file(field) else None
+        for name in file_fields(invocation.spec):
+            linked = file_id_of(str(getattr(invocation.args, name)))
             if linked is not None:
                 given = invocation.args.model_dump(exclude_unset=True)
                 text = self.read(linked, user=user, channel=channel)

@@ -14,7 +14,7 @@ from commands import typography
 from commands.catalog import CATALOG
 from commands.file_links import reference_to
 from commands.grammar import AS_USUAL, How, UsageError, parse
-from commands.spec import CommandSpec, choices_of, is_choice, is_file, is_many, is_switch
+from commands.spec import CommandSpec, choices_of, file_fields, is_choice, is_file, is_many, is_switch
 
 COMMAND_FORM = "command_form"
 OPEN = "form_open"  # a button; its value is the command whose form it opens, as far as it was typed
@@ -113,8 +113,8 @@ def given_twice(spec: CommandSpec, view: Mapping[str, Any]) -> dict[str, str]:
     """Return block_id → what is wrong, where a text is written and a file chosen for the same argument."""
     return {
         FILE_BLOCK + name: "write it above, or choose a file: not both"
-        for name, field in spec.args.model_fields.items()
-        if is_file(field) and _files(view, name) and str(_state(view, name).get("value") or "").strip()
+        for name in file_fields(spec)
+        if _files(view, name) and str(_state(view, name).get("value") or "").strip()
     }
 
 
@@ -129,7 +129,7 @@ def errors(error: UsageError) -> dict[str, str]:
     """Return block_id → what is wrong there; what belongs to no field stands at the first one."""
     found = dict.fromkeys(error.missing, "this is needed")
     if error.spec is not None:
-        texts = [name for name in error.missing if is_file(error.spec.args.model_fields[name])]
+        texts = [name for name in error.missing if name in file_fields(error.spec)]
         found |= dict.fromkeys(texts, "write it here, or choose a file below")
     found |= {name: text for name, text in error.fields if name}
     if not found and error.spec is not None:
