@@ -61,16 +61,23 @@ def of_form(body: Payload, view: Payload, *, channel: str, invocation: Invocatio
         "user": slack_id(body["user"]["id"]),
         "teams": sorted(teams_of(body)),
         "channel": slack_id(channel) if channel else "",
-        "command": invocation.spec.name,
-        "args": invocation.args.model_dump(mode="json", exclude_unset=True),
-        "how": asdict(invocation.how),
+        **kept_of(invocation),
         "view": str(view["id"]) if invocation.dry_run else "",
     }
     return Parcel(kind=FORM, key=_key_of(view), body=kept)
 
 
+def kept_of(invocation: Invocation) -> dict[str, Any]:
+    """Return a command as JSON: what `filled_in` makes it of again."""
+    return {
+        "command": invocation.spec.name,
+        "args": invocation.args.model_dump(mode="json", exclude_unset=True),
+        "how": asdict(invocation.how),
+    }
+
+
 def filled_in(body: Payload) -> Invocation:
-    """Return the command of a form that was kept. Raises: KeyError, ValueError where this version has no such."""
+    """Return the command that was kept. Raises: KeyError, ValueError where this version has no such."""
     spec = CATALOG[body["command"]]
     args, how = spec.args.model_validate(body["args"]), How(**body["how"])
     return Invocation(spec=spec, args=args, how=how, text=render(spec, args, how=how))

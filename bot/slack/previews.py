@@ -2,15 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from bot.slack import kit
-from bot.slack.deliveries import NotOurs
+from bot.slack.deliveries import NotOurs, filled_in, kept_of
 from bot.slack.kit import Block
 from bot.slack.render_job import Rendered
-from commands.catalog import CATALOG
-from commands.grammar import How, Invocation, render
+from commands.grammar import Invocation
 
 PREVIEW = "command_preview"
 MOST_KEPT = 3000  # characters of a window's private_metadata in Slack
@@ -26,14 +25,8 @@ def preview(invocation: Invocation, shown: Rendered, *, channel: str, may_ask: b
 
     What is asked for is planned again: the card of the job shows the plan that counts.
     """
-    kept = json.dumps(
-        {
-            "command": invocation.spec.name,
-            "channel": channel,
-            "args": invocation.args.model_dump(mode="json", exclude_unset=True),
-            "how": asdict(replace(invocation.how, dry_run=False)),
-        }
-    )
+    asked = replace(invocation, how=replace(invocation.how, dry_run=False))
+    kept = json.dumps({**kept_of(asked), "channel": channel})
     if not may_ask:
         return kit.modal(_title(invocation), shown.blocks)
     if len(kept) > MOST_KEPT:
@@ -46,11 +39,9 @@ def accepted(view: Mapping[str, Any]) -> tuple[Invocation, str]:
     """Return the command of a window whose plan somebody asks for, and its channel. Raises: NotOurs."""
     try:
         kept = json.loads(view["private_metadata"])
-        spec, how = CATALOG[kept["command"]], How(**kept["how"])
-        args = spec.args.model_validate(kept["args"])
+        return filled_in(kept), str(kept["channel"])
     except (ValueError, KeyError, TypeError, RecursionError) as problem:
         raise NotOurs("a preview of another version") from problem
-    return Invocation(spec=spec, args=args, how=how, text=render(spec, args, how=how)), str(kept["channel"])
 
 
 def _title(invocation: Invocation) -> str:
