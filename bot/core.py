@@ -209,15 +209,7 @@ class Core:
         """Return a planner that reads each thing once: for many plans."""
         from provisioning.fleet.snapshot import planner_of_one_moment
 
-        return planner_of_one_moment(
-            configuration=self.configuration,
-            clearml=self.clearml,
-            cluster=self.cluster,
-            helm=self.helm,
-            kubectl=self.kubectl,
-            store=self.store,
-            clock=self.clock,
-        )
+        return planner_of_one_moment(self, kubectl=self.kubectl, clock=self.clock)
 
     @cached_property
     def engine(self) -> "Engine":

@@ -36,19 +36,19 @@ def of_one_moment(sources: Sources) -> Sources:
     """Return the sources as seen at one moment."""
     return GivenSources(
         configuration=sources.configuration,
-        clearml=cast("ClearML", remembering_clearml(sources.clearml)),
-        cluster=cast("ClusterReads", remembering_cluster(sources.cluster)),
-        helm=cast("HelmReads", remembering_helm(sources.helm)),
-        store=cast("Store", remembering_store(sources.store)),
+        clearml=cast("ClearML", _remembering_clearml(sources.clearml)),
+        cluster=cast("ClusterReads", _remembering_cluster(sources.cluster)),
+        helm=cast("HelmReads", _remembering_helm(sources.helm)),
+        store=cast("Store", _remembering_store(sources.store)),
     )
 
 
-def remembering_clearml(clearml: "ClearML") -> Remembering:
+def _remembering_clearml(clearml: "ClearML") -> Remembering:
     """Return the client as seen at one moment."""
     return Remembering(clearml, once=CLEARML_ONCE)
 
 
-def remembering_cluster(cluster: ClusterReads) -> Remembering:
+def _remembering_cluster(cluster: ClusterReads) -> Remembering:
     """Return the client as seen at one moment; a namespace is looked up in the listing of all."""
 
     def namespace(name: str) -> NamespaceFacts | None:
@@ -58,7 +58,7 @@ def remembering_cluster(cluster: ClusterReads) -> Remembering:
     return remembering
 
 
-def remembering_helm(helm: HelmReads) -> Remembering:
+def _remembering_helm(helm: HelmReads) -> Remembering:
     """Return the client as seen at one moment; a release is looked up in the listing of all."""
 
     def release(namespace: str, name: str) -> Release | None:
@@ -68,6 +68,6 @@ def remembering_helm(helm: HelmReads) -> Remembering:
     return remembering
 
 
-def remembering_store(store: "Store") -> Remembering:
+def _remembering_store(store: "Store") -> Remembering:
     """Return the store as seen at one moment, by those who look up what is known of others."""
     return Remembering(store, once=STORE_ONCE)

@@ -106,16 +106,14 @@ class World:
             store=self.store,
             clock=self.clock,
         )
-        facts = FactsGatherer(
-            GivenSources(
-                configuration=self.configuration,
-                clearml=self.clearml,
-                cluster=self.cluster,
-                helm=self.helm,
-                store=self.store,
-            )
+        self.sources = GivenSources(
+            configuration=self.configuration,
+            clearml=self.clearml,
+            cluster=self.cluster,
+            helm=self.helm,
+            store=self.store,
         )
-        self.planner = Planner(actions=actions, facts=facts)
+        self.planner = Planner(actions=actions, facts=FactsGatherer(self.sources))
         self.queries = build_queries(
             GivenQuerySources(
                 configuration=self.configuration,
@@ -126,14 +124,7 @@ class World:
                 planner=self.planner,
                 smi=NvidiaSmi(self.cluster, FakeKubectl(self.cluster), namespace="gpu-operator"),
                 planner_of_one_moment=partial(
-                    planner_of_one_moment,
-                    configuration=self.configuration,
-                    clearml=self.clearml,
-                    cluster=self.cluster,
-                    helm=self.helm,
-                    kubectl=FakeKubectl(self.cluster),
-                    store=self.store,
-                    clock=self.clock,
+                    planner_of_one_moment, self.sources, kubectl=FakeKubectl(self.cluster), clock=self.clock
                 ),
                 policy=PolicySource(None, self.store),
                 people=FakePeople(),

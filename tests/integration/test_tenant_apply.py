@@ -92,7 +92,7 @@ def opened(world: World, policy: Policy = FREE_POLICY, *, max_parallel_jobs: int
     engine = Engine(runner, data_dir=world.folder, max_parallel_jobs=max_parallel_jobs)
     actions[ApplyTenant.kind] = ApplyTenant(
         planner=planner,
-        planner_of_one_moment=partial(planner_of_one_moment, **clients),
+        planner_of_one_moment=partial(planner_of_one_moment, world.sources, kubectl=kubectl, clock=world.clock),
         store=world.store,
         clock=world.clock,
         engine=JobsOfOthers(submit=engine.submit, cancel=engine.cancel),
