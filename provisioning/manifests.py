@@ -16,6 +16,7 @@ from provisioning.chart_values import HIDDEN, leaves
 Objects = Mapping[str, JsonValue]  # "Deployment/clearml-agent" → the object
 
 MADE_ANEW = "(made anew each time)"
+SHOWN_FINGERPRINT = 16  # hex digits of a fingerprint that people and plans see
 MOST_TEXT = 1000  # of one difference
 _CHART_LABEL = '"helm.sh/chart"'  # says the version at every object: the plan has said it once
 

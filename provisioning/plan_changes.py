@@ -1,16 +1,17 @@
 """What differs between the plan that was approved and the plan of today, in words. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import JsonValue
 
 from provisioning.chart_values import leaves
+from provisioning.manifests import SHOWN_FINGERPRINT
 from provisioning.plan import Observation, Plan, Presence, Step
+from provisioning.wording import listed
 
 MOST_LINES = 12
 MOST_NAMES = 8  # of fields, or of objects, in one line
-SHOWN_FINGERPRINT = 16
 CHART_SHA256 = "chart_sha256"
 NOT_LOOKED = Observation(presence=Presence.ABSENT)
 
@@ -53,7 +54,9 @@ def _change(before: Step, after: Step) -> str:
         detail = f" ({now.detail})" if now.detail else ""
         said.append(f"was {was.presence.value}, is {now.presence.value}{detail}")
     elif was.differences != now.differences:
-        said.append(f"differs otherwise than before in {_listed(_changed(was.differences, now.differences))}")
+        said.append(
+            f"differs otherwise than before in {listed(_changed(was.differences, now.differences), MOST_NAMES)}"
+        )
     if before.inputs != after.inputs and was.presence is now.presence:
         said += _input_changes(before, after)
     if was.renders != now.renders and was.renders and now.renders:
@@ -75,12 +78,12 @@ def _input_changes(before: Step, after: Step) -> Iterator[str]:
         else:
             names.append(key)
     if names:
-        yield f"would now be made with another {_listed(names)}"
+        yield f"would now be made with another {listed(names, MOST_NAMES)}"
 
 
 def _rendering_change(was: Mapping[str, str], now: Mapping[str, str]) -> str:
     said = [
-        f"{what} {_listed(names)}"
+        f"{what} {listed(names, MOST_NAMES)}"
         for what, names in (
             ("otherwise", [name for name in sorted(was.keys() & now.keys()) if was[name] != now[name]]),
             ("also", sorted(now.keys() - was.keys())),
@@ -93,11 +96,6 @@ def _rendering_change(was: Mapping[str, str], now: Mapping[str, str]) -> str:
 
 def _changed(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return sorted(key for key in {*was, *now} if was.get(key) != now.get(key))
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return ", ".join(names[:MOST_NAMES]) + more
 
 
 def _short(sha256: JsonValue) -> str:

@@ -10,6 +10,7 @@ from provisioning.capacity.profiles import GpuModel, UnknownGpu
 from provisioning.capacity.question import Answer, Verdict
 from provisioning.capacity.view import ModelTotals, View
 from provisioning.reports import Attachment, Cell, Facts, Lines, Part, Report, table
+from provisioning.wording import listed
 
 MOST_NODES = 60
 MOST_WAITING = 20
@@ -253,8 +254,7 @@ def _findings(view: View) -> list[Part]:
     said += view.inventory.findings
     closed = [f"{one.node} ({one.closed})" for one in view.inventory.supplies if one.closed]
     if closed:
-        shown = ", ".join(closed[:8]) + (f" and {len(closed) - 8} more" if len(closed) > 8 else "")
-        said.append(f"not counted as ready or creatable: {shown}")
+        said.append(f"not counted as ready or creatable: {listed(closed, 8)}")
     inferred = [one.gpu.name for one in view.totals if one.gpu.placements == "inferred"]
     if inferred:
         said.append(f"the places of {', '.join(inferred)} are inferred from its family, not seen on a card")

@@ -15,10 +15,9 @@ import yaml
 from provisioning.clients import chart_files
 from provisioning.configuration import Chart
 from provisioning.errors import PermanentError
-from provisioning.manifests import fingerprint, named_objects, steady
+from provisioning.manifests import SHOWN_FINGERPRINT, fingerprint, named_objects, steady
 
 KEPT = 512
-SHOWN = 16  # hex digits of an object's fingerprint
 A_MOMENT_S = 1.1  # templates tell the time by the second
 
 
@@ -85,4 +84,4 @@ class Renderings:
 
 def fingerprints(objects: Mapping[str, Any]) -> dict[str, str]:
     """Return each object's fingerprint."""
-    return {name: fingerprint(objects[name])[:SHOWN] for name in sorted(objects)}
+    return {name: fingerprint(objects[name])[:SHOWN_FINGERPRINT] for name in sorted(objects)}

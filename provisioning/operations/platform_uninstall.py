@@ -10,6 +10,7 @@ from provisioning.operations.platform_facts import PlatformFacts
 from provisioning.operations.platform_releases import NEEDS
 from provisioning.operations.platform_steps import as_json, guarded
 from provisioning.plan import Step
+from provisioning.wording import listed
 
 SHOWN_TENANTS = 5
 MARGIN_S = 60
@@ -98,5 +99,4 @@ def _warnings(facts: PlatformFacts, components: tuple[Component, ...]) -> Iterat
 
 
 def _some(names: tuple[str, ...]) -> str:
-    more = len(names) - SHOWN_TENANTS
-    return ", ".join(names[:SHOWN_TENANTS]) + (f" and {more} more" if more > 0 else "")
+    return listed(names, SHOWN_TENANTS)

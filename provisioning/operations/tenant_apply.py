@@ -15,6 +15,7 @@ from provisioning.operations.tenant_facts import TenantFacts
 from provisioning.operations.tenant_spec import changed, recorded
 from provisioning.plan import Step
 from provisioning.port_ranges import PortRange
+from provisioning.wording import counted, listed
 
 SHOWN_NAMES = 8
 SLACK_S = 360  # of one tenant beyond its agent's install
@@ -132,6 +133,4 @@ def _step(spec: TenantCreate, draft: Draft, *, is_new: bool, timeout_s: int) -> 
 
 def _summary(wanted: Iterable[Wanted]) -> str:
     names = [one.spec.name for one in wanted]
-    shown = ", ".join(names[:SHOWN_NAMES])
-    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-    return f"Apply {len(names)} tenant{'' if len(names) == 1 else 's'}: {shown}{more}"
+    return f"Apply {counted(len(names), 'tenant')}: {listed(names, SHOWN_NAMES)}"

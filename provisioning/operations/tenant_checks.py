@@ -19,6 +19,7 @@ from provisioning.configuration import Provisioning
 from provisioning.operations.agent_values import DEFAULT_QUEUE, DEFAULT_QUEUE_SHARE
 from provisioning.operations.tenant_facts import TenantFacts
 from provisioning.port_ranges import PortRange, conflicts, next_free
+from provisioning.wording import listed
 
 PLACEHOLDER_IP = "0.0.0.0"  # noqa: S104 - what the guide prints; it is refused
 SHOWN_CONFLICTS = 3
@@ -135,10 +136,8 @@ def _asked_for(wanted: PortRange, facts: TenantFacts) -> PortRange | Refusal:
     if refusal := ports_refusal(wanted.start, wanted.size, first=pool.first, last=pool.last):
         return refusal
     if reasons := _in_the_way(wanted, facts):
-        more = len(reasons) - SHOWN_CONFLICTS
-        shown = ", ".join(reasons[:SHOWN_CONFLICTS]) + (f" and {more} more" if more > 0 else "")
         return Refusal(
-            reason=f"ports {wanted} are not free: {shown}",
+            reason=f"ports {wanted} are not free: {listed(reasons, SHOWN_CONFLICTS)}",
             next_action="leave --port-start out to get the next free range, or choose another",
         )
     return wanted

@@ -10,6 +10,7 @@ from policies.network import TENANT_LABEL
 from provisioning.operations.base import Draft
 from provisioning.operations.tenant_existing import not_recorded
 from provisioning.plan import Step
+from provisioning.wording import listed
 
 SHOWN = 5  # pods in a message
 SECONDS_TO_UNINSTALL = 270
@@ -123,9 +124,9 @@ def _warnings(args: TenantDelete, facts: DoomedTenant) -> Iterator[str]:
     yield "Nothing of this comes back: Roll back does not undo a deletion. Back up first what is still wanted"
     yield "Artifacts on external storage (S3, GCS, Azure) stay where they are"
     if facts.task_pods:
-        yield f"These pods are killed with their work: {_listed(facts.task_pods)}"
+        yield f"These pods are killed with their work: {listed(facts.task_pods, SHOWN)}"
     if facts.resources:
-        yield f"The server says that these run: {_listed(facts.resources)}"
+        yield f"The server says that these run: {listed(facts.resources, SHOWN)}"
     if facts.company_id is not None and facts.has_tenants_api:
         yield "The server deletes tenants softly: their data stays in its databases until it cleans up"
     if args.force:
@@ -152,7 +153,7 @@ def _refusal(args: TenantDelete, facts: DoomedTenant) -> Refusal | None:
     running = (*facts.task_pods, *facts.resources)
     if running and not args.force:
         return Refusal(
-            reason=f"tenant {name} is at work: {_listed(running)}",
+            reason=f"tenant {name} is at work: {listed(running, SHOWN)}",
             next_action="wait until its tasks have ended or stop them, or say --force to kill them",
         )
     if facts.company_id is not None and not facts.has_tenants_api and not facts.can_run_jobs:
@@ -162,8 +163,3 @@ def _refusal(args: TenantDelete, facts: DoomedTenant) -> Refusal | None:
             next_action="ask an admin to set server.namespace, server.apiserver and server.fileserver",
         )
     return None
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    more = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")

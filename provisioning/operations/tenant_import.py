@@ -15,6 +15,7 @@ from provisioning.operations.tenant_facts import TenantFacts
 from provisioning.operations.tenant_inference import Inferred, infer
 from provisioning.operations.tenant_spec import recorded, spec_step
 from provisioning.plan import Step
+from provisioning.wording import listed
 
 SHOWN_FIELDS = 6
 
@@ -217,10 +218,9 @@ def _differences(args: TenantImport, facts: ImportFacts, inferred: Inferred) -> 
     (agent,) = facts.agents
     differing = differing_values(_plain(agent.values), _plain(steps["agent"].inputs["values"]))
     if differing:
-        shown = ", ".join(list(differing)[:SHOWN_FIELDS])
-        more = f" and {len(differing) - SHOWN_FIELDS} more" if len(differing) > SHOWN_FIELDS else ""
         yield (
-            f"{len(differing)} values of the agent are not as this bot sets them ({shown}{more}):"
+            f"{len(differing)} values of the agent are not as this bot sets them"
+            f" ({listed(list(differing), SHOWN_FIELDS)}):"
             f" tenant fix {args.name} would change them, with an approval of its own"
         )
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from provisioning.port_ranges import PortRange
 from provisioning.ports.claims import Declared, LivePort, PortClaims
+from provisioning.wording import listed
 
 SHOWN = 5  # names in one sentence
 
@@ -334,6 +335,4 @@ def _dynamic_band(claims: PortClaims, envelopes: Sequence[tuple[str, PortRange]]
 
 
 def _named(names: Iterable[str]) -> str:
-    every = sorted(names)
-    more = len(every) - SHOWN
-    return ", ".join(every[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return listed(sorted(names), SHOWN)

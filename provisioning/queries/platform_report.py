@@ -11,6 +11,7 @@ from provisioning.clients.endpoints import Endpoint
 from provisioning.operations.platform_facts import PlatformFacts
 from provisioning.operations.platform_upgrade import DEPLOYED, ReleaseChange
 from provisioning.reports import Cell, Facts, Lines, Part, Report, table
+from provisioning.wording import counted
 
 SHOWN_DIFFERENCES = 30
 
@@ -87,11 +88,6 @@ def _parts(view: PlatformView) -> Iterator[Part]:
             ("Address", "Answers", "Certificate until"),
             [(one.url, "yes" if one.answers else "no", one.expires_at) for one in view.endpoints],
         )
-
-
-def counted(number: int, thing: str) -> str:
-    """Return ``1 value`` or ``2 values``."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _differs(change: ReleaseChange | None) -> Cell:

@@ -13,6 +13,7 @@ from policies.policy import ROLES, Policy, Rule
 from provisioning.queries.base import Asked
 from provisioning.reports import Cell, Facts, Lines, Part, Report, table
 from provisioning.store.policy_versions import PolicyVersions
+from provisioning.wording import listed
 
 if TYPE_CHECKING:
     from provisioning.queries.sources import QuerySources
@@ -82,8 +83,7 @@ def _explained(found: Explanation, could: list[str], digest: str) -> Report:
         table("Rules that were looked at", (">#", "Rule", "Effect", "Matches", "Why"), rows),
     ]
     if found.unread:
-        more = len(found.unread) - MOST_UNREAD
-        named = ", ".join(found.unread[:MOST_UNREAD]) + (f" and {more} more" if more > 0 else "")
+        named = listed(found.unread, MOST_UNREAD)
         parts.append(Lines(lines=(f"Not looked at, since the first rule that matches decides: {named}",)))
     if approver_roles(found):
         parts.append(

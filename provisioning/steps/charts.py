@@ -11,10 +11,11 @@ from provisioning.clients.helm_renderings import Rendering
 from provisioning.clients.interfaces import HelmReads, HelmWrites
 from provisioning.configuration import Chart
 from provisioning.errors import PermanentError
+from provisioning.manifests import SHOWN_FINGERPRINT
 from provisioning.steps.base import StepRun
+from provisioning.wording import counted, listed
 
 DEPLOYED = "deployed"
-SHOWN_FINGERPRINT = 16  # hex digits
 SHOWN_PLACES = 3
 MOST_REASON = 200
 
@@ -52,12 +53,9 @@ def said(rendering: Rendering | str) -> str:
     """Return it for people."""
     if isinstance(rendering, str):
         return f"what it renders shows only when it runs ({rendering})"
-    count = len(rendering.objects)
-    text = f"renders {count} object{'' if count == 1 else 's'}, sha256 {rendering.sha256[:SHOWN_FINGERPRINT]}"
+    text = f"renders {counted(len(rendering.objects), 'object')}, sha256 {rendering.sha256[:SHOWN_FINGERPRINT]}"
     if rendering.anew:
-        shown = ", ".join(rendering.anew[:SHOWN_PLACES])
-        more = f" and {len(rendering.anew) - SHOWN_PLACES} more" if len(rendering.anew) > SHOWN_PLACES else ""
-        text += f", but for what is made anew each time: {shown}{more}"
+        text += f", but for what is made anew each time: {listed(rendering.anew, SHOWN_PLACES)}"
     return text
 
 
