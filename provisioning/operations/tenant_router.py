@@ -10,7 +10,8 @@ from pydantic import JsonValue
 from commands.tenants import TenantCreate
 from policies.approvals import Refusal
 from provisioning.chart_values import unknown_keys
-from provisioning.configuration import ClearMLServer
+from provisioning.configuration import ClearMLServer, Provisioning
+from provisioning.configuration import Router as RouterSettings
 from provisioning.operations.router_values import router_values
 from provisioning.operations.tenant_facts import RouterFacts, TenantFacts
 from provisioning.plan import Step
@@ -47,17 +48,10 @@ def choose_router(spec: TenantCreate, facts: TenantFacts) -> Router | Refusal | 
             reason=f"no domain for routers' hosts is known: {configuration.clearml.web_url} has none",
             next_action="ask an admin to set router.domain",
         )
-    recorded = facts.recorded.get("router_host") if facts.recorded else None
-    host = spec.router_host or (str(recorded) if recorded else None) or seen.host or f"{spec.name}.{base}"
+    host = spec.router_host or _recorded_host(facts) or seen.host or f"{spec.name}.{base}"
     if refusal := seen.unfit_key or _host_refusal(host, domain, seen):
         return refusal
-    values = router_values(
-        tenant=spec.name,
-        host=host,
-        router=configuration.router,
-        server=configuration.server,
-        agent=configuration.agent,
-    ).as_json()
+    values = _values(spec.name, host, configuration, configuration.router)
     if unknown := unknown_keys(values, seen.chart.values):
         return Refusal(
             reason=f"chart {seen.chart.name} {seen.chart.version} knows no {', '.join(unknown)}: helm would ignore"
@@ -111,7 +105,7 @@ def choose_removal(spec: TenantCreate, facts: TenantFacts) -> Step | Refusal | N
     Left as it is, it would go on to use the tenant's key and to hold a host that nothing records.
     """
     configuration, seen = facts.configuration.router, facts.router
-    recorded = facts.recorded.get("router_host") if facts.recorded else None
+    recorded = _recorded_host(facts)
     if spec.router is not False or (seen is None and recorded is None):
         return None
     if configuration is None or seen is None:
@@ -120,7 +114,7 @@ def choose_removal(spec: TenantCreate, facts: TenantFacts) -> Step | Refusal | N
             " left where it is",
             next_action="ask an admin to set router.chart and its settings as they were; --no-router then removes it",
         )
-    host = seen.host or (str(recorded) if recorded else None)
+    host = seen.host or recorded
     if host is None:
         return Refusal(
             reason=f"release {configuration.release} in namespace {spec.name} names no host, so it is no router that"
@@ -128,13 +122,7 @@ def choose_removal(spec: TenantCreate, facts: TenantFacts) -> Step | Refusal | N
             next_action=f"look at it with `helm get values -n {spec.name} {configuration.release}`, and uninstall it by"
             " hand if it is to go",
         )
-    values = router_values(
-        tenant=spec.name,
-        host=host,
-        router=configuration,
-        server=facts.configuration.server,
-        agent=facts.configuration.agent,
-    ).as_json()
+    values = _values(spec.name, host, facts.configuration, configuration)
     chart = f"{seen.chart.name} {seen.chart.version}"
     back = router_step(spec.name, facts, Router(host=host, values=values), needs=())
     return back.model_copy(
@@ -146,6 +134,17 @@ def choose_removal(spec: TenantCreate, facts: TenantFacts) -> Step | Refusal | N
             "destroys": True,
         }
     )
+
+
+def _recorded_host(facts: TenantFacts) -> str | None:
+    recorded = facts.recorded.get("router_host") if facts.recorded else None
+    return None if recorded is None else str(recorded)
+
+
+def _values(tenant: str, host: str, configuration: Provisioning, router: RouterSettings) -> dict[str, JsonValue]:
+    return router_values(
+        tenant=tenant, host=host, router=router, server=configuration.server, agent=configuration.agent
+    ).as_json()
 
 
 def removal_warnings(spec: TenantCreate, removal: Step | None) -> tuple[str, ...]:
