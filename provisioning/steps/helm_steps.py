@@ -19,6 +19,7 @@ from provisioning.plan import Observation, Outputs, Presence
 from provisioning.steps.base import StepRun
 from provisioning.steps.charts import DEPLOYED, ChartOfRelease, check, go_back, objects_of, rendering_of, said
 from provisioning.steps.rotation_steps import fingerprint
+from provisioning.wording import counted
 
 
 class ChartInput(BaseModel):
@@ -68,7 +69,7 @@ class HelmRelease:
         differences = self._differences(wanted, release)
         detail = str(release)
         if wanted.keep and release.status == DEPLOYED:
-            differs = f", differs in {len(differences)} places and stays as it is" if differences else ""
+            differs = f", differs in {counted(len(differences), 'place')} and stays as it is" if differences else ""
             return Observation(
                 presence=Presence.PRESENT, detail=detail + differs, outputs={"revision": release.revision}
             )

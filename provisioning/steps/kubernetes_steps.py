@@ -104,7 +104,7 @@ class NetworkPolicies:
                 differences={name: (removed, added) for name, (removed, added) in changes.items()},
             )
         if not changes:
-            return Observation(presence=Presence.PRESENT, detail=f"all {len(wanted.manifests)} are as planned")
+            return Observation(presence=Presence.PRESENT, detail="as planned")
         if all(not removed for removed, _ in changes.values()):
             return Observation(presence=Presence.ABSENT, detail=f"missing: {', '.join(changes)}")
         return Observation(

@@ -4,12 +4,12 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from sandbox.scenario.matching import is_negative, matches
 from sandbox.scenario.model import Entry, Scenario
 from sandbox.slack.model import SandboxError
-from sandbox.slack.workspace import Workspace
 from sandbox.world import World
 
 _LINK = re.compile(r"\{link ([^{}]+)\}")
@@ -90,14 +90,14 @@ class Runner:
                     workspace.upload(self._person, self._channel, str(name), str(content))
             case "click":
                 self._emit("action", f"clicks [{argument}]")
-                self._click(workspace, str(argument))
+                self._once_there(partial(workspace.click, self._person, str(argument)))
             case "fill":
                 fields = dict(argument)
                 button = str(fields.pop("submit", "Submit"))
                 self._emit("action", f"fills {', '.join(f'{key}: {value}' for key, value in fields.items())}")
-                workspace.wait(lambda: workspace.modal(self._person), WAIT_FOR_BUTTON_S)
-                workspace.fill(self._person, fields)
-                workspace.submit(self._person, button)
+                for label, value in fields.items():
+                    self._once_there(partial(workspace.fill, self._person, {label: value}))
+                self._once_there(partial(workspace.submit, self._person, button))
             case "fault":
                 self._emit("action", f"fault: {argument}")
                 self._world.fault(argument)
@@ -107,12 +107,12 @@ class Runner:
             case other:
                 raise ValueError(f"unknown action {other}")
 
-    def _click(self, workspace: Workspace, button: str) -> None:
-        """Click once the button is there: buttons come with messages that are on their way."""
+    def _once_there(self, act: Callable[[], None]) -> None:
+        """Act once the button or input is there: it comes with a message or a window that is on its way."""
         deadline = time.monotonic() + WAIT_FOR_BUTTON_S
         while True:
             try:
-                workspace.click(self._person, button)
+                act()
             except SandboxError:
                 if time.monotonic() > deadline:
                     raise
