@@ -28,7 +28,7 @@ from provisioning.errors import ChatopsError
 if TYPE_CHECKING:
     from bot.core import Core
     from bot.settings import Settings
-    from provisioning.jobs import Job
+    from provisioning.jobs.job import Job
     from provisioning.redact import Redactor
 
 REFUSED, USAGE, NOT_SET_UP = 1, 2, 3
@@ -253,7 +253,7 @@ def _follow(core: "Core", job: "Job", *, as_json: bool) -> None:
     For machines the job is printed once it has ended, and its steps go to standard error.
     """
     from provisioning.errors import PermanentError
-    from provisioning.jobs import JobState
+    from provisioning.jobs.job import JobState
 
     with contextlib.suppress(PermanentError):  # a running bot has the data folder: it does the work
         core.service.start()

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from provisioning.jobs import Job
-    from provisioning.pending import Pending
+    from provisioning.jobs.job import Job
+    from provisioning.jobs.pending import Pending
     from provisioning.plan import Plan
 
 

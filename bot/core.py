@@ -214,7 +214,7 @@ class Core:
     @cached_property
     def engine(self) -> "Engine":
         from provisioning.engine import Engine
-        from provisioning.runner import Runner
+        from provisioning.jobs.runner import Runner
 
         return Engine(
             Runner(self.store, self._actions, self.planner.replan, self.clock),

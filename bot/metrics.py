@@ -9,8 +9,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from provisioning.clock import Clock
-from provisioning.history import step_key
-from provisioning.jobs import Job, JobState
+from provisioning.jobs.history import step_key
+from provisioning.jobs.job import Job, JobState
 from provisioning.store import Store
 
 STEP_BUCKETS_S = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)

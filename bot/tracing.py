@@ -10,7 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from provisioning.errors import PermanentError
-from provisioning.jobs import Job, JobState, StepState, StepStatus
+from provisioning.jobs.job import Job, JobState, StepState, StepStatus
 from provisioning.store import Store
 
 if TYPE_CHECKING:

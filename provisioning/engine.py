@@ -20,11 +20,11 @@ from typing import IO, TYPE_CHECKING, ClassVar, ParamSpec, TypeVar
 
 from pydantic import SecretStr
 
-from provisioning.attempts import Interrupted, failure_of
-from provisioning.batches import is_batch
 from provisioning.errors import PermanentError
-from provisioning.jobs import UNDER_WAY, Job
-from provisioning.runner import Done, Runner
+from provisioning.jobs.attempts import Interrupted, failure_of
+from provisioning.jobs.batches import is_batch
+from provisioning.jobs.job import UNDER_WAY, Job
+from provisioning.jobs.runner import Done, Runner
 
 if TYPE_CHECKING:
     from dbos import DBOSConfig

@@ -10,9 +10,9 @@ from commands.spec import CommandSpec
 from policies.approvals import Actor, Refusal
 from policies.decide import BlastRadius, Deny, PolicyRequest, decide
 from provisioning.audit import READ, Event
-from provisioning.blast_radius import radius_of
 from provisioning.clock import Clock
-from provisioning.jobs import Job
+from provisioning.jobs.blast_radius import radius_of
+from provisioning.jobs.job import Job
 from provisioning.store import Store
 
 if TYPE_CHECKING:

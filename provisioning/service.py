@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, TypeAlias
 from commands.approvals import ApprovalDelegate, ApprovalRecall
 from commands.catalog import CATALOG
 from policies.approvals import Actor, Refusal
-from provisioning import job_changes, job_decisions
 from provisioning.clock import Clock
-from provisioning.delegation import Delegations
 from provisioning.engine import Engine, Fate
-from provisioning.job_changes import is_untouched
-from provisioning.jobs import UNDER_WAY, Failure, Job, JobState
-from provisioning.pending import Pending, pending_for
+from provisioning.jobs import changes, decisions
+from provisioning.jobs.changes import is_untouched
+from provisioning.jobs.delegation import Delegations
+from provisioning.jobs.job import UNDER_WAY, Failure, Job, JobState
+from provisioning.jobs.pending import Pending, pending_for
+from provisioning.jobs.requests import Answer, DryRun, NothingToDo, Requested, Requests
+from provisioning.jobs.reveals import Reveals
 from provisioning.people import People
 from provisioning.permissions import Permissions
 from provisioning.planner import Planner
-from provisioning.requests import Answer, DryRun, NothingToDo, Requested, Requests
-from provisioning.reveals import Reveals
 from provisioning.store import Change, Delegation, Store
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class JobService:
             job_id,
             actor,
             "vote.refused",
-            lambda job: job_decisions.vote(
+            lambda job: decisions.vote(
                 job, actor, approve=approve, seen_digest=seen_digest, reason=reason, now=now, lent=lent
             ),
         )
@@ -145,25 +145,23 @@ class JobService:
     def withdraw(self, job_id: str, actor: Actor) -> Job | Refusal:
         """The requester takes back a request that waits for approval."""
         now = self._clock.now()
-        return self._settle(job_id, actor, "command.denied", lambda job: job_decisions.withdraw(job, actor, now))
+        return self._settle(job_id, actor, "command.denied", lambda job: decisions.withdraw(job, actor, now))
 
     def retry(self, job_id: str, actor: Actor) -> Job | Refusal:
         """Run a failed job again, from the step that failed."""
-        return self._command("job retry", job_id, actor, job_decisions.retry)
+        return self._command("job retry", job_id, actor, decisions.retry)
 
     def roll_back(self, job_id: str, actor: Actor) -> Job | Refusal:
         """Undo what a failed job did, newest first."""
-        return self._command("job rollback", job_id, actor, job_decisions.roll_back)
+        return self._command("job rollback", job_id, actor, decisions.roll_back)
 
     def leave(self, job_id: str, actor: Actor) -> Job | Refusal:
         """Close a failed job and keep what it did."""
-        return self._command("job leave", job_id, actor, job_decisions.leave)
+        return self._command("job leave", job_id, actor, decisions.leave)
 
     def review(self, job_id: str, actor: Actor, note: str) -> Job | Refusal:
         """Note that somebody else has looked at a job that went ahead without approval."""
-        return self._command(
-            "job review", job_id, actor, lambda job, who, now: job_decisions.review(job, who, note, now)
-        )
+        return self._command("job review", job_id, actor, lambda job, who, now: decisions.review(job, who, note, now))
 
     def pending(self, actor: Actor) -> Pending:
         """Return what waits, what *actor* can act on first."""
@@ -181,7 +179,7 @@ class JobService:
         job = self._store.job(job_id)
         if actor.id == job.requester.id and job.state is JobState.AWAITING_APPROVAL:
             return self.withdraw(job_id, actor)
-        answer = self._command("job cancel", job_id, actor, job_decisions.cancel)
+        answer = self._command("job cancel", job_id, actor, decisions.cancel)
         if isinstance(answer, Job) and answer.cancelled_by is not None:
             self._engine.cancel(job_id)
         return answer
@@ -237,13 +235,13 @@ class JobService:
 
     def _expire(self, job_id: str) -> None:
         now = self._clock.now()
-        job = self._store.update_job(job_id, lambda job: job_decisions.expire(job, now))
+        job = self._store.update_job(job_id, lambda job: decisions.expire(job, now))
         if job.state is JobState.EXPIRED:
             self._store.release_leases(job.plan.subject, job.id)
 
     def _go_on(self, job: Job) -> None:
         now = self._clock.now()
-        self._engine.submit(self._store.update_job(job.id, lambda fresh: job_changes.wake(fresh, now)))
+        self._engine.submit(self._store.update_job(job.id, lambda fresh: changes.wake(fresh, now)))
 
     def _drop_if_moot(self, job: Job) -> None:
         """Close a request that another job's step had made, and that nobody waits for any more."""
@@ -252,13 +250,13 @@ class JobService:
         asker = self._store.job(job.asked_by.job)
         if asker.state.is_final or asker.state is JobState.FAILED:
             now = self._clock.now()
-            self._store.update_job(job.id, lambda fresh: job_decisions.moot(fresh, asker, now))
+            self._store.update_job(job.id, lambda fresh: decisions.moot(fresh, asker, now))
 
     def _record_refusal(
         self, job: Job, actor: Actor, action: str, refusal: Refusal, *, rule: str | None = None
     ) -> None:
         self._store.record(
-            job_decisions.person_event(
+            decisions.person_event(
                 job, actor, action, outcome="refused", rule=rule or None, detail={"why": refusal.reason}
             )
         )

@@ -8,7 +8,7 @@ from provisioning.audit_verify import verify
 from provisioning.clients.cluster import ClusterClient
 from provisioning.clients.helm import Helm
 from provisioning.clock import Clock
-from provisioning.jobs import Job
+from provisioning.jobs.job import Job
 from provisioning.redact import Redactor
 from provisioning.store import Store
 from provisioning.store.samples import Samples

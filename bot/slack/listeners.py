@@ -29,7 +29,7 @@ from policies.approvals import Actor, Refusal
 from provisioning.audit import Event
 from provisioning.clock import Clock
 from provisioning.errors import PermanentError
-from provisioning.jobs import Job
+from provisioning.jobs.job import Job
 from provisioning.people import People
 from provisioning.queries.base import Query
 from provisioning.service import JobService

@@ -16,8 +16,8 @@ from slack_sdk.errors import SlackApiError
 from bot.slack.pacing import Pace
 from bot.slack.render_job import Rendered, bare_message, job_message, moved_note, thread_note
 from provisioning.clock import Clock
-from provisioning.history import expected_durations
-from provisioning.jobs import MOVING, UNDER_WAY, Job, JobState, Place
+from provisioning.jobs.history import expected_durations
+from provisioning.jobs.job import MOVING, UNDER_WAY, Job, JobState, Place
 from provisioning.store import Change, Store
 
 log = logging.getLogger(__name__)

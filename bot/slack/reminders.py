@@ -12,10 +12,10 @@ from slack_sdk.errors import SlackApiError
 
 from bot.slack import render_reminders
 from bot.slack.render_job import Rendered
-from provisioning import reminders
 from provisioning.clock import Clock
 from provisioning.errors import ChatopsError
-from provisioning.jobs import Job, JobState
+from provisioning.jobs import reminders
+from provisioning.jobs.job import Job, JobState
 from provisioning.people import People
 from provisioning.store import Store
 

@@ -11,8 +11,8 @@ from bot.slack.render_job import STATES, badge
 from bot.slack.render_lists import audit_line
 from commands.catalog import CATALOG
 from policies.approvals import Actor
-from provisioning.jobs import UNDER_WAY, Job, JobState
-from provisioning.pending import Pending
+from provisioning.jobs.job import UNDER_WAY, Job, JobState
+from provisioning.jobs.pending import Pending
 from provisioning.store.samples import Sample
 
 ROWS = 20

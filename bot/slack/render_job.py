@@ -10,7 +10,7 @@ from bot.slack.kit import Block
 from bot.slack.mrkdwn import block, code, cut, cut_markup, date, escape, user
 from bot.slack.render_steps import INDENT, NOTHING_EXPECTED, STEP_SECTIONS, step_lines, task_cards
 from policies.approvals import Approval
-from provisioning.jobs import BreakGlass, Failure, Job, JobState, StepState
+from provisioning.jobs.job import BreakGlass, Failure, Job, JobState, StepState
 from provisioning.plan import Plan, Presence, Step
 from provisioning.reports import Attachment
 

@@ -13,8 +13,8 @@ from commands.grammar import COMMAND, HelpRequest, UsageError
 from commands.help import families
 from policies.approvals import Actor, Refusal
 from provisioning.errors import ChatopsError
-from provisioning.jobs import Job, JobState
-from provisioning.pending import Pending
+from provisioning.jobs.job import Job, JobState
+from provisioning.jobs.pending import Pending
 from provisioning.store import Delegation
 
 LIST_SECTIONS = 12

@@ -6,7 +6,7 @@ from bot.slack import kit
 from bot.slack.kit import Block
 from bot.slack.mrkdwn import code, cut, escape
 from bot.slack.render_job import APPROVE_FORM, DENY_FORM, button_value, difference_lines
-from provisioning.jobs import Job
+from provisioning.jobs.job import Job
 from provisioning.plan import Step
 
 MOST_STEPS = 45

@@ -4,7 +4,7 @@ from bot.slack import kit
 from bot.slack.mrkdwn import cut, cut_markup, date, escape, mention, user
 from bot.slack.render_job import Rendered
 from policies.approvals import Approval
-from provisioning.jobs import Job
+from provisioning.jobs.job import Job
 
 
 def reminder(job: Job, approval: Approval) -> Rendered:

@@ -7,8 +7,8 @@ from types import MappingProxyType
 from bot.slack import kit
 from bot.slack.kit import Block
 from bot.slack.mrkdwn import cut, duration, escape
-from provisioning.history import step_key
-from provisioning.jobs import Job, StepState, StepStatus
+from provisioning.jobs.history import step_key
+from provisioning.jobs.job import Job, StepState, StepStatus
 
 STEP_SECTIONS = 20
 LONG_S = 5.0  # what takes less needs no forecast

@@ -9,7 +9,7 @@ from bot.slack import render_modals
 from bot.slack.kit import Block
 from policies.approvals import Refusal
 from provisioning.errors import ChatopsError, TemporaryError
-from provisioning.jobs import Job
+from provisioning.jobs.job import Job
 from provisioning.people import People
 from provisioning.service import JobService
 from provisioning.store import Delivery

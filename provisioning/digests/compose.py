@@ -10,7 +10,7 @@ from commands.digests import Section
 from policies.approvals import Actor, Refusal
 from provisioning.digests.digest import Digest, local
 from provisioning.errors import ChatopsError
-from provisioning.jobs import JobState
+from provisioning.jobs.job import JobState
 from provisioning.queries import trends
 from provisioning.queries.base import Asked, Query
 from provisioning.reports import Attachment, Cell, Chart, Facts, Lines, Part, Report, table

@@ -15,7 +15,7 @@ from provisioning.audit import Event
 from provisioning.audit_verify import CHECKPOINTS, SEALED, SEGMENT, SEGMENTS, TABLE, Checkpoint, verify
 from provisioning.errors import PermanentError
 from provisioning.evidence.checkpoints import Checkpoints
-from provisioning.jobs import JobState
+from provisioning.jobs.job import JobState
 from provisioning.store import Store, checkpoints
 
 _OPEN = tuple(state.value for state in JobState if not state.is_final)

@@ -13,7 +13,7 @@ from provisioning.clients.cluster_objects import Node
 from provisioning.configuration import Chart
 from provisioning.facts.releases import as_it_is
 from provisioning.facts.tenant_router import has_router, router_facts
-from provisioning.jobs import Job, StepState
+from provisioning.jobs.job import Job, StepState
 from provisioning.known_users import KnownUsers
 from provisioning.operations.tenant_facts import (
     MIG_NODE_LABEL,

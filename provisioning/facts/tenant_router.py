@@ -9,7 +9,7 @@ from policies.guardrails import public_secret_refusal
 from provisioning.clients.interfaces import ClusterReads
 from provisioning.configuration import Router
 from provisioning.facts.releases import as_it_is
-from provisioning.jobs import JobState
+from provisioning.jobs.job import JobState
 from provisioning.operations.tenant_facts import AgentChart, RouterFacts
 from provisioning.operations.tenant_router import STEP_ID
 from provisioning.sources import Sources

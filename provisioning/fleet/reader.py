@@ -8,7 +8,7 @@ from typing import TypeVar
 from policies.network import TENANT_LABEL
 from provisioning.errors import PermanentError
 from provisioning.fleet.seen import Details, Key, Known, People, Platform, Tenant, Unknown, names_of, read, tenant_of
-from provisioning.jobs import UNDER_WAY
+from provisioning.jobs.job import UNDER_WAY
 from provisioning.known_users import KnownUsers
 from provisioning.sources import Sources
 

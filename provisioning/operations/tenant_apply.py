@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from commands.fleet import TenantApply
 from commands.tenants import TenantCreate
 from policies.approvals import Refusal
-from provisioning.batches import STEP_KIND
+from provisioning.jobs.batches import STEP_KIND
 from provisioning.operations.base import Draft
 from provisioning.operations.tenant_checks import choose_ports
 from provisioning.operations.tenant_create import CreateTenant

@@ -18,12 +18,12 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from commands.tenants import TenantCreate
 from policies.approvals import Actor, Refusal
-from provisioning import job_changes, job_decisions
 from provisioning.audit import Event
-from provisioning.batches import STEP_KIND
 from provisioning.clock import Clock
 from provisioning.errors import PermanentError, TemporaryError
-from provisioning.jobs import Job, JobState, StepState
+from provisioning.jobs import changes, decisions
+from provisioning.jobs.batches import STEP_KIND
+from provisioning.jobs.job import Job, JobState, StepState
 from provisioning.plan import Observation, Outputs, Plan, Presence, Step
 from provisioning.plan_ports import port_ranges_of
 from provisioning.steps.base import StepRun
@@ -112,17 +112,17 @@ class ApplyTenant:
         beginnings = 0
         while True:
             beginnings += 1
-            if part is not None and part.state is JobState.FAILED and job_changes.is_untouched(part):
-                part = self._changed(part, job_decisions.leave, run)  # a sibling has done a part of its work meanwhile
+            if part is not None and part.state is JobState.FAILED and changes.is_untouched(part):
+                part = self._changed(part, decisions.leave, run)  # a sibling has done a part of its work meanwhile
             if part is None or part.state.is_final:
                 part = self._begin(wanted, name, run)
                 if part is None:
                     return {}
             elif part.state is JobState.FAILED:
-                part = self._changed(part, job_decisions.retry, run)
+                part = self._changed(part, decisions.retry, run)
                 self._engine.submit(part)
             part = self._ended(part, run)
-            changed_before_it_began = part.state is JobState.FAILED and job_changes.is_untouched(part)
+            changed_before_it_began = part.state is JobState.FAILED and changes.is_untouched(part)
             if not changed_before_it_began or beginnings == MOST_BEGINNINGS:
                 return _outputs(part)
 
@@ -159,7 +159,7 @@ class ApplyTenant:
 
         def check() -> None:
             for other in self._store.jobs(states={state for state in JobState if not state.is_final}, subject=name):
-                busy = job_decisions.busy(other)
+                busy = decisions.busy(other)
                 raise PermanentError(busy.reason, next_action=f"{busy.next_action}, then Retry")
 
         try:
@@ -219,7 +219,7 @@ class ApplyTenant:
                 next_action="Retry waits for it again",
             )
         if part.cancelled_by is None:
-            self._changed(part, job_decisions.cancel, run)
+            self._changed(part, decisions.cancel, run)
             self._engine.cancel(part.id)
 
 

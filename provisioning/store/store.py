@@ -21,7 +21,7 @@ from provisioning import audit, audit_search
 from provisioning.audit import Event
 from provisioning.audit_search import Wanted
 from provisioning.clock import Clock
-from provisioning.jobs import AskedBy, BreakGlass, Job, JobState, Place, StepStatus
+from provisioning.jobs.job import AskedBy, BreakGlass, Job, JobState, Place, StepStatus
 from provisioning.plan import Plan
 from provisioning.port_ranges import PortRange
 from provisioning.redact import Redactor

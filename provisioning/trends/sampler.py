@@ -11,7 +11,7 @@ from provisioning.capacity.view import look
 from provisioning.clients.interfaces import ClusterReads
 from provisioning.clock import Clock
 from provisioning.errors import ChatopsError
-from provisioning.jobs import JobState
+from provisioning.jobs.job import JobState
 from provisioning.ports.findings import Severity
 from provisioning.ports.reconcile import PortReport, reconcile
 from provisioning.ports.survey import PortSurvey

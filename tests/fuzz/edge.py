@@ -25,14 +25,14 @@ from commands.catalog import CATALOG
 from commands.spec import CommandArgs, CommandSpec, Risk
 from policies.loader import PolicyVersion, load
 from provisioning.engine import Engine
-from provisioning.jobs import Job, JobState
+from provisioning.jobs.job import Job, JobState
+from provisioning.jobs.runner import Runner
 from provisioning.operations.base import Draft
 from provisioning.plan import Observation, Presence, Step
 from provisioning.planner import Planner
 from provisioning.queries.base import Asked
 from provisioning.redact import Redactor
 from provisioning.reports import Report, table
-from provisioning.runner import Runner
 from provisioning.service import JobService
 from provisioning.store import Store
 from tests.fakes import FakePeople

@@ -9,7 +9,7 @@ import signal
 import threading
 from pathlib import Path
 
-from provisioning.jobs import Job
+from provisioning.jobs.job import Job
 from tests.integration.engine_samples import IN_A_ROW, Shape, World
 
 FORKED: Shape = {

@@ -17,12 +17,12 @@ from provisioning.clients.clearml import ClearML
 from provisioning.clock import Clock, SystemClock
 from provisioning.engine import Engine
 from provisioning.errors import PermanentError
-from provisioning.jobs import Job
+from provisioning.jobs.job import Job
+from provisioning.jobs.runner import Runner
 from provisioning.operations.base import Draft
 from provisioning.plan import Observation, Outputs, Presence, Step
 from provisioning.planner import Planner
 from provisioning.redact import Redactor
-from provisioning.runner import Runner
 from provisioning.service import JobService, Requested
 from provisioning.steps.base import StepRun
 from provisioning.store import Store

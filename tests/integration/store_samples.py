@@ -6,7 +6,7 @@ from typing import Any
 
 from policies.approvals import Actor, Approval
 from provisioning.audit import Event
-from provisioning.jobs import Job, JobState
+from provisioning.jobs.job import Job, JobState
 from provisioning.plan import Plan, Step
 from provisioning.redact import Redactor
 from provisioning.store import Store

@@ -18,7 +18,8 @@ from provisioning.clients.process import ChildProcesses
 from provisioning.configuration import Provisioning
 from provisioning.facts import FactsGatherer
 from provisioning.fleet.snapshot import planner_of_one_moment
-from provisioning.jobs import Job, JobState
+from provisioning.jobs.job import Job, JobState
+from provisioning.jobs.runner import Runner
 from provisioning.known_users import KnownUsers
 from provisioning.plan import Outputs, Plan
 from provisioning.plan_ports import port_ranges_of
@@ -27,7 +28,6 @@ from provisioning.policy_source import PolicySource
 from provisioning.queries.base import Asked
 from provisioning.queries.registry import build_queries
 from provisioning.reports import Report
-from provisioning.runner import Runner
 from provisioning.sources import GivenSources
 from provisioning.steps.base import StepRun
 from provisioning.steps.registry import build_actions

@@ -10,7 +10,7 @@ from provisioning import audit_verify
 from provisioning.audit_search import Wanted
 from provisioning.errors import PermanentError
 from provisioning.evidence.segments import Segment, seal
-from provisioning.jobs import JobState
+from provisioning.jobs.job import JobState
 from provisioning.store import Change
 from tests.integration.evidence_samples import Trail, forging
 from tests.integration.store_samples import ANA, START, create

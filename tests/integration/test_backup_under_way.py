@@ -8,7 +8,7 @@ import pytest
 
 from provisioning.audit_verify import verify
 from provisioning.evidence import backup
-from provisioning.jobs import Job, JobState
+from provisioning.jobs.job import Job, JobState
 from tests.integration.engine_samples import IN_A_ROW, World
 
 NOW = datetime(2026, 1, 7, 12, tzinfo=UTC)

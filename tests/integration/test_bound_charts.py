@@ -14,9 +14,9 @@ from provisioning import tools
 from provisioning.clients.helm import Helm, Rendering
 from provisioning.clients.process import ChildProcesses
 from provisioning.configuration import Chart, Tools
-from provisioning.jobs import Job, JobState
+from provisioning.jobs.job import Job, JobState
 from provisioning.plan import Plan, Presence
-from provisioning.plan_changes import changes
+from provisioning.plan_differences import differences
 from sandbox.platform import CHARTS, SandboxPlatform
 from tests.fakes import FakeHelm
 from tests.integration.tenant_world import ACME, SECRETS, World
@@ -109,7 +109,7 @@ def test_a_readme_alone_is_another_chart_that_renders_the_same(bound: World, cha
     (chart / "README.md").write_text("other words")
     again = bound.planner.replan(plan)
     assert isinstance(again, Plan)
-    (line,) = changes(plan, again)
+    (line,) = differences(plan, again)
     assert "the chart's content is another" in line
     assert "renders" not in line
 

@@ -10,7 +10,7 @@ from commands.approvals import ApprovalDelegate, ApprovalRecall
 from commands.grammar import Invocation, UsageError, parse
 from policies.approvals import Actor, Refusal
 from policies.loader import load
-from provisioning.jobs import Job, JobState
+from provisioning.jobs.job import Job, JobState
 from provisioning.store import Delegation
 from tests.integration.engine_samples import DANA, PAUL, PIA, VERA, World
 from tests.integration.store_samples import TurnedClock

@@ -12,7 +12,7 @@ from policies.approvals import Refusal
 from provisioning.audit import Event
 from provisioning.engine import Engine, Fate
 from provisioning.errors import PermanentError, TemporaryError, UnreachableError
-from provisioning.jobs import Job, JobState, StepState
+from provisioning.jobs.job import Job, JobState, StepState
 from provisioning.plan import Plan
 from tests.integration.engine_samples import DANA, OLAF, World
 

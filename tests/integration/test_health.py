@@ -15,7 +15,7 @@ from bot.metrics import Metrics
 from policies.approvals import Actor
 from provisioning.audit import Event
 from provisioning.clock import SystemClock
-from provisioning.jobs import Job, JobState, StepState, StepStatus
+from provisioning.jobs.job import Job, JobState, StepState, StepStatus
 from provisioning.plan import Plan, Step
 from provisioning.redact import Redactor
 from provisioning.store import Change, Store

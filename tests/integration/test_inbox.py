@@ -25,7 +25,7 @@ from bot.slack.listeners import Listeners
 from bot.slack.offers import Offers
 from bot.slack.render_job import job_message
 from policies.loader import load
-from provisioning.jobs import JobState
+from provisioning.jobs.job import JobState
 from provisioning.store import Change, Delivery, Store
 from sandbox.serving import LoopbackServer
 from sandbox.slack.app import create_app

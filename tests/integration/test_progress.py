@@ -15,8 +15,8 @@ from bot.slack.progress import LiveMessages
 from policies.approvals import Actor
 from provisioning.audit import Event
 from provisioning.clock import SystemClock
-from provisioning.history import expected_durations
-from provisioning.jobs import Job, JobState, Place, StepState, StepStatus
+from provisioning.jobs.history import expected_durations
+from provisioning.jobs.job import Job, JobState, Place, StepState, StepStatus
 from provisioning.plan import Plan, Step
 from provisioning.redact import Redactor
 from provisioning.store import Change, Store

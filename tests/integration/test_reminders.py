@@ -11,10 +11,10 @@ from slack_sdk.errors import SlackApiError
 
 from bot.slack.reminders import Reminders
 from policies.approvals import Actor, Refusal
-from provisioning import job_decisions
 from provisioning.errors import UnreachableError
-from provisioning.jobs import BreakGlass, Job, JobState, Place
-from provisioning.pending import pending_for
+from provisioning.jobs import decisions
+from provisioning.jobs.job import BreakGlass, Job, JobState, Place
+from provisioning.jobs.pending import pending_for
 from provisioning.store import Store
 from tests.fakes import FakePeople
 from tests.integration.store_samples import ANA, START, TurnedClock, create, open_store
@@ -115,14 +115,14 @@ def test_a_review_is_asked_for_daily_until_it_is_there(world: World) -> None:
     assert [message["thread_ts"] for message in asked] == ["1.0"] * 3
     assert pending_for(PIA, (), world.store.unreviewed()).to_review[0].id == job.id
     assert pending_for(ANA, (), world.store.unreviewed()).own_glass[0].id == job.id
-    own = job_decisions.review(world.store.job(job.id), ANA, "fine", world.clock.now())
+    own = decisions.review(world.store.job(job.id), ANA, "fine", world.clock.now())
     assert isinstance(own, Refusal)
     assert own.next_action == "somebody else must review it"
-    after = world.store.update_job(job.id, lambda fresh: _changed(job_decisions.review(fresh, PIA, "ok", START)))
+    after = world.store.update_job(job.id, lambda fresh: _changed(decisions.review(fresh, PIA, "ok", START)))
     assert after.break_glass is not None
     assert after.break_glass.is_reviewed
     assert world.store.unreviewed() == ()
-    again = job_decisions.review(after, PIA, "ok", START)
+    again = decisions.review(after, PIA, "ok", START)
     assert isinstance(again, Refusal)
     assert "was reviewed by @pia already" in again.reason
     world.clock.turn(hours=48)
@@ -131,7 +131,7 @@ def test_a_review_is_asked_for_daily_until_it_is_there(world: World) -> None:
 
 
 def test_there_is_nothing_to_review_of_an_ordinary_job(world: World) -> None:
-    answer = job_decisions.review(create(world.store), PIA, "ok", START)
+    answer = decisions.review(create(world.store), PIA, "ok", START)
     assert isinstance(answer, Refusal)
     assert "took the ordinary way" in answer.reason
 

@@ -14,7 +14,7 @@ from policies.approvals import Actor, Refusal
 from policies.loader import load
 from provisioning.clients.clearml import CredentialInfo, Credentials
 from provisioning.errors import PermanentError, UnreachableError
-from provisioning.jobs import Job, JobState
+from provisioning.jobs.job import Job, JobState
 from provisioning.service import DryRun, NothingToDo, Requested
 from tests.integration.engine_samples import (
     ADA,

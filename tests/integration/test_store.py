@@ -12,7 +12,7 @@ from policies.approvals import Actor, Vote
 from provisioning import audit_verify
 from provisioning.audit import Event
 from provisioning.errors import PermanentError
-from provisioning.jobs import Failure, Job, JobState
+from provisioning.jobs.job import Failure, Job, JobState
 from provisioning.port_ranges import PortRange
 from provisioning.store import Change, LeaseTakenError, TenantRecord
 from tests.integration.store_samples import ANA, START, TurnedClock, create, open_store

@@ -22,11 +22,11 @@ from provisioning.engine import Engine
 from provisioning.errors import PermanentError
 from provisioning.fleet import spec_files
 from provisioning.fleet.snapshot import planner_of_one_moment
-from provisioning.job_changes import is_untouched
-from provisioning.jobs import Job, JobState, StepState
+from provisioning.jobs.changes import is_untouched
+from provisioning.jobs.job import Job, JobState, StepState
+from provisioning.jobs.runner import Runner
 from provisioning.planner import Planner
 from provisioning.port_ranges import PortRange
-from provisioning.runner import Runner
 from provisioning.service import Answer, JobService, NothingToDo, Requested
 from provisioning.steps.batch_steps import ApplyTenant, JobsOfOthers
 from provisioning.steps.registry import build_actions

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from provisioning import job_decisions
 from provisioning.clients.clearml_errors import ClearMLError
 from provisioning.clients.cluster_objects import ServicePorts
 from provisioning.clients.helm_releases import Release
 from provisioning.errors import TemporaryError, UnreachableError
-from provisioning.jobs import Job, JobState
+from provisioning.jobs import decisions
+from provisioning.jobs.job import Job, JobState
 from provisioning.plan import Plan, Presence
 from sandbox.clearml.state import ClearMLState
 from tests.fakes import FakeRelease
@@ -203,7 +203,7 @@ def test_a_failed_install_is_retried_from_there(world: World, monkeypatch: pytes
     """What was done stays done; the key is not made again."""
     failed = fail_install(world, monkeypatch, ACME)
     key = dict(world.cluster.secrets["acme", "clearml-agent-credentials"])
-    assert world.run(world.decide(failed, job_decisions.retry)).state is JobState.SUCCEEDED
+    assert world.run(world.decide(failed, decisions.retry)).state is JobState.SUCCEEDED
     assert world.cluster.secrets["acme", "clearml-agent-credentials"] == key
     assert world.plan(ACME).is_noop
 
@@ -211,7 +211,7 @@ def test_a_failed_install_is_retried_from_there(world: World, monkeypatch: pytes
 def test_a_tenant_that_is_rolled_back_leaves_only_its_company(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Address, domain, namespace and ports are free again, and the same command takes the company up."""
     failed = fail_install(world, monkeypatch, f"{ACME} --ports")
-    back = world.run(world.decide(failed, job_decisions.roll_back))
+    back = world.run(world.decide(failed, decisions.roll_back))
     assert back.state is JobState.ROLLED_BACK, back.failure
     company = world.company("acme")
     assert (company["users"], company["domains"]) == ([], [])

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from commands.grammar import UsageError, parse
-from provisioning import job_decisions
 from provisioning.clients.cluster_objects import Pod
 from provisioning.clients.process import Completed
-from provisioning.jobs import JobState
+from provisioning.jobs import decisions
+from provisioning.jobs.job import JobState
 from provisioning.plan import Plan
 from provisioning.steps.removal_steps import checked_id
 from tests.integration.tenant_world import ACME, Crash, World
@@ -203,12 +203,12 @@ def test_a_job_that_fails_in_the_server_says_its_last_words(world: World) -> Non
     assert failed.state is JobState.FAILED
     assert failed.failure is not None
     assert failed.failure.details == "pymongo.errors: no primary"
-    back = world.run(world.decide(failed, job_decisions.roll_back))
+    back = world.run(world.decide(failed, decisions.roll_back))
     assert back.state is JobState.FAILED
     assert back.failure is not None
     assert "does not come back" in back.failure.what
     world.cluster.answer_exec = lambda argv: _job(world, argv)
-    assert world.run(world.decide(back, job_decisions.retry)).state is JobState.SUCCEEDED
+    assert world.run(world.decide(back, decisions.retry)).state is JobState.SUCCEEDED
     assert_gone(world)
 
 

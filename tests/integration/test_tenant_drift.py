@@ -7,7 +7,7 @@ import pytest
 from policies.approvals import Refusal
 from provisioning.clients.helm_releases import Release
 from provisioning.errors import UnreachableError
-from provisioning.jobs import JobState
+from provisioning.jobs.job import JobState
 from provisioning.plan import Presence
 from tests.integration.tenant_world import ACME, World
 

@@ -6,7 +6,7 @@ from commands.tenants import TenantCreate
 from policies.approvals import Refusal
 from provisioning.clients.helm_releases import Release
 from provisioning.fleet import spec_files
-from provisioning.jobs import JobState
+from provisioning.jobs.job import JobState
 from provisioning.plan import Presence
 from tests.fakes import FakeRelease
 from tests.integration.tenant_world import ACME, World

@@ -2,10 +2,10 @@
 
 import pytest
 
-from provisioning import job_decisions
 from provisioning.clients.process import Completed
 from provisioning.errors import PermanentError
-from provisioning.jobs import Job, JobState, StepState
+from provisioning.jobs import decisions
+from provisioning.jobs.job import Job, JobState, StepState
 from tests.integration.tenant_world import ACME, World
 from tests.integration.test_tenant_delete import DELETE, _job, assert_gone, pod
 
@@ -40,9 +40,9 @@ def test_what_a_left_creation_made_stays_and_the_next_one_goes_on_from_it(world:
     """Company, user, namespace and ports stay; nothing is recorded; the same command makes only the rest."""
     world.helm.fail_next_install = PermanentError("no such image", next_action="look")
     job = failed(world, PORTS)
-    assert "tenant acme is locked by job 1 (@ana), which has failed" in job_decisions.busy(job).reason
-    assert "job leave 1" in job_decisions.busy(job).next_action
-    left = world.decide(job, job_decisions.leave)
+    assert "tenant acme is locked by job 1 (@ana), which has failed" in decisions.busy(job).reason
+    assert "job leave 1" in decisions.busy(job).next_action
+    left = world.decide(job, decisions.leave)
     assert (left.state, left.failure) == (JobState.CANCELLED, job.failure)
     company, ports = world.company("acme")["id"], [lease.ports for lease in world.store.leases()]
     assert "acme" in world.cluster.namespaces
@@ -60,7 +60,7 @@ def test_what_a_left_creation_made_stays_and_the_next_one_goes_on_from_it(world:
 
 def test_what_a_left_creation_made_can_be_deleted_instead(world: World) -> None:
     world.helm.fail_next_install = PermanentError("no such image", next_action="look")
-    world.decide(failed(world, PORTS), job_decisions.leave)
+    world.decide(failed(world, PORTS), decisions.leave)
     world.make(DELETE)
     assert_gone(world)
 
@@ -69,7 +69,7 @@ def test_a_left_deletion_is_gone_on_with_by_the_same_command(world: World) -> No
     """The record stays until all is gone: it says what is still to be deleted."""
     world.make(PORTS)
     world.cluster.answer_exec = lambda _argv: Completed(2, "", "pymongo.errors: no primary\n")
-    world.decide(failed(world, DELETE), job_decisions.leave)
+    world.decide(failed(world, DELETE), decisions.leave)
     assert [record.name for record in world.store.tenants()] == ["acme"]
     assert [lease.tenant for lease in world.store.leases()] == ["acme"]
     world.cluster.answer_exec = lambda argv: _job(world, argv)
@@ -84,7 +84,7 @@ def test_a_deletion_that_took_nothing_is_rolled_back(world: World, monkeypatch: 
     world.make(PORTS)
     monkeypatch.setattr(world.helm, "uninstall", refuses)
     job = failed(world, DELETE)
-    back = world.run(world.decide(job, job_decisions.roll_back))
+    back = world.run(world.decide(job, decisions.roll_back))
     assert back.state is JobState.ROLLED_BACK
     assert world.plan("tenant fix acme").is_noop
     assert [lease.tenant for lease in world.store.leases()] == ["acme"]
@@ -97,14 +97,14 @@ def test_a_deletion_whose_namespace_stays_says_what_came_back_and_what_did_not(
     world.make(PORTS)
     monkeypatch.setattr(world.cluster, "delete_namespace", refuses)
     job = failed(world, DELETE)
-    back = world.run(world.decide(job, job_decisions.roll_back))
+    back = world.run(world.decide(job, decisions.roll_back))
     assert back.state is JobState.FAILED
     assert back.failure is not None
     assert "acme/clearml-agent was uninstalled, and undoing does not bring it back" in back.failure.what
     assert "tenant fix" in back.failure.next_action
     assert states(back)["namespace"] is StepState.UNDONE
     assert states(back)["uninstall_clearml-agent"] is StepState.FAILED
-    left = world.decide(back, job_decisions.leave)
+    left = world.decide(back, decisions.leave)
     assert left.state is JobState.CANCELLED
     assert [step.id for step in world.plan("tenant fix acme").steps if not step.is_noop] == ["agent"]
     world.make("tenant fix acme")
@@ -123,10 +123,10 @@ def test_an_uninstall_that_died_half_way_is_not_called_rolled_back(
         refuses()
 
     monkeypatch.setattr(world.helm, "uninstall", dies)
-    back = world.run(world.decide(failed(world, DELETE), job_decisions.roll_back))
+    back = world.run(world.decide(failed(world, DELETE), decisions.roll_back))
     assert back.state is JobState.FAILED
     monkeypatch.undo()
-    assert world.run(world.decide(back, job_decisions.retry)).state is JobState.SUCCEEDED
+    assert world.run(world.decide(back, decisions.retry)).state is JobState.SUCCEEDED
     assert_gone(world)
 
 
@@ -139,6 +139,6 @@ def test_a_namespace_on_its_way_out_does_not_come_back(world: World, monkeypatch
         refuses(timeout_s)
 
     monkeypatch.setattr(world.cluster, "delete_namespace", half)
-    back = world.run(world.decide(failed(world, DELETE), job_decisions.roll_back))
+    back = world.run(world.decide(failed(world, DELETE), decisions.roll_back))
     assert back.state is JobState.FAILED
     assert states(back)["namespace"] is StepState.FAILED

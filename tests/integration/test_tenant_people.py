@@ -2,8 +2,8 @@
 
 import pytest
 
-from provisioning import job_decisions
-from provisioning.jobs import JobState
+from provisioning.jobs import decisions
+from provisioning.jobs.job import JobState
 from provisioning.plan import Plan
 from tests.integration.tenant_world import ACME, World
 
@@ -17,7 +17,7 @@ def roll_back(world: World, text: str) -> None:
     job = world.make(text)
     failed = job.model_copy(update={"state": JobState.FAILED})
     world.store.update_job(job.id, lambda _job: world.as_change(failed))
-    back = world.run(world.decide(failed, job_decisions.roll_back))
+    back = world.run(world.decide(failed, decisions.roll_back))
     assert back.state is JobState.ROLLED_BACK, back.failure
 
 
@@ -137,5 +137,5 @@ def test_a_user_who_was_there_before_is_not_deleted_by_undoing(world: World) -> 
     assert world.runner.finish(job.id, 1)["ok"]
     failed = world.store.job(job.id).model_copy(update={"state": JobState.FAILED})
     world.store.update_job(job.id, lambda _job: world.as_change(failed))
-    world.run(world.decide(failed, job_decisions.roll_back))
+    world.run(world.decide(failed, decisions.roll_back))
     assert "bo@acme.example" in people(world)

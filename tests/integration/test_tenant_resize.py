@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from provisioning import job_decisions
 from provisioning.clients.cluster_objects import ServicePorts
 from provisioning.errors import PermanentError
-from provisioning.jobs import JobState
+from provisioning.jobs import decisions
+from provisioning.jobs.job import JobState
 from provisioning.plan import Plan, Presence
 from provisioning.port_ranges import PortRange
 from tests.integration.tenant_world import ACME, Crash, World
@@ -178,7 +178,7 @@ def test_a_failed_resize_is_rolled_back_whole(world: World) -> None:
     failed = world.run(job)
     assert failed.state is JobState.FAILED
     assert ("acme", "allow-session-ports") in world.cluster.policies
-    back = world.run(world.decide(failed, job_decisions.roll_back))
+    back = world.run(world.decide(failed, decisions.roll_back))
     assert back.state is JobState.ROLLED_BACK, back.failure
     assert (world.helm.values("acme", "clearml-agent"), world.store.tenants()[0].request) == before
     assert ("acme", "allow-session-ports") not in world.cluster.policies
@@ -193,7 +193,7 @@ def test_a_resize_that_was_carried_out_goes_back_to_the_old_revision(world: Worl
     job = world.make("tenant resize acme --max-pods 20")
     failed = job.model_copy(update={"state": JobState.FAILED})
     world.store.update_job(job.id, lambda _job: world.as_change(failed))
-    back = world.run(world.decide(failed, job_decisions.roll_back))
+    back = world.run(world.decide(failed, decisions.roll_back))
     assert back.state is JobState.ROLLED_BACK, back.failure
     found = world.cluster.releases["acme", "clearml-agent"]
     assert found.release.revision == 3

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from provisioning import job_decisions
-from provisioning.blast_radius import radius_of
 from provisioning.errors import PermanentError
-from provisioning.jobs import JobState
+from provisioning.jobs import decisions
+from provisioning.jobs.blast_radius import radius_of
+from provisioning.jobs.job import JobState
 from tests.integration.tenant_world import ACME, Crash, World
 
 AGENT, SECRET = ("acme", "clearml-agent"), ("acme", "clearml-agent-credentials")
@@ -65,7 +65,7 @@ def test_a_worker_that_does_not_come_back_costs_nothing(tenant: World) -> None:
     failed = tenant.run(tenant.job(plan))
     assert failed.state is JobState.FAILED
     assert old in live(tenant)
-    assert tenant.run(tenant.decide(failed, job_decisions.roll_back)).state is JobState.ROLLED_BACK
+    assert tenant.run(tenant.decide(failed, decisions.roll_back)).state is JobState.ROLLED_BACK
     assert live(tenant) == {old} == {given(tenant)}
     assert tenant.cluster.secrets[SECRET]["access_key"] == old
 
@@ -123,7 +123,7 @@ def test_whoever_waits_for_no_worker_has_the_pods_for_proof(tenant: World) -> No
     assert failed.state is JobState.FAILED
     assert old in live(tenant)
     tenant.state.agents.clear()
-    assert tenant.run(tenant.decide(failed, job_decisions.retry)).state is JobState.SUCCEEDED
+    assert tenant.run(tenant.decide(failed, decisions.retry)).state is JobState.SUCCEEDED
     assert live(tenant) == {given(tenant)} != {old}
 
 
@@ -142,7 +142,7 @@ def left(world: World) -> str:
     assert failure is not None
     assert "the old key is still valid" in failure.what
     assert "Retry waits again, Roll back gives the agent its old key" in failure.next_action
-    world.decide(failed, job_decisions.leave)
+    world.decide(failed, decisions.leave)
     world.state.agents["acme"] = agent
     return old
 
@@ -255,7 +255,7 @@ def test_a_router_that_does_not_become_ready_costs_nothing(tenant: World, monkey
     failed = tenant.run(tenant.job(plan))
     assert failed.state is JobState.FAILED
     assert old in live(tenant)
-    assert tenant.run(tenant.decide(failed, job_decisions.roll_back)).state is JobState.ROLLED_BACK
+    assert tenant.run(tenant.decide(failed, decisions.roll_back)).state is JobState.ROLLED_BACK
     assert live(tenant) == {old} == {routers(tenant)} == {given(tenant)}
 
 

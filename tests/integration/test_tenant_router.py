@@ -5,11 +5,11 @@ import copy
 import pytest
 
 from policies.approvals import Refusal
-from provisioning import job_decisions
-from provisioning.blast_radius import radius_of
 from provisioning.clients.cluster_objects import IngressHosts
 from provisioning.errors import PermanentError
-from provisioning.jobs import JobState
+from provisioning.jobs import decisions
+from provisioning.jobs.blast_radius import radius_of
+from provisioning.jobs.job import JobState
 from provisioning.reports import Facts
 from tests.integration.tenant_world import ACME, Crash, World
 
@@ -156,7 +156,7 @@ def test_roll_back_takes_the_router_away(routed: World, monkeypatch: pytest.Monk
     failed = routed.run(job)
     assert failed.state is JobState.FAILED
     assert ROUTER in routed.cluster.releases
-    done = routed.run(routed.decide(failed, job_decisions.roll_back))
+    done = routed.run(routed.decide(failed, decisions.roll_back))
     assert done.state is JobState.ROLLED_BACK
     assert ROUTER not in routed.cluster.releases
 
@@ -222,7 +222,7 @@ def test_a_router_that_was_taken_away_is_brought_back(routed: World, monkeypatch
     monkeypatch.setattr(routed.actions["tenant.spec"], "apply", fails)
     failed = routed.run(routed.store.job(job.id))
     assert failed.state is JobState.FAILED
-    assert routed.run(routed.decide(failed, job_decisions.roll_back)).state is JobState.ROLLED_BACK
+    assert routed.run(routed.decide(failed, decisions.roll_back)).state is JobState.ROLLED_BACK
     assert routed.cluster.releases[ROUTER].values == before
     assert routed.plan("tenant fix acme").is_noop
 

@@ -17,10 +17,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from commands.tenants import TenantCreate
 from policies.approvals import Refusal
-from provisioning import job_decisions
 from provisioning.errors import TemporaryError
 from provisioning.fleet import spec_files
-from provisioning.jobs import Job, JobState
+from provisioning.jobs import decisions
+from provisioning.jobs.job import Job, JobState
 from provisioning.plan import Outputs, Plan
 from provisioning.steps.base import StepRun
 from provisioning.steps.batch_steps import ApplyTenant, JobsOfOthers
@@ -221,7 +221,7 @@ class Sequences(RuleBasedStateMachine):
                 job = self.world.run(job)
             if job.state is JobState.FAILED:
                 goes_on = goes_on and not self.has_lost_its_key(tenant)
-                decision = job_decisions.retry if goes_on else job_decisions.roll_back
+                decision = decisions.retry if goes_on else decisions.roll_back
                 job = self.world.run(self.world.decide(job, decision))
                 assert job.state is (JobState.SUCCEEDED if goes_on else JobState.ROLLED_BACK), job.failure
 
@@ -271,7 +271,7 @@ class Sequences(RuleBasedStateMachine):
         if not job.state.is_final:
             job = self.world.run(job)
         if job.state is JobState.FAILED and self.has_lost_its_key(job.plan.subject):
-            back = self.world.run(self.world.decide(job, job_decisions.roll_back))
+            back = self.world.run(self.world.decide(job, decisions.roll_back))
             assert back.state is JobState.ROLLED_BACK, back.failure
             return back
         assert job.state is JobState.SUCCEEDED, (job.command, job.failure, [one.failure for one in job.steps])

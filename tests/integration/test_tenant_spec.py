@@ -2,9 +2,9 @@
 
 import pytest
 
-from provisioning import job_decisions
 from provisioning.errors import PermanentError
-from provisioning.jobs import Job, JobState, StepState
+from provisioning.jobs import decisions
+from provisioning.jobs.job import Job, JobState, StepState
 from provisioning.plan import Plan, Presence
 from provisioning.steps.base import StepRun
 from provisioning.steps.spec_steps import ForgetSpec
@@ -70,7 +70,7 @@ def test_a_job_that_is_rolled_back_leaves_the_record_as_it_was(world: World) -> 
     failed = world.store.job(job.id).model_copy(update={"state": JobState.FAILED})
     world.store.update_job(job.id, lambda _job: _as(failed))
     assert spec_of(world) != before
-    world.run(world.decide(failed, job_decisions.roll_back))
+    world.run(world.decide(failed, decisions.roll_back))
     assert spec_of(world) == before
     assert world.store.job(job.id).status("spec").state is StepState.UNDONE
 
@@ -80,7 +80,7 @@ def test_a_tenant_that_is_rolled_back_is_not_recorded(world: World) -> None:
     job = world.make(ACME)
     failed = job.model_copy(update={"state": JobState.FAILED})
     world.store.update_job(job.id, lambda _job: _as(failed))
-    world.run(world.decide(failed, job_decisions.roll_back))
+    world.run(world.decide(failed, decisions.roll_back))
     assert world.store.tenants() == ()
 
 

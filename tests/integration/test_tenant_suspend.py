@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from provisioning import job_decisions
-from provisioning.jobs import JobState
+from provisioning.jobs import decisions
+from provisioning.jobs.job import JobState
 from provisioning.plan import Plan
 from tests.integration.tenant_world import ACME, Crash, World
 
@@ -65,7 +65,7 @@ def test_it_is_rolled_back(world: World) -> None:
     job = world.make("tenant suspend acme")
     failed = job.model_copy(update={"state": JobState.FAILED})
     world.store.update_job(job.id, lambda _job: world.as_change(failed))
-    assert world.run(world.decide(failed, job_decisions.roll_back)).state is JobState.ROLLED_BACK
+    assert world.run(world.decide(failed, decisions.roll_back)).state is JobState.ROLLED_BACK
     assert replicas(world) == 1
 
 

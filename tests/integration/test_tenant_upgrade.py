@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from provisioning import job_decisions
 from provisioning.errors import PermanentError
-from provisioning.jobs import JobState
+from provisioning.jobs import decisions
+from provisioning.jobs.job import JobState
 from provisioning.plan import Plan
 from provisioning.port_ranges import PortRange
 from tests.integration.tenant_world import ACME, SECRETS, Crash, World
@@ -171,7 +171,7 @@ def test_a_failed_upgrade_is_rolled_back(acme: World) -> None:
     acme.helm.fail_next_install = PermanentError("helm: the pods never became ready")
     failed = acme.run(job)
     assert failed.state is JobState.FAILED
-    back = acme.run(acme.decide(failed, job_decisions.roll_back))
+    back = acme.run(acme.decide(failed, decisions.roll_back))
     assert back.state is JobState.ROLLED_BACK, back.failure
     assert (version(acme), acme.store.tenants()[0].request) == ("1.0.0", before)
 
@@ -181,7 +181,7 @@ def test_an_upgrade_that_was_carried_out_goes_back(acme: World) -> None:
     job = acme.make(UPGRADE)
     failed = job.model_copy(update={"state": JobState.FAILED})
     acme.store.update_job(job.id, lambda _job: acme.as_change(failed))
-    back = acme.run(acme.decide(failed, job_decisions.roll_back))
+    back = acme.run(acme.decide(failed, decisions.roll_back))
     assert back.state is JobState.ROLLED_BACK, back.failure
     assert version(acme) == "1.0.0"
     assert "chart_version" not in acme.store.tenants()[0].request

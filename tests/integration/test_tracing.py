@@ -17,7 +17,7 @@ from bot.tracing import Traces, otlp_tracer
 from policies.approvals import Actor
 from provisioning.audit import Event
 from provisioning.clock import SystemClock
-from provisioning.jobs import Failure, Job, JobState, StepState, StepStatus
+from provisioning.jobs.job import Failure, Job, JobState, StepState, StepStatus
 from provisioning.plan import Plan, Step
 from provisioning.redact import Redactor
 from provisioning.store import Change, Store

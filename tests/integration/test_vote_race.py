@@ -9,7 +9,7 @@ import pytest
 
 from policies.loader import load
 from provisioning.audit_verify import verify
-from provisioning.jobs import JobState
+from provisioning.jobs.job import JobState
 from tests.integration.engine_samples import World
 
 ROOT = Path(__file__).parents[2]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from policies.approvals import Refusal
-from provisioning import waits
-from provisioning.jobs import AskedBy, Job, JobState, StepState
+from provisioning.jobs import waits
+from provisioning.jobs.job import AskedBy, Job, JobState, StepState
 from provisioning.steps.base import Ask, StepWaits
 from tests.integration.engine_samples import DANA, World
 from tests.integration.store_samples import create

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from policies.approvals import Actor
-from provisioning.jobs import Job
+from provisioning.jobs.job import Job
 from tests.integration.engine_samples import World
 
 

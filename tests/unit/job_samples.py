@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from policies.approvals import Actor, Approval, Vote
-from provisioning.jobs import Failure, Job, JobState, Place, StepState, StepStatus
+from provisioning.jobs.job import Failure, Job, JobState, Place, StepState, StepStatus
 from provisioning.plan import Observation, Plan, Presence, Step
 
 NOW = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)

@@ -6,11 +6,11 @@ import pytest
 
 from policies.conditions import BlastRadius, matches
 from policies.loader import load
-from provisioning.blast_radius import radius_of
 from provisioning.capacity.admission import admission
 from provisioning.capacity.inventory import take_stock
 from provisioning.capacity.view import View, look
 from provisioning.clients.cluster_objects import GpuUsage
+from provisioning.jobs.blast_radius import radius_of
 from provisioning.plan import Admission, Plan, Step
 from tests.unit.test_capacity_report import gpu_node
 

@@ -16,8 +16,8 @@ from bot.cli import app
 from commands import grammar
 from commands.catalog import CATALOG
 from policies.approvals import Actor, Refusal
-from provisioning.jobs import Job, JobState
-from provisioning.pending import pending_for
+from provisioning.jobs.job import Job, JobState
+from provisioning.jobs.pending import pending_for
 from provisioning.queries.registry import MAKERS
 from provisioning.reports import Report
 from provisioning.service import DryRun, Requested

@@ -12,7 +12,7 @@ from policies.approvals import Refusal
 from provisioning.errors import PermanentError, UnreachableError
 from provisioning.operations.base import Draft
 from provisioning.plan import Observation, Outputs, Plan, Presence, Step
-from provisioning.plan_changes import changes
+from provisioning.plan_differences import differences
 from provisioning.planner import Planner, references
 from provisioning.steps.base import StepRun
 
@@ -123,10 +123,10 @@ def test_what_comes_and_goes_is_no_part_of_the_digest() -> None:
     there = Observation(presence=Presence.PRESENT, detail="it answers")
     before, after = (Plan(**fields, steps=(one, other)) for one in (wait, wait.model_copy(update={"found": there})))
     assert before.digest == after.digest
-    assert changes(before, after) == ()
+    assert differences(before, after) == ()
     changed = Plan(**fields, steps=(after.steps[0], other.model_copy(update={"found": there})))
     assert changed.digest != before.digest
-    assert changes(before, changed) == ("Do the other thing: was absent, is present (it answers)",)
+    assert differences(before, changed) == ("Do the other thing: was absent, is present (it answers)",)
     assert before.digest != Plan(**fields, steps=(wait.model_copy(update={"timeout_s": 9}), other)).digest
 
 

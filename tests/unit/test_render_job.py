@@ -12,7 +12,7 @@ from bot.slack import kit, render_job, render_modals
 from bot.slack.mrkdwn import block, code, cut_markup, duration, escape, user
 from bot.slack.render_job import Rendered
 from policies.approvals import Vote
-from provisioning.jobs import Job, JobState, StepState, StepStatus, Waiting
+from provisioning.jobs.job import Job, JobState, StepState, StepStatus, Waiting
 from tests.slack_limits import LINK, MENTION, problems_of_message, problems_of_view, texts_of
 from tests.unit.job_samples import ANA, HOSTILE, NOW, PIA, STEPS, failed_job, hostile_job, job
 

@@ -9,8 +9,8 @@ from commands.catalog import CATALOG
 from commands.grammar import HelpRequest, UsageError
 from policies.approvals import Actor, Refusal
 from provisioning.errors import PermanentError
-from provisioning.jobs import JobState
-from provisioning.pending import pending_for
+from provisioning.jobs.job import JobState
+from provisioning.jobs.pending import pending_for
 from provisioning.store.samples import Sample
 from tests.slack_limits import LINK, MENTION, problems_of_message, problems_of_view, texts_of
 from tests.unit.job_samples import ANA, HOSTILE, NOW, PIA, hostile_job, job

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from provisioning.attempts import Attempt, Interrupted
 from provisioning.errors import PermanentError, TemporaryError
-from provisioning.jobs import Failure
+from provisioning.jobs.attempts import Attempt, Interrupted
+from provisioning.jobs.job import Failure
 from provisioning.plan import Observation, Plan, Presence, Step
-from provisioning.plan_changes import as_text, changes
+from provisioning.plan_differences import as_text, differences
 
 
 @dataclass
@@ -177,12 +177,12 @@ def found(presence: str, detail: str = "", **words: Any) -> Observation:
 def test_every_difference_has_a_line(before: Plan, after: Plan, expected: str) -> None:
     """Whatever changes the digest is said in words."""
     assert before.digest != after.digest
-    assert changes(before, after) == (expected,)
+    assert differences(before, after) == (expected,)
 
 
 def test_the_same_plan_has_no_difference() -> None:
     """The words follow the digest."""
-    assert changes(plan(step()), plan(step())) == ()
+    assert differences(plan(step()), plan(step())) == ()
 
 
 def test_many_differences_are_shortened() -> None:

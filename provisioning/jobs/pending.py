@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from policies.approvals import Actor
-from provisioning.jobs import Job, JobState
+from provisioning.jobs.job import Job, JobState
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from threading import Event
 from typing import TypeVar
 
 from provisioning.errors import ChatopsError, TemporaryError
-from provisioning.jobs import Failure
+from provisioning.jobs.job import Failure
 from provisioning.steps.base import StepWaits
 
 log = logging.getLogger(__name__)

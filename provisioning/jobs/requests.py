@@ -10,13 +10,13 @@ from commands.catalog import CATALOG
 from commands.grammar import render
 from policies.approvals import Actor, Refusal
 from policies.decide import Allow, BlastRadius, Deny, NeedsApproval, PolicyRequest, decide, decide_on, is_denied_anyhow
-from provisioning import job_decisions
 from provisioning.audit import Event
-from provisioning.batches import leases_of, subjects_of
-from provisioning.blast_radius import radius_of
 from provisioning.clock import Clock
 from provisioning.errors import ChatopsError
-from provisioning.jobs import AskedBy, BreakGlass, Job, JobState, Place
+from provisioning.jobs import decisions
+from provisioning.jobs.batches import leases_of, subjects_of
+from provisioning.jobs.blast_radius import radius_of
+from provisioning.jobs.job import AskedBy, BreakGlass, Job, JobState, Place
 from provisioning.permissions import Permissions
 from provisioning.plan import Plan
 from provisioning.plan_ports import port_ranges_of
@@ -273,7 +273,7 @@ class Requests:
         """Raises: _Busy, where another job of *subject* is open."""
         for holder in self._store.jobs(states=OPEN, subject=subject):
             if but is None or holder.id != but.id:
-                raise _Busy(job_decisions.busy(holder))
+                raise _Busy(decisions.busy(holder))
 
     def _check_all_free(self, plan: Plan, but: Job | None) -> None:
         """Raises: _Busy, where another job of what the plan is about is open."""

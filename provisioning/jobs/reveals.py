@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 from policies.approvals import Actor, Refusal
 from provisioning.clock import Clock
-from provisioning.job_changes import with_fields
-from provisioning.job_decisions import SPOKEN, person_event
-from provisioning.jobs import Job, JobState
+from provisioning.jobs.changes import with_fields
+from provisioning.jobs.decisions import SPOKEN, person_event
+from provisioning.jobs.job import Job, JobState
 from provisioning.store import Change, Store
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from commands.catalog import CATALOG
 from policies.conditions import BlastRadius
-from provisioning.batches import specs_of
+from provisioning.jobs.batches import specs_of
 from provisioning.plan import Plan
 
 

@@ -12,8 +12,8 @@ from pydantic import JsonValue
 
 from policies.approvals import Actor, Refusal, Standing, Vote, refusal_to_vote, standing
 from provisioning.audit import Event
-from provisioning.job_changes import ENGINE, is_untouched, with_fields
-from provisioning.jobs import Failure, Job, JobState, StepState, StepStatus
+from provisioning.jobs.changes import ENGINE, is_untouched, with_fields
+from provisioning.jobs.job import Failure, Job, JobState, StepState, StepStatus
 from provisioning.store import Change
 
 SPOKEN = {

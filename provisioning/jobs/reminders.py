@@ -4,8 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from provisioning.audit import Event
-from provisioning.job_changes import ENGINE
-from provisioning.jobs import Job, JobState
+from provisioning.jobs.changes import ENGINE
+from provisioning.jobs.job import Job, JobState
 from provisioning.store import Change
 
 

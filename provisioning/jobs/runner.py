@@ -10,17 +10,17 @@ from threading import Event as Flag
 from typing import NotRequired, TypedDict
 
 from policies.approvals import Refusal
-from provisioning import job_changes
-from provisioning.attempts import Attempt, failure_of
 from provisioning.clock import Clock
-from provisioning.jobs import Failure, Job, JobState
+from provisioning.jobs import changes
+from provisioning.jobs.attempts import Attempt, failure_of
+from provisioning.jobs.job import Failure, Job, JobState
+from provisioning.jobs.step_runs import Cancellations, StepRuns
+from provisioning.jobs.waits import WaitingJobs
 from provisioning.plan import Plan
-from provisioning.plan_changes import as_text, changes
+from provisioning.plan_differences import as_text, differences
 from provisioning.plan_ports import port_ranges_of
-from provisioning.step_runs import Cancellations, StepRuns
 from provisioning.steps.base import Ask, StepAction
 from provisioning.store import Store
-from provisioning.waits import WaitingJobs
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ class Runner:
         """Fail an attempt that the engine could not carry through."""
         now = self._clock.now()
         try:
-            self._store.update_job(job_id, lambda job: job_changes.abandon(job, attempt, failure, now))
+            self._store.update_job(job_id, lambda job: changes.abandon(job, attempt, failure, now))
         except Exception:
             # The store itself is broken. The next sweep finds a job that runs nowhere, and fails it.
             log.exception("%s, attempt %d: could not be marked as failed", job_id, attempt)
@@ -141,13 +141,13 @@ class Runner:
     def _begin(self, job_id: str, attempt: int) -> Begun:
         now = self._clock.now()
         self._cancellations.discard(job_id)
-        job = self._store.update_job(job_id, lambda job: job_changes.start(job, attempt, now))
+        job = self._store.update_job(job_id, lambda job: changes.start(job, attempt, now))
         if job.attempt != attempt:
             return _nothing_to_run()
         match job.state:
             case JobState.ROLLING_BACK:
-                waves = tuple(reversed(job_changes.waves_to_undo(job)))
-            case JobState.RUNNING if not job_changes.is_untouched(job) or self._is_still_the_plan(job):
+                waves = tuple(reversed(changes.waves_to_undo(job)))
+            case JobState.RUNNING if not changes.is_untouched(job) or self._is_still_the_plan(job):
                 waves = job.plan.waves()
             case _:
                 return _nothing_to_run()
@@ -185,7 +185,7 @@ class Runner:
                 follow_up, failure = None, Failure(what="cancelled")
             case Plan():
                 answer = self.ask_again(job, today)
-                lines = as_text(changes(job.plan, today))
+                lines = as_text(differences(job.plan, today))
                 follow_up, failure = _after_asking(answer, lines)
             case Refusal():
                 follow_up, failure = None, Failure(what=today.reason, next_action=today.next_action)
@@ -193,7 +193,7 @@ class Runner:
                 follow_up, failure = None, today
         now = self._clock.now()
         ended = self._store.update_job(
-            job.id, lambda fresh: job_changes.do_not_begin(fresh, job.attempt, failure, follow_up, now)
+            job.id, lambda fresh: changes.do_not_begin(fresh, job.attempt, failure, follow_up, now)
         )
         if ended.state.is_final:
             self._store.release_leases(job.plan.subject, job.id)
@@ -211,10 +211,10 @@ class Runner:
 
     def _finish(self, job_id: str, attempt: int) -> bool:
         job = self._store.job(job_id)
-        if job.attempt == attempt and job.state is JobState.RUNNING and job_changes.is_complete(job):
+        if job.attempt == attempt and job.state is JobState.RUNNING and changes.is_complete(job):
             self._settle_leases(job)
         now = self._clock.now()
-        job = self._store.update_job(job_id, lambda job: job_changes.finish(job, attempt, now))
+        job = self._store.update_job(job_id, lambda job: changes.finish(job, attempt, now))
         self._cancellations.discard(job_id)
         if job.state in {JobState.ROLLED_BACK, JobState.CANCELLED}:
             self._store.release_leases(job.plan.subject, job.id)

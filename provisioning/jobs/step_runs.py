@@ -6,15 +6,15 @@ from threading import Event as Flag
 from threading import Lock
 
 from policies.approvals import Refusal
-from provisioning import job_changes
-from provisioning.attempts import Attempt
 from provisioning.clock import Clock
 from provisioning.errors import PermanentError
-from provisioning.jobs import Failure, Job, JobState, StepState
+from provisioning.jobs import changes
+from provisioning.jobs.attempts import Attempt
+from provisioning.jobs.job import Failure, Job, JobState, StepState
+from provisioning.jobs.waits import WaitingJobs
 from provisioning.plan import Outputs, Presence, Step, resolve
 from provisioning.steps.base import Ask, StepAction, StepRun, StepWaits
 from provisioning.store import Store
-from provisioning.waits import WaitingJobs
 
 NOTE_EVERY_S = 0.5  # a revision for each note is too many for a talkative step
 LOOK_EVERY_S = 0.5  # how soon a cancellation written by another process is seen
@@ -82,12 +82,12 @@ class StepRuns:
         if job.attempt != attempt or job.state is not JobState.RUNNING:
             return False
         known = job.status(step_id)
-        if known.attempt == attempt and known.state in job_changes.COMPLETE:
+        if known.attempt == attempt and known.state in changes.COMPLETE:
             return True  # done and written; only the engine had not heard of it before a crash
         if job.cancelled_by is not None:
             return False
         step = job.plan.step(step_id)
-        if any(job.status(need).state not in job_changes.COMPLETE for need in step.needs):
+        if any(job.status(need).state not in changes.COMPLETE for need in step.needs):
             return False  # it stays pending: a plan that goes on passes over what a failed step would have given
         try:
             result = self._attempt(job, step, attempt).run(
@@ -101,7 +101,7 @@ class StepRuns:
         now = self._clock.now()
         self._store.update_job(
             job.id,
-            lambda job: job_changes.step_ended(job, step.id, attempt, state=state, outputs=outputs, note=note, now=now),
+            lambda job: changes.step_ended(job, step.id, attempt, state=state, outputs=outputs, note=note, now=now),
         )
         return True
 
@@ -113,20 +113,20 @@ class StepRuns:
         if not job.status(step_id).applied:
             return True
         step, now = job.plan.step(step_id), self._clock.now()
-        self._store.update_job(job.id, lambda job: job_changes.undo_started(job, step.id, attempt, now))
+        self._store.update_job(job.id, lambda job: changes.undo_started(job, step.id, attempt, now))
         result = self._attempt(job, step, attempt).run(
             lambda timeout_s, stop: self._take_back(job, step, timeout_s, stop)
         )
         if isinstance(result, Failure):
             return self._failed(job, step, result)
         now = self._clock.now()
-        self._store.update_job(job.id, lambda job: job_changes.undo_ended(job, step.id, attempt, now))
+        self._store.update_job(job.id, lambda job: changes.undo_ended(job, step.id, attempt, now))
         return True
 
     def failed(self, job_id: str, step_id: str, attempt: int, failure: Failure) -> None:
         """Write a failure that did not come from the step's action."""
         now = self._clock.now()
-        self._store.update_job(job_id, lambda job: job_changes.step_failed(job, step_id, attempt, failure, now))
+        self._store.update_job(job_id, lambda job: changes.step_failed(job, step_id, attempt, failure, now))
 
     def _make_so(
         self, job: Job, step: Step, timeout_s: float, stop: Callable[[], bool]
@@ -140,7 +140,7 @@ class StepRuns:
         if late := self._waits.too_late(job.status(step.id)):
             raise PermanentError(late.what, next_action=late.next_action)
         now = self._clock.now()
-        self._store.update_job(job.id, lambda fresh: job_changes.step_started(fresh, step.id, job.attempt, now))
+        self._store.update_job(job.id, lambda fresh: changes.step_started(fresh, step.id, job.attempt, now))
         outputs = action.apply(inputs, self._step_run(job, step, timeout_s, stop))
         return StepState.DONE, outputs, ""
 
@@ -150,7 +150,7 @@ class StepRuns:
         if isinstance(asked, Refusal):
             return self._failed(job, step, Failure(what=asked.reason, next_action=asked.next_action))
         waiting, now = self._waits.waiting(waits, asked), self._clock.now()
-        self._store.update_job(job.id, lambda fresh: job_changes.step_waits(fresh, step.id, job.attempt, waiting, now))
+        self._store.update_job(job.id, lambda fresh: changes.step_waits(fresh, step.id, job.attempt, waiting, now))
         return False
 
     def _take_back(self, job: Job, step: Step, timeout_s: float, stop: Callable[[], bool]) -> None:
@@ -201,7 +201,7 @@ class StepRuns:
             nonlocal written_at
             if time.monotonic() - written_at >= NOTE_EVERY_S:
                 now = self._clock.now()
-                self._store.update_job(job.id, lambda fresh: job_changes.noted(fresh, step.id, job.attempt, line, now))
+                self._store.update_job(job.id, lambda fresh: changes.noted(fresh, step.id, job.attempt, line, now))
                 written_at = time.monotonic()
 
         return note

@@ -10,7 +10,7 @@ from commands.approvals import ApprovalDelegate, ApprovalRecall
 from policies.approvals import Actor, Refusal
 from provisioning.audit import Event
 from provisioning.clock import Clock
-from provisioning.jobs import Job, JobState
+from provisioning.jobs.job import Job, JobState
 from provisioning.people import People
 from provisioning.store import Delegation, Store
 from provisioning.store.delegations import StoredDelegations

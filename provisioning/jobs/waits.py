@@ -7,7 +7,7 @@ from typing import Any
 
 from provisioning.clock import Clock
 from provisioning.errors import ChatopsError
-from provisioning.jobs import Failure, Job, JobState, StepState, StepStatus, Waiting
+from provisioning.jobs.job import Failure, Job, JobState, StepState, StepStatus, Waiting
 from provisioning.plan import Step, resolve
 from provisioning.steps.base import Answered, StepAction, StepWaits, Waits
 from provisioning.store import Store

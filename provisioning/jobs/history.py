@@ -4,7 +4,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from provisioning.jobs import Job, StepState
+from provisioning.jobs.job import Job, StepState
 
 
 def step_key(step_id: str) -> str:

@@ -16,7 +16,7 @@ CHART_SHA256 = "chart_sha256"
 NOT_LOOKED = Observation(presence=Presence.ABSENT)
 
 
-def changes(approved: Plan, today: Plan) -> tuple[str, ...]:
+def differences(approved: Plan, today: Plan) -> tuple[str, ...]:
     """Return one line for each difference, in the plan's order; () only where the digests are equal."""
     lines: list[str] = []
     then = {step.id: step for step in approved.steps}
