@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install sandbox test check docs screenshots bench lock sbom clean
+.PHONY: help install sandbox test check docs screenshots bench lock sbom audit clean
 help: ## Say what each target does
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -53,6 +53,11 @@ sbom: $(STAMP) ## Write sbom.json: what the locked dependencies are (CycloneDX)
 	@$(BIN)/pip install --quiet uv
 	@$(BIN)/uvx --quiet --from 'cyclonedx-bom>=7,<8' cyclonedx-py requirements requirements.lock --of JSON -o sbom.json
 	@echo "sbom.json written"
+
+audit: $(STAMP) ## Look the locked dependencies up among known advisories; needs pypi.org
+	@$(BIN)/pip install --quiet uv
+	@$(BIN)/uvx --quiet --from 'pip-audit>=2.10,<3' pip-audit --strict --progress-spinner off --disable-pip --require-hashes -r requirements.lock \
+		|| { echo "make audit failed: either an advisory stands above, or pypi.org could not be asked, and then nothing was audited"; exit 1; }
 
 clean: ## Remove what make created in this folder
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
