@@ -29,6 +29,7 @@ from provisioning.digests.compose import DigestComposer
 from provisioning.digests.desk import Desk
 from provisioning.errors import PermanentError
 from provisioning.store.digests import Digests
+from provisioning.store.seen import Seen
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +115,7 @@ class Bot:
             self._http = HttpEdge(
                 self._app,
                 signing_secret=slack.signing_secret.get_secret_value(),
-                seen=self._core.store.seen,
+                seen=Seen(self._core.store).before,
                 host=slack.http_host,
                 port=slack.http_port,
             )

@@ -17,8 +17,8 @@ from commands.audit import AuditArgs, moment
 from commands.catalog import CATALOG
 from commands.grammar import UsageError
 from policies.approvals import Actor, Refusal
-from provisioning.audit_verify import read_key, told
-from provisioning.audit_verify import verify as verify_trail
+from provisioning.evidence.verifier import read_key, told
+from provisioning.evidence.verifier import verify as verify_trail
 
 if TYPE_CHECKING:
     from provisioning.evidence.checkpoints import Checkpoints
@@ -77,9 +77,9 @@ def verify(
 @app.command()
 def verifier() -> None:
     """Print the program that verifies, for an auditor: it needs Python and `cryptography` alone."""
-    from provisioning import audit_verify
+    from provisioning.evidence import verifier
 
-    typer.echo(Path(audit_verify.__file__).read_text(encoding="utf-8"), nl=False)
+    typer.echo(Path(verifier.__file__).read_text(encoding="utf-8"), nl=False)
 
 
 @app.command("list")
@@ -183,9 +183,9 @@ def _found(args: AuditArgs, said: str, db: Path | None) -> list[dict[str, Any]]:
     """Return the rows: of the bot's trail, which is told of it, or of another file, which is only read."""
     from sqlite_utils import Database
 
-    from provisioning.audit import READ
-    from provisioning.audit_search import find, wanted_by
     from provisioning.clock import SystemClock
+    from provisioning.evidence.search import find, wanted_by
+    from provisioning.evidence.trail import READ
 
     path = _path(db)
     if not path.is_file():
@@ -239,7 +239,7 @@ def _store() -> Iterator["Store"]:
 
 
 def _record(store: "Store", action: str, subject: str, detail: dict[str, str]) -> None:
-    from provisioning.audit import Event
+    from provisioning.evidence.trail import Event
 
     who = _actor()
     store.record(Event(action=action, actor=who.id, actor_name=who.name, subject=subject, detail=detail))

@@ -19,11 +19,11 @@ def backup(folder: Annotated[Path, typer.Argument(help="Where the backup's own f
 
     Neither settings nor keys are in it. An engine on PostgreSQL is backed up by PostgreSQL's own means.
     """
-    from provisioning.audit import Event
     from provisioning.clock import SystemClock
     from provisioning.errors import PermanentError
     from provisioning.evidence.backup import STORE
     from provisioning.evidence.backup import backup as make
+    from provisioning.evidence.trail import Event
     from provisioning.store import Store
 
     clock = SystemClock()

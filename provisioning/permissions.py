@@ -9,8 +9,8 @@ from pydantic import JsonValue
 from commands.spec import CommandSpec
 from policies.approvals import Actor, Refusal
 from policies.decide import BlastRadius, Deny, PolicyRequest, decide
-from provisioning.audit import READ, Event
 from provisioning.clock import Clock
+from provisioning.evidence.trail import READ, Event
 from provisioning.jobs.blast_radius import radius_of
 from provisioning.jobs.job import Job
 from provisioning.store import Store

@@ -6,8 +6,8 @@ from pathlib import Path
 from threading import Lock
 
 from policies.loader import PolicyError, PolicyVersion, default_text, version_of
-from provisioning.audit import Event
 from provisioning.errors import PermanentError
+from provisioning.evidence.trail import Event
 from provisioning.store import Store
 from provisioning.store.policy_versions import PolicyVersions
 

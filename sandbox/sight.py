@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from provisioning.audit_verify import verify
 from provisioning.clients.cluster import ClusterClient
 from provisioning.clients.helm import Helm
 from provisioning.clock import Clock
+from provisioning.evidence.verifier import verify
 from provisioning.jobs.job import Job
 from provisioning.redact import Redactor
 from provisioning.store import Store

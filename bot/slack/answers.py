@@ -15,7 +15,7 @@ from commands.grammar import Invocation
 from commands.jobs import JobArgs, JobReview, JobsArgs
 from commands.spec import Risk
 from policies.approvals import Actor, Refusal
-from provisioning.audit_search import wanted_by
+from provisioning.evidence.search import wanted_by
 from provisioning.jobs.requests import Answer
 from provisioning.queries.base import Asked, Query
 from provisioning.service import DryRun, JobService, NothingToDo, Requested

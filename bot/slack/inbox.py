@@ -1,7 +1,7 @@
 """The durable inbox: a delivery is committed, then acked, then worked off; after a crash it is worked off once more.
 
-What changes a job commits together with the note that the delivery is done (``Store.within``), so a delivery that is
-found undone had no effect yet, and has one effect in all.
+What changes a job commits together with the note that the delivery is done (``Deliveries.within``), so a delivery that
+is found undone had no effect yet, and has one effect in all.
 """
 
 import logging
@@ -13,9 +13,9 @@ from threading import Lock
 from typing import Any
 
 from bot.slack.deliveries import Parcel
-from provisioning.audit import Event
 from provisioning.clock import Clock
-from provisioning.store import Delivery, Store
+from provisioning.evidence.trail import Event
+from provisioning.store import Deliveries, Delivery, Store
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,7 @@ class Inbox:
         workers: int,
     ) -> None:
         self._store = store
+        self._deliveries = Deliveries(store)
         self._clock = clock
         self._handlers = handlers
         self._too_late = too_late
@@ -63,14 +64,14 @@ class Inbox:
         Raises: sqlite3.OperationalError where it cannot be committed: then it is not acked, and Slack says so.
         """
         delivery = Delivery(key=parcel.key, kind=parcel.kind, body=dict(parcel.body), received_at=self._clock.now())
-        is_new = self._store.accept_delivery(delivery)
+        is_new = self._deliveries.accept(delivery)
         ack()
         if is_new:
             self._submit(delivery)
 
     def replay(self) -> None:
         """Work off what a crash has left. Call once, before anything is taken, with the data folder locked."""
-        for delivery in self._store.undone_deliveries():
+        for delivery in self._deliveries.undone():
             age = self._clock.now() - delivery.received_at
             if age <= FRESH and delivery.kind in self._handlers:
                 log.warning("working off %s %s, acked %.0f s ago", delivery.kind, delivery.key, age.total_seconds())
@@ -101,12 +102,12 @@ class Inbox:
 
     def _work(self, delivery: Delivery) -> None:
         try:
-            with self._store.within(delivery.key):
+            with self._deliveries.within(delivery.key):
                 self._handlers[delivery.kind](delivery)
         except Exception:
             # The fence has told the person, or Slack cannot be reached at all: doing it again would not help them.
             log.exception("%s %s came to no end", delivery.kind, delivery.key)
-        self._store.finish_delivery(delivery.key)
+        self._deliveries.finish(delivery.key)
 
     def _give_up(self, delivery: Delivery) -> None:
         """It is too old to be done as if nothing had happened: say so, in the audit trail and to the person."""
@@ -117,4 +118,4 @@ class Inbox:
             self._too_late(delivery)
         except Exception:
             log.exception("the person could not be told that %s came too late", delivery.key)
-        self._store.finish_delivery(delivery.key)
+        self._deliveries.finish(delivery.key)

@@ -26,9 +26,9 @@ from commands import grammar
 from commands.catalog import CATALOG
 from commands.grammar import HelpRequest, Invocation, UsageError
 from policies.approvals import Actor, Refusal
-from provisioning.audit import Event
 from provisioning.clock import Clock
 from provisioning.errors import PermanentError
+from provisioning.evidence.trail import Event
 from provisioning.jobs.job import Job
 from provisioning.people import People
 from provisioning.queries.base import Query

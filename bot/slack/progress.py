@@ -19,6 +19,7 @@ from provisioning.clock import Clock
 from provisioning.jobs.history import expected_durations
 from provisioning.jobs.job import MOVING, UNDER_WAY, Job, JobState, Place
 from provisioning.store import Change, Store
+from provisioning.store.seen import Seen
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class LiveMessages:
         self, store: Store, client: WebClient, clock: Clock, *, every_s: float = EVERY_S, cards: bool = False
     ) -> None:
         self._store = store
+        self._seen = Seen(store)
         self._cards = cards
         self._client = client
         self._clock = clock
@@ -231,7 +233,7 @@ class LiveMessages:
     def _tell(self, job: Job, place: Place) -> None:
         """Say the end, or what is waited for, in the thread, once: an update of the message notifies nobody."""
         note = thread_note(job)
-        if note is None or self._store.seen(f"note:{job.id}:{job.attempt}:{job.state}:{job.wakes}", NOTE_TTL_S):
+        if note is None or self._seen.before(f"note:{job.id}:{job.attempt}:{job.state}:{job.wakes}", NOTE_TTL_S):
             return
         try:
             self._post(place.channel, note, thread_ts=place.ts)

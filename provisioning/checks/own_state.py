@@ -11,8 +11,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from provisioning.audit_verify import verify
 from provisioning.checks.findings import Finding, Look, fail, ok, warn
+from provisioning.evidence.verifier import verify
 
 FREE_WARN_MIB, FREE_FAIL_MIB = 2048, 256
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from provisioning.audit import Event
 from provisioning.clock import Clock
 from provisioning.digests.digest import Digest, Turn, turn_of
 from provisioning.errors import ChatopsError, TemporaryError
+from provisioning.evidence.trail import Event
 from provisioning.reports import Report
 from provisioning.store.digests import Digests, Post, PostKind, Standing, post_id
 from provisioning.store.samples import Sample

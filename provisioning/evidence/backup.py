@@ -11,8 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from provisioning.audit_verify import SEGMENTS, verify
 from provisioning.errors import PermanentError
+from provisioning.evidence.verifier import SEGMENTS, verify
 from provisioning.store import Store
 
 MANIFEST = "manifest.json"

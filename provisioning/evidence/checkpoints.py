@@ -1,4 +1,4 @@
-"""Signed checkpoints of the audit trail: what is signed and how it is checked stands in `audit_verify`."""
+"""Signed checkpoints of the audit trail: what is signed and how it is checked stands in `verifier`."""
 
 import json
 import logging
@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from provisioning.audit_verify import GENESIS, Checkpoint, layers
 from provisioning.clock import Clock
 from provisioning.evidence.keys import Keyring
+from provisioning.evidence.verifier import GENESIS, Checkpoint, layers
 from provisioning.store import Store, checkpoints
 
 log = logging.getLogger(__name__)

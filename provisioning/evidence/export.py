@@ -1,7 +1,7 @@
 """Exports of the audit trail: JSON Lines with a proof for each row, or CSV for spreadsheets.
 
 A proof is the row's path through the Merkle tree of the checkpoint that covers it, so that one tenant's rows are
-checked without the rows of any other: `audit_verify` says how.
+checked without the rows of any other: `verifier` says how.
 """
 
 import csv
@@ -12,8 +12,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import IO, Any
 
-from provisioning.audit_verify import CHECKPOINTS, FIELDS, TABLE, Checkpoint, layers
 from provisioning.evidence.segments import sealed_files
+from provisioning.evidence.verifier import CHECKPOINTS, FIELDS, TABLE, Checkpoint, layers
 from provisioning.store import Store
 
 Row = Mapping[str, Any]

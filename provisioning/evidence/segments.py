@@ -10,11 +10,11 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from policies.approvals import Actor, Refusal
-from provisioning import audit, audit_search
-from provisioning.audit import Event
-from provisioning.audit_verify import CHECKPOINTS, SEALED, SEGMENT, SEGMENTS, TABLE, Checkpoint, verify
 from provisioning.errors import PermanentError
+from provisioning.evidence import search, trail
 from provisioning.evidence.checkpoints import Checkpoints
+from provisioning.evidence.trail import Event
+from provisioning.evidence.verifier import CHECKPOINTS, SEALED, SEGMENT, SEGMENTS, TABLE, Checkpoint, verify
 from provisioning.jobs.job import JobState
 from provisioning.store import Store, checkpoints
 
@@ -63,7 +63,7 @@ def seal(store: Store, signed: Checkpoints, *, before: datetime, actor: Actor) -
             "head": upto.head,
         }
         transaction.append(Event(action=SEALED, actor=actor.id, actor_name=actor.name, detail=detail))
-        audit.drop_sealed(transaction.db, segment.last)
+        trail.drop_sealed(transaction.db, segment.last)
         checkpoints.drop_sealed(transaction.db, segment.last)
     return segment
 
@@ -101,9 +101,9 @@ def _write(db: Database, folder: Path, upto: Checkpoint) -> Segment:
     draft = final.with_suffix(".draft")
     draft.unlink(missing_ok=True)
     copy = Database(sqlite3.connect(draft, isolation_level=None))
-    audit.create_table(copy)
+    trail.create_table(copy)
     checkpoints.create_table(copy)
-    audit_search.create_index(copy)
+    search.create_index(copy)
     copy.table(SEGMENT).insert({"first": first, "last": upto.last})
     copy.execute("BEGIN")
     copy.table(TABLE).insert_all(rows)

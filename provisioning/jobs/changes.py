@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from provisioning.audit import Event
+from provisioning.evidence.trail import Event
 from provisioning.jobs.job import MOVING, Failure, Job, JobState, StepState, StepStatus, Waiting
 from provisioning.plan import Outputs, Step
 from provisioning.store import Change

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from policies.approvals import Actor, Refusal, Standing, Vote, refusal_to_vote, standing
-from provisioning.audit import Event
+from provisioning.evidence.trail import Event
 from provisioning.jobs.changes import ENGINE, is_untouched, with_fields
 from provisioning.jobs.job import Failure, Job, JobState, StepState, StepStatus
 from provisioning.store import Change

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from commands.approvals import ApprovalDelegate, ApprovalRecall
 from policies.approvals import Actor, Refusal
-from provisioning.audit import Event
 from provisioning.clock import Clock
+from provisioning.evidence.trail import Event
 from provisioning.jobs.job import Job, JobState
 from provisioning.people import People
 from provisioning.store import Delegation, Store

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from provisioning.audit import Event
+from provisioning.evidence.trail import Event
 from provisioning.jobs.changes import ENGINE
 from provisioning.jobs.job import Job, JobState
 from provisioning.store import Change

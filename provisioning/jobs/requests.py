@@ -10,9 +10,9 @@ from commands.catalog import CATALOG
 from commands.grammar import render
 from policies.approvals import Actor, Refusal
 from policies.decide import Allow, BlastRadius, Deny, NeedsApproval, PolicyRequest, decide, decide_on, is_denied_anyhow
-from provisioning.audit import Event
 from provisioning.clock import Clock
 from provisioning.errors import ChatopsError
+from provisioning.evidence.trail import Event
 from provisioning.jobs import decisions
 from provisioning.jobs.batches import leases_of, subjects_of
 from provisioning.jobs.blast_radius import radius_of

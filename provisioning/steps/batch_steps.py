@@ -18,9 +18,9 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from commands.tenants import TenantCreate
 from policies.approvals import Actor, Refusal
-from provisioning.audit import Event
 from provisioning.clock import Clock
 from provisioning.errors import PermanentError, TemporaryError
+from provisioning.evidence.trail import Event
 from provisioning.jobs import changes, decisions
 from provisioning.jobs.batches import STEP_KIND
 from provisioning.jobs.job import Job, JobState, StepState

@@ -1,10 +1,10 @@
-"""The table of the audit's signed checkpoints: rows in and out. What they say is in `provisioning.audit_verify`."""
+"""The table of the audit's signed checkpoints: rows in and out. What they say is in `evidence.verifier`."""
 
 from typing import Any
 
 from sqlite_utils import Database
 
-from provisioning.audit_verify import CHECKPOINTS, TABLE, Checkpoint
+from provisioning.evidence.verifier import CHECKPOINTS, TABLE, Checkpoint
 
 
 def create_table(db: Database) -> None:

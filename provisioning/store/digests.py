@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlite_utils import Database
 
-from provisioning import audit
-from provisioning.audit import Event
 from provisioning.digests.digest import Digest
+from provisioning.evidence import trail
+from provisioning.evidence.trail import Event
 
 if TYPE_CHECKING:
     from provisioning.store.store import Store
@@ -204,7 +204,7 @@ class Digests:
     def head(self) -> tuple[int, str]:
         """Return the audit chain's newest row: its number and its hash."""
         with self._store.reading() as db:
-            return audit.head(db)
+            return trail.head(db)
 
 
 def _insert(db: Database, post: Post) -> bool:

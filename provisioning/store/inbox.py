@@ -1,11 +1,16 @@
 """What Slack has delivered: written down before it is acked, so that an acked click is never lost."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlite_utils import Database
+
+if TYPE_CHECKING:
+    from provisioning.store.store import Store
 
 KEPT = timedelta(days=1)  # how long a key is known, against the same delivery again
 
@@ -32,31 +37,48 @@ def create_table(db: Database) -> None:
     db.execute("CREATE INDEX inbox_done ON inbox (done_at) WHERE done_at IS NOT NULL")
 
 
-def accept(db: Database, key: str, kind: str, body: Any, now: datetime) -> bool:
-    """Write a delivery down, in the caller's transaction. Returns whether it is new."""
-    db.execute("DELETE FROM inbox WHERE done_at IS NOT NULL AND done_at < ?", [_stamp(now - KEPT)])
-    return bool(
-        db.execute(
-            "INSERT OR IGNORE INTO inbox (key, kind, body, received_at) VALUES (?, ?, ?, ?)",
-            [key, kind, json.dumps(body), _stamp(now)],
-        ).rowcount
-    )
+class Deliveries:
+    """The deliveries of one store. Thread-safe; what it keeps survives a restart."""
+
+    def __init__(self, store: "Store") -> None:
+        self._store = store
+
+    def accept(self, delivery: Delivery) -> bool:
+        """Commit what Slack has delivered, known secrets hidden. Returns whether it is new."""
+        body = json.dumps(self._store.redact.scrub(delivery.body))
+        at = delivery.received_at
+        with self._store.writing() as transaction:
+            db = transaction.db
+            db.execute("DELETE FROM inbox WHERE done_at IS NOT NULL AND done_at < ?", [_stamp(at - KEPT)])
+            row = [delivery.key, delivery.kind, body, _stamp(at)]
+            taken = db.execute("INSERT OR IGNORE INTO inbox (key, kind, body, received_at) VALUES (?, ?, ?, ?)", row)
+            return bool(taken.rowcount)
+
+    def finish(self, key: str) -> None:
+        """Note that a delivery's work is done, and forget what it said."""
+        with self._store.writing() as transaction:
+            _finish(transaction.db, key, self._store.clock.now())
+
+    @contextmanager
+    def within(self, key: str) -> Iterator[None]:
+        """Let the first change of a job that this thread makes inside commit with the delivery *key* being done."""
+        with self._store.alongside(lambda db: _finish(db, key, self._store.clock.now())):
+            yield
+
+    def undone(self) -> tuple[Delivery, ...]:
+        """Return what was acked and not worked off, the oldest first."""
+        with self._store.reading() as db:
+            found = db.execute(
+                "SELECT key, kind, body, received_at FROM inbox WHERE done_at IS NULL ORDER BY received_at, rowid"
+            ).fetchall()
+        return tuple(
+            Delivery(key=key, kind=kind, body=json.loads(body), received_at=datetime.fromisoformat(at), replayed=True)
+            for key, kind, body, at in found
+        )
 
 
-def finish(db: Database, key: str, now: datetime) -> None:
-    """Note that its work is done, in the caller's transaction: in that of its effect, where it has one."""
+def _finish(db: Database, key: str, now: datetime) -> None:
     db.execute("UPDATE inbox SET done_at = ?, body = '' WHERE key = ? AND done_at IS NULL", [_stamp(now), key])
-
-
-def undone(db: Database) -> tuple[Delivery, ...]:
-    """Return what was acked and not worked off, the oldest first."""
-    found = db.execute(
-        "SELECT key, kind, body, received_at FROM inbox WHERE done_at IS NULL ORDER BY received_at, rowid"
-    )
-    return tuple(
-        Delivery(key=key, kind=kind, body=json.loads(body), received_at=datetime.fromisoformat(at), replayed=True)
-        for key, kind, body, at in found.fetchall()
-    )
 
 
 def _stamp(moment: datetime) -> str:

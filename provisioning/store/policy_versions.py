@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlite_utils import Database
 
-from provisioning.audit import Event
+from provisioning.evidence.trail import Event
 
 if TYPE_CHECKING:
     from provisioning.store.store import Store

@@ -2,8 +2,8 @@
 
 from sqlite_utils import Database, Migrations
 
-from provisioning import audit, audit_search
 from provisioning.errors import PermanentError
+from provisioning.evidence import search, trail
 from provisioning.store import checkpoints, delegations, digests, inbox, policy_versions, samples
 
 MIGRATIONS = Migrations("clearml-chatops")
@@ -47,7 +47,7 @@ def _deliveries(db: Database) -> None:
 
 @MIGRATIONS(name="0004_audit")
 def _audit(db: Database) -> None:
-    audit.create_table(db)
+    trail.create_table(db)
 
 
 @MIGRATIONS(name="0005_leases_by_size")
@@ -64,7 +64,7 @@ def _samples(db: Database) -> None:
 @MIGRATIONS(name="0007_evidence")
 def _evidence(db: Database) -> None:
     checkpoints.create_table(db)
-    audit_search.create_index(db)
+    search.create_index(db)
 
 
 @MIGRATIONS(name="0008_policies")

@@ -17,16 +17,15 @@ from typing import Any
 from sqlite_utils import Database
 
 from policies.approvals import Actor, Approval
-from provisioning import audit, audit_search
-from provisioning.audit import Event
-from provisioning.audit_search import Wanted
 from provisioning.clock import Clock
+from provisioning.evidence import search, trail
+from provisioning.evidence.search import Wanted
+from provisioning.evidence.trail import Event
 from provisioning.jobs.job import AskedBy, BreakGlass, Job, JobState, Place, StepStatus
 from provisioning.plan import Plan
 from provisioning.port_ranges import PortRange
 from provisioning.redact import Redactor
-from provisioning.store import inbox, leases, schema, tenants
-from provisioning.store.inbox import Delivery
+from provisioning.store import leases, schema, tenants
 from provisioning.store.leases import PortLease
 from provisioning.store.tenants import TenantRecord
 
@@ -62,7 +61,7 @@ class Store:
         self._clock = clock
         self._redact = redact
         self._lock = RLock()
-        self._delivery = local()  # of each thread: the key of the delivery that it works off
+        self._alongside = local()  # of each thread: what goes with its changes of jobs
         self._listeners: list[Callable[[Job], None]] = []
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, check_same_thread=False, isolation_level=None)
@@ -90,10 +89,24 @@ class Store:
         with self._lock, self._write():
             yield Transaction(self._db, self._append)
 
+    @contextmanager
+    def alongside(self, also: Callable[[Database], None]) -> Iterator[None]:
+        """Let every change of a job that this thread makes inside do *also* in its own transaction."""
+        self._alongside.also = also
+        try:
+            yield
+        finally:
+            self._alongside.also = None
+
     @property
     def clock(self) -> Clock:
         """Return the clock that everything here is stamped by."""
         return self._clock
+
+    @property
+    def redact(self) -> Redactor:
+        """Return what hides secrets before anything is written."""
+        return self._redact
 
     # -- jobs -----------------------------------------------------------------------------------------------
 
@@ -153,7 +166,7 @@ class Store:
             self._put(job)
             for one in (event, *extra):
                 self._append(_of_job(one, job))
-            self._finish_own_delivery()
+            self._do_alongside()
         self._tell(job)
         return job
 
@@ -175,7 +188,7 @@ class Store:
             self._put(after)
             for event in ([answer.event] if answer.event else []) + list(answer.extra):
                 self._append(_of_job(event, after))
-            self._finish_own_delivery()
+            self._do_alongside()
         if answer.revise:
             self._tell(after)
         return after
@@ -251,7 +264,7 @@ class Store:
     def find_audit_rows(self, wanted: Wanted) -> list[dict[str, Any]]:
         """Return the newest rows that fit, oldest first."""
         with self._lock:
-            return audit_search.find(self._db, wanted)
+            return search.find(self._db, wanted)
 
     def audit_head(self) -> tuple[int, datetime] | None:
         """Return the newest row's number and time (aware, UTC); None where there is none."""
@@ -305,41 +318,6 @@ class Store:
         with self._lock, self._write():
             tenants.forget(self._db, name)
 
-    # -- deliveries -----------------------------------------------------------------------------------------
-
-    def accept_delivery(self, delivery: Delivery) -> bool:
-        """Commit what Slack has delivered, known secrets hidden. Returns whether it is new. Survives a restart."""
-        body = self._redact.scrub(delivery.body)
-        with self._lock, self._write():
-            return inbox.accept(self._db, delivery.key, delivery.kind, body, delivery.received_at)
-
-    def finish_delivery(self, key: str) -> None:
-        """Note that a delivery's work is done, and forget what it said."""
-        with self._lock, self._write():
-            inbox.finish(self._db, key, self._clock.now())
-
-    def undone_deliveries(self) -> tuple[Delivery, ...]:
-        """Return what was acked and not worked off, the oldest first."""
-        with self._lock:
-            return inbox.undone(self._db)
-
-    @contextmanager
-    def within(self, key: str) -> Iterator[None]:
-        """Let the first change of a job that this thread makes inside commit with the delivery *key* being done."""
-        self._delivery.key = key
-        try:
-            yield
-        finally:
-            self._delivery.key = None
-
-    def seen(self, key: str, ttl_s: float = 3600.0) -> bool:
-        """Return whether *key* was given before, and remember it for *ttl_s*. Survives a restart."""
-        now = self._clock.now().timestamp()
-        with self._lock, self._write():
-            self._db.table("deliveries").delete_where("at < ?", [now - ttl_s])
-            cursor = self._db.execute("INSERT OR IGNORE INTO deliveries (key, at) VALUES (?, ?)", [key, now])
-            return cursor.rowcount == 0
-
     # -- inside ---------------------------------------------------------------------------------------------
 
     @contextmanager
@@ -356,9 +334,9 @@ class Store:
             raise
         self._db.execute("COMMIT")
 
-    def _finish_own_delivery(self) -> None:
-        if key := getattr(self._delivery, "key", None):
-            inbox.finish(self._db, key, self._clock.now())
+    def _do_alongside(self) -> None:
+        if (also := getattr(self._alongside, "also", None)) is not None:
+            also(self._db)
 
     def _put(self, job: Job) -> None:
         row = {
@@ -374,7 +352,7 @@ class Store:
 
     def _append(self, event: Event) -> None:
         clean = with_fields(event, outcome=self._redact(event.outcome), actor_name=self._redact(event.actor_name))
-        audit.append(self._db, clean, now=self._clock.now(), detail=self._redact.scrub(event.detail))
+        trail.append(self._db, clean, now=self._clock.now(), detail=self._redact.scrub(event.detail))
 
     def _redacted(self, job: Job) -> Job:
         """Return *job* with its free texts redacted; plans hold no secrets, and their digest must not change."""

@@ -34,7 +34,7 @@ from provisioning.queries.base import Asked
 from provisioning.redact import Redactor
 from provisioning.reports import Report, table
 from provisioning.service import JobService
-from provisioning.store import Store
+from provisioning.store import Deliveries, Store
 from tests.fakes import FakePeople
 from tests.integration.store_samples import TurnedClock
 
@@ -113,7 +113,7 @@ class Edge:
             self._app.dispatch(BoltRequest(body=dict(payload), mode="socket_mode"))
         if incidents:
             raise EscapedError(f"an incident: {incidents}")
-        if undone := self._store.undone_deliveries():
+        if undone := Deliveries(self._store).undone():
             raise EscapedError(f"never worked off: {undone}")
         if strange := [one for one in self._raised if not isinstance(one, NO_PAYLOAD)]:
             raise EscapedError(f"not told apart from a bug: {strange}") from strange[0]

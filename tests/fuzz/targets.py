@@ -14,7 +14,7 @@ from commands.catalog import CATALOG
 from commands.grammar import HelpRequest, Invocation, UsageError
 from policies import loader
 from policies.loader import PolicyError
-from provisioning import audit_verify
+from provisioning.evidence import verifier
 from tests.fuzz.edge import Edge
 
 SEEDS = Path(__file__).parent / "seeds"
@@ -52,7 +52,7 @@ def export_of(data: bytes) -> None:
         path = Path(folder) / "export"
         path.write_bytes(data)
         try:
-            verdict = audit_verify.verify(path, keys=["ab" * 32])
+            verdict = verifier.verify(path, keys=["ab" * 32])
         except (DatabaseError, ValueError, KeyError, TypeError):
             return
         assert not (verdict.ok and verdict.signed), "nobody has the key to this public key"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from provisioning import audit_verify
+from provisioning.evidence import verifier
 from tests.fuzz.targets import PIECES, TARGETS, seeds
 from tests.integration.evidence_samples import Trail
 
@@ -65,7 +65,7 @@ def test_no_flipped_byte_of_a_database_goes_unseen(tmp_path: Path) -> None:
         db.execute("VACUUM INTO ?", [str(file)])
     trail.store.close()
     whole, rows = file.read_bytes(), _rows(file)
-    assert audit_verify.verify(file, keys=[key]).ok
+    assert verifier.verify(file, keys=[key]).ok
 
     @settings(max_examples=EXAMPLES, deadline=None)
     @given(st.lists(st.tuples(st.integers(0, len(whole) - 1), st.integers(1, 255)), min_size=1, max_size=4))
@@ -75,7 +75,7 @@ def test_no_flipped_byte_of_a_database_goes_unseen(tmp_path: Path) -> None:
             changed[place] ^= bits
         file.write_bytes(changed)
         try:
-            verdict = audit_verify.verify(file, keys=[key])
+            verdict = verifier.verify(file, keys=[key])
         except (sqlite3.DatabaseError, ValueError, KeyError, TypeError):
             return
         if verdict.ok and verdict.rows == len(rows or ()):

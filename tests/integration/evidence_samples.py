@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from provisioning import audit_verify
-from provisioning.audit import Event
-from provisioning.audit_verify import Verdict
 from provisioning.configuration import AuditTrail
+from provisioning.evidence import verifier
 from provisioning.evidence.checkpoints import Checkpoints
 from provisioning.evidence.keys import Keyring
+from provisioning.evidence.trail import Event
+from provisioning.evidence.verifier import Verdict
 from provisioning.store import Store
 from tests.integration.store_samples import TurnedClock, open_store
 
@@ -49,7 +49,7 @@ class Trail:
             self.clock.turn(seconds=1)
 
     def verify(self, *keys: str, head: str | None = None) -> Verdict:
-        return audit_verify.verify(self.path, head, keys)
+        return verifier.verify(self.path, head, keys)
 
     def found(self, *keys: str) -> list[tuple[int, str]]:
         """What `verify` finds: row and kind."""
@@ -69,8 +69,8 @@ def forging(path: Path) -> Iterator[sqlite3.Connection]:
 
 def chain_anew(raw: sqlite3.Connection) -> None:
     """Make every hash anew, so that the chain alone is whole again."""
-    before = audit_verify.GENESIS
+    before = verifier.GENESIS
     for row in [dict(row) for row in raw.execute("SELECT * FROM audit ORDER BY seq")]:
         row["prev"] = before
-        before = audit_verify.row_hash(row)
+        before = verifier.row_hash(row)
         raw.execute("UPDATE audit SET prev = ?, hash = ? WHERE seq = ?", [row["prev"], before, row["seq"]])

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from policies.approvals import Actor, Approval
-from provisioning.audit import Event
+from provisioning.evidence.trail import Event
 from provisioning.jobs.job import Job, JobState
 from provisioning.plan import Plan, Step
 from provisioning.redact import Redactor

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from provisioning import audit_verify
-from provisioning.audit import Event
+from provisioning.evidence import verifier
+from provisioning.evidence.trail import Event
 from tests.integration.store_samples import open_store
 
 ROWS = 6
@@ -36,13 +36,13 @@ def tampering(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _problems(path: Path, head: str | None = None) -> list[tuple[int, str]]:
-    return [(problem.seq, problem.kind) for problem in audit_verify.verify(path, head).problems]
+    return [(problem.seq, problem.kind) for problem in verifier.verify(path, head).problems]
 
 
 def test_an_honest_trail_verifies(trail: Path) -> None:
-    verdict = audit_verify.verify(trail)
+    verdict = verifier.verify(trail)
     assert (verdict.ok, verdict.rows) == (True, ROWS)
-    assert audit_verify.verify(trail, verdict.head).ok
+    assert verifier.verify(trail, verdict.head).ok
 
 
 @pytest.mark.parametrize(
@@ -60,10 +60,10 @@ def test_the_triggers_refuse(trail: Path, statement: str) -> None:
     with pytest.raises(sqlite3.IntegrityError, match="append-only"):
         raw.execute(statement)
     raw.close()
-    assert audit_verify.verify(trail).ok
+    assert verifier.verify(trail).ok
 
 
-@pytest.mark.parametrize("column", [name for name in audit_verify.FIELDS if name not in {"seq", "attempt"}])
+@pytest.mark.parametrize("column", [name for name in verifier.FIELDS if name not in {"seq", "attempt"}])
 def test_a_changed_row_is_found_in_any_column(trail: Path, column: str) -> None:
     with tampering(trail) as raw:
         raw.execute(f"UPDATE audit SET {column} = 'x' WHERE seq = 3")
@@ -76,7 +76,7 @@ def test_a_changed_row_with_its_hash_made_anew_breaks_the_next_one(trail: Path) 
         raw.row_factory = sqlite3.Row
         raw.execute("UPDATE audit SET actor = 'UEVIL' WHERE seq = 3")
         row = dict(raw.execute("SELECT * FROM audit WHERE seq = 3").fetchone())
-        raw.execute("UPDATE audit SET hash = ? WHERE seq = 3", [audit_verify.row_hash(row)])
+        raw.execute("UPDATE audit SET hash = ? WHERE seq = 3", [verifier.row_hash(row)])
     assert _problems(trail) == [(4, "inserted")]
 
 
@@ -101,10 +101,10 @@ def test_an_inserted_row_is_found(trail: Path) -> None:
 
 def test_a_tail_that_was_cut_off_is_found_by_the_head_kept_outside(trail: Path) -> None:
     """Without it the shorter chain is a good chain: that is why the head is posted elsewhere."""
-    head = audit_verify.verify(trail).head
+    head = verifier.verify(trail).head
     with tampering(trail) as raw:
         raw.execute("DELETE FROM audit WHERE seq > 4")
-    assert audit_verify.verify(trail).ok
+    assert verifier.verify(trail).ok
     assert _problems(trail, head) == [(5, "head")]
 
 
@@ -119,10 +119,10 @@ def test_a_step_that_runs_again_writes_once(tmp_path: Path) -> None:
 
 def test_verifying_changes_nothing_and_needs_a_file(trail: Path, tmp_path: Path) -> None:
     before = trail.read_bytes()
-    audit_verify.verify(trail)
+    verifier.verify(trail)
     assert trail.read_bytes() == before
     with pytest.raises(FileNotFoundError):
-        audit_verify.verify(tmp_path / "nothing.db")
+        verifier.verify(tmp_path / "nothing.db")
     (tmp_path / "no.db").write_text("this is no database, but long enough to be looked at as one")
     with pytest.raises(sqlite3.DatabaseError):
-        audit_verify.verify(tmp_path / "no.db")
+        verifier.verify(tmp_path / "no.db")

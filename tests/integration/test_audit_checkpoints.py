@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from provisioning import audit_verify
-from provisioning.audit_verify import read_key
 from provisioning.configuration import AuditTrail
 from provisioning.errors import PermanentError
+from provisioning.evidence import verifier
 from provisioning.evidence.keys import Keyring, new_pem
+from provisioning.evidence.verifier import read_key
 from tests.integration.evidence_samples import Trail, chain_anew, forging
 
 
@@ -149,7 +149,7 @@ def test_a_key_file_is_private_and_one_that_is_not_is_refused(trail: Trail) -> N
 
 def test_the_verifier_stands_alone(trail: Trail, tmp_path: Path) -> None:
     """One file, run by itself: nothing of the product is imported, and its exit code says what it found."""
-    source = Path(audit_verify.__file__)
+    source = Path(verifier.__file__)
     imports = {
         (node.module if isinstance(node, ast.ImportFrom) else node.names[0].name) or ""
         for node in ast.walk(ast.parse(source.read_text()))

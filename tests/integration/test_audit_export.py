@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioning import audit_verify
-from provisioning.audit import Event
-from provisioning.audit_verify import layers, root_by
+from provisioning.evidence import verifier
 from provisioning.evidence.export import as_csv, as_json_lines, path_of
 from provisioning.evidence.segments import seal
+from provisioning.evidence.trail import Event
+from provisioning.evidence.verifier import layers, root_by
 from tests.integration.evidence_samples import TENANTS, Trail
 from tests.integration.store_samples import ANA, START
 
@@ -51,9 +51,9 @@ def test_one_tenants_rows_are_proved_without_the_others(trail: Trail) -> None:
     previous = trail.keyring.previous()
     assert previous is not None
     for key in (trail.public, previous.public):
-        verdict = audit_verify.verify(path, keys=[key])
+        verdict = verifier.verify(path, keys=[key])
         assert (verdict.problems, verdict.rows, verdict.signed) == ((), 8, 20)
-    assert not audit_verify.verify(path, keys=["ab" * 32]).ok
+    assert not verifier.verify(path, keys=["ab" * 32]).ok
 
 
 def _row(lines: list[Line], place: int) -> Line:
@@ -67,7 +67,7 @@ def _change_row(lines: list[Line]) -> None:
 def _change_row_and_hash(lines: list[Line]) -> None:
     row = _row(lines, 2)["row"]
     row["actor"] = "UEVIL"
-    row["hash"] = audit_verify.row_hash(row)
+    row["hash"] = verifier.row_hash(row)
 
 
 def _change_path(lines: list[Line]) -> None:
@@ -115,7 +115,7 @@ def test_a_forged_export_is_found(trail: Trail, forge: Callable[[list[Line]], No
     path, lines = _export(trail, "acme")
     forge(lines)
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert not audit_verify.verify(path, keys=[trail.public]).ok
+    assert not verifier.verify(path, keys=[trail.public]).ok
 
 
 def test_sealed_rows_are_in_the_export(trail: Trail) -> None:
@@ -123,13 +123,13 @@ def test_sealed_rows_are_in_the_export(trail: Trail) -> None:
     seal(trail.store, trail.signed, before=START.replace(day=6), actor=ANA)
     path, lines = _export(trail, "acme")
     assert [line["row"]["seq"] for line in lines if line["type"] == "row"] == [1, 4, 7, 10, 13, 14, 17, 20]
-    assert audit_verify.verify(path, keys=[trail.public]).problems == ()
+    assert verifier.verify(path, keys=[trail.public]).problems == ()
 
 
 def test_rows_that_are_not_signed_yet_say_so(trail: Trail) -> None:
     trail.write(1)
     path, _ = _export(trail, "acme")
-    verdict = audit_verify.verify(path, keys=[trail.public])
+    verdict = verifier.verify(path, keys=[trail.public])
     assert (verdict.problems, "1 rows carry no proof" in verdict.notes) == ((), True)
 
 

@@ -11,8 +11,8 @@ from commands import grammar
 from commands.audit import AuditArgs
 from commands.catalog import CATALOG
 from commands.grammar import Invocation, UsageError
-from provisioning.audit import READ, Event
-from provisioning.audit_search import Wanted, wanted_by
+from provisioning.evidence.search import Wanted, wanted_by
+from provisioning.evidence.trail import READ, Event
 from provisioning.store import Store
 from tests.integration.store_samples import START, TurnedClock, open_store
 

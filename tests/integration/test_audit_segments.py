@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from policies.approvals import Refusal
-from provisioning import audit_verify
-from provisioning.audit_search import Wanted
 from provisioning.errors import PermanentError
+from provisioning.evidence import verifier
+from provisioning.evidence.search import Wanted
 from provisioning.evidence.segments import Segment, seal
 from provisioning.jobs.job import JobState
 from provisioning.store import Change
@@ -52,7 +52,7 @@ def test_rows_move_into_a_file_and_the_chain_goes_on(trail: Trail) -> None:
     assert (verdict.problems, verdict.notes, verdict.rows, verdict.signed) == ((), (), 37, 37)
     for one in (first, second):
         assert one.file.stat().st_mode & 0o777 == 0o400
-        alone = audit_verify.verify(one.file, keys=[trail.public])
+        alone = verifier.verify(one.file, keys=[trail.public])
         assert (alone.problems, alone.signed) == ((), one.last)
     first.file.unlink()
     verdict = trail.verify(trail.public)
@@ -113,7 +113,7 @@ def test_a_crash_after_the_file_was_written_loses_nothing(trail: Trail, monkeypa
         raise RuntimeError("kill -9")
 
     with monkeypatch.context() as patch:
-        patch.setattr("provisioning.audit.drop_sealed", crash)
+        patch.setattr("provisioning.evidence.trail.drop_sealed", crash)
         with pytest.raises(RuntimeError):
             seal(trail.store, trail.signed, before=START + DAY, actor=ANA)
     assert _rows(trail) == list(range(1, 31))

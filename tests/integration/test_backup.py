@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from provisioning import audit_verify
 from provisioning.errors import PermanentError
-from provisioning.evidence import backup
+from provisioning.evidence import backup, verifier
 from provisioning.evidence.segments import seal
 from tests.integration.evidence_samples import Trail
 from tests.integration.store_samples import ANA, START, create, open_store
@@ -41,7 +40,7 @@ def test_a_backup_is_made_beside_writers_and_comes_back(tmp_path: Path) -> None:
     assert made.name == "clearml-chatops-20260107T120000Z"
     assert {path.name for path in made.iterdir()} == {"chatops.db", "audit-segments", "manifest.json"}
     assert made.stat().st_mode & 0o077 == 0
-    copied = audit_verify.verify(made / "chatops.db", keys=[trail.public])
+    copied = verifier.verify(made / "chatops.db", keys=[trail.public])
     assert (copied.problems, copied.notes[:-1]) == ((), ())
     trail.write(3)
     trail.store.close()
@@ -52,7 +51,7 @@ def test_a_backup_is_made_beside_writers_and_comes_back(tmp_path: Path) -> None:
     store = open_store(trail.folder)
     assert [job.plan.subject for job in store.jobs()] == ["acme"]
     store.close()
-    back = audit_verify.verify(trail.path, copied.head, [trail.public])
+    back = verifier.verify(trail.path, copied.head, [trail.public])
     assert (back.problems, back.rows) == ((), copied.rows)
 
 

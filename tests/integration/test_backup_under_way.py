@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from provisioning.audit_verify import verify
 from provisioning.evidence import backup
+from provisioning.evidence.verifier import verify
 from provisioning.jobs.job import Job, JobState
 from tests.integration.engine_samples import IN_A_ROW, World
 

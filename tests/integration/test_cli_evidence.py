@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from bot.cli import app
-from provisioning.audit import Event
 from provisioning.engine import locked
+from provisioning.evidence.trail import Event
 from tests.integration.store_samples import open_store
 
 SETTINGS = {

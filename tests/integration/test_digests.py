@@ -9,12 +9,12 @@ import pytest
 
 from commands.digests import DigestAdd, DigestArgs
 from policies.approvals import Actor, Refusal
-from provisioning.audit_verify import verify
 from provisioning.clock import Clock
 from provisioning.digests.compose import DigestComposer
 from provisioning.digests.desk import MOST_TRIES, Desk
 from provisioning.digests.digest import Digest
 from provisioning.errors import PermanentError, TemporaryError, UnreachableError
+from provisioning.evidence.verifier import verify
 from provisioning.operations.base import Draft
 from provisioning.operations.digests import MOST, AddDigest, DigestFacts, RemoveDigest
 from provisioning.plan import Presence

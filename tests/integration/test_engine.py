@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from policies.approvals import Refusal
-from provisioning.audit import Event
 from provisioning.engine import Engine, Fate
 from provisioning.errors import PermanentError, TemporaryError, UnreachableError
+from provisioning.evidence.trail import Event
 from provisioning.jobs.job import Job, JobState, StepState
 from provisioning.plan import Plan
 from tests.integration.engine_samples import DANA, OLAF, World

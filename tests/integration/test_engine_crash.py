@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from provisioning.audit_verify import verify
 from provisioning.errors import PermanentError
+from provisioning.evidence.verifier import verify
 from provisioning.jobs.job import JobState, StepState
 from tests.integration.engine_process import FORKED, SHORT
 from tests.integration.engine_samples import IN_A_ROW, World, wait_until_held

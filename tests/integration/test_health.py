@@ -13,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from bot.health import HealthServer
 from bot.metrics import Metrics
 from policies.approvals import Actor
-from provisioning.audit import Event
 from provisioning.clock import SystemClock
+from provisioning.evidence.trail import Event
 from provisioning.jobs.job import Job, JobState, StepState, StepStatus
 from provisioning.plan import Plan, Step
 from provisioning.redact import Redactor

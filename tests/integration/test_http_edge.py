@@ -17,6 +17,7 @@ from slack_sdk import WebClient
 
 from bot import http_edge, http_server
 from bot.http_edge import HttpEdge
+from provisioning.store.seen import Seen
 from sandbox.slack.http_delivery import sign
 from tests.integration.store_samples import open_store
 
@@ -89,7 +90,7 @@ def edge(tmp_path: Path) -> Iterator[Edge]:
     app.middleware(_note_in(heard))
     app.event("app_home_opened")(lambda: None)
     store = open_store(tmp_path)
-    running = HttpEdge(app, signing_secret=SECRET, seen=store.seen, host="127.0.0.1", port=0)
+    running = HttpEdge(app, signing_secret=SECRET, seen=Seen(store).before, host="127.0.0.1", port=0)
     running.start()
     try:
         yield Edge(running, heard)

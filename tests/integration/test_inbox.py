@@ -26,7 +26,7 @@ from bot.slack.offers import Offers
 from bot.slack.render_job import job_message
 from policies.loader import load
 from provisioning.jobs.job import JobState
-from provisioning.store import Change, Delivery, Store
+from provisioning.store import Change, Deliveries, Delivery, Store
 from sandbox.serving import LoopbackServer
 from sandbox.slack.app import create_app
 from sandbox.slack.manifest import load_manifest
@@ -92,13 +92,13 @@ def test_it_is_committed_before_it_is_acked(store: Store, clock: TurnedClock) ->
     seen: list[tuple[Delivery, ...]] = []
     body = {"user": "UPIA", "response_url": "https://hooks.example/1", "text": "with a-known-secret in it"}
     parcel = Parcel(kind="click", key="k1", body=body)
-    bench.inbox.take(parcel, ack=lambda: seen.append(store.undone_deliveries()))
+    bench.inbox.take(parcel, ack=lambda: seen.append(Deliveries(store).undone()))
     assert done.wait(5)
     bench.inbox.stop()
     ((kept,),) = seen
     assert kept.key == "k1"
     assert "a-known-secret" not in json.dumps(kept.body)
-    assert store.undone_deliveries() == ()
+    assert Deliveries(store).undone() == ()
     assert store._db.execute("SELECT body FROM inbox").fetchone() == ("",)
 
 
@@ -126,7 +126,7 @@ def test_what_cannot_be_committed_is_not_acked(
     def full(_delivery: Delivery) -> bool:
         raise OSError("disk full")
 
-    monkeypatch.setattr(store, "accept_delivery", full)
+    monkeypatch.setattr(bench.inbox._deliveries, "accept", full)
     acks: list[str] = []
     with pytest.raises(OSError, match="disk full"):
         bench.inbox.take(Parcel(kind="click", key="k", body={}), ack=lambda: acks.append("k"))
@@ -153,19 +153,19 @@ def test_a_crash_between_ack_and_effect_loses_nothing_and_doubles_nothing(
     bench = Bench(store, clock, work)
     assert bench.take() == ["k1"]
     bench.inbox.stop()
-    assert len(store.undone_deliveries()) == (1 if dies == "before the effect" else 0)
+    assert len(Deliveries(store).undone()) == (1 if dies == "before the effect" else 0)
     clock.turn(minutes=5)
     restarted = Bench(store, clock, work)
     restarted.inbox.replay()
     restarted.inbox.stop()
     assert store.job(job.id).reason == "+1"
     assert votes == ["k1"]
-    assert store.undone_deliveries() == ()
+    assert Deliveries(store).undone() == ()
 
 
 def test_what_is_old_is_told_of_and_not_done(store: Store, clock: TurnedClock) -> None:
     """With a row in the audit trail; and it is told once."""
-    store.accept_delivery(Delivery(key="k1", kind="click", body={"user": "UPIA"}, received_at=clock.now()))
+    Deliveries(store).accept(Delivery(key="k1", kind="click", body={"user": "UPIA"}, received_at=clock.now()))
     clock.turn(seconds=FRESH.total_seconds() + 1)
     worked: list[str] = []
     for _ in range(2):
@@ -191,12 +191,12 @@ def test_what_waits_at_the_stop_is_done_by_the_next_start(store: Store, clock: T
         bench.take(f"k{number}")
     threading.Timer(0.2, go.set).start()
     bench.inbox.stop()
-    left = {delivery.key for delivery in store.undone_deliveries()}
+    left = {delivery.key for delivery in Deliveries(store).undone()}
     assert len(left) + len(worked) == 10
     restarted = Bench(store, clock, work)
     restarted.inbox.replay()
     restarted.inbox.stop()
-    assert Counter(worked) + Counter(delivery.key for delivery in store.undone_deliveries()) == Counter(
+    assert Counter(worked) + Counter(delivery.key for delivery in Deliveries(store).undone()) == Counter(
         f"k{number}" for number in range(10)
     )
 
@@ -206,7 +206,7 @@ def test_done_deliveries_are_forgotten_after_a_day(store: Store, clock: TurnedCl
     bench.take("old")
     bench.inbox.stop()
     clock.turn(hours=25)
-    assert store.accept_delivery(Delivery(key="new", kind="click", body={}, received_at=clock.now()))
+    assert Deliveries(store).accept(Delivery(key="new", kind="click", body={}, received_at=clock.now()))
     assert [row[0] for row in store._db.execute("SELECT key FROM inbox")] == ["new"]
 
 
@@ -264,9 +264,9 @@ def test_two_hundred_people_click_at_once(tmp_path: Path) -> None:
             assert max(took) < 3, f"the slowest ack took {max(took):.2f} s"
             assert [seen for seen in (workspace.visible(p.name, "ops")[-1]["trouble"] for p in people) if seen] == []
             deadline = time.monotonic() + 60
-            while world.store.undone_deliveries() and time.monotonic() < deadline:
+            while Deliveries(world.store).undone() and time.monotonic() < deadline:
                 time.sleep(0.1)
-            assert world.store.undone_deliveries() == ()
+            assert Deliveries(world.store).undone() == ()
             after = world.ended(job)
             assert after.state is JobState.SUCCEEDED
             assert len({vote.actor.id for vote in after.votes}) == 10

@@ -13,8 +13,8 @@ from slack_sdk.errors import SlackApiError
 from bot.slack import progress
 from bot.slack.progress import LiveMessages
 from policies.approvals import Actor
-from provisioning.audit import Event
 from provisioning.clock import SystemClock
+from provisioning.evidence.trail import Event
 from provisioning.jobs.history import expected_durations
 from provisioning.jobs.job import Job, JobState, Place, StepState, StepStatus
 from provisioning.plan import Plan, Step

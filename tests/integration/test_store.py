@@ -9,12 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from policies.approvals import Actor, Vote
-from provisioning import audit_verify
-from provisioning.audit import Event
 from provisioning.errors import PermanentError
+from provisioning.evidence import verifier
+from provisioning.evidence.trail import Event
 from provisioning.jobs.job import Failure, Job, JobState
 from provisioning.port_ranges import PortRange
 from provisioning.store import Change, LeaseTakenError, TenantRecord
+from provisioning.store.seen import Seen
 from tests.integration.store_samples import ANA, START, TurnedClock, create, open_store
 
 
@@ -115,7 +116,7 @@ def test_sixteen_votes_at_once_count_once_each(tmp_path: Path) -> None:
     after = store.job(job.id)
     assert sorted(one.actor.id for one in after.votes) == [f"U{number}" for number in range(8)]
     assert (after.revision, len(store.audit_rows())) == (9, 9)
-    assert audit_verify.verify(store.path).ok
+    assert verifier.verify(store.path).ok
     store.close()
 
 
@@ -193,21 +194,24 @@ def test_any_sequence_from_two_threads_keeps_leases_apart_and_the_chain_whole(
     assert not [
         (one, other) for one in held for other in held if one.tenant != other.tenant and one.ports.overlaps(other.ports)
     ]
-    verdict = audit_verify.verify(store.path)
+    verdict = verifier.verify(store.path)
     assert (verdict.ok, verdict.rows) == (True, len(store.jobs(limit=1000)))
     store.close()
 
 
-def test_a_delivery_counts_once_also_after_a_restart(tmp_path: Path) -> None:
+def test_what_was_told_is_known_for_a_while_also_after_a_restart(tmp_path: Path) -> None:
     clock = TurnedClock()
     store = open_store(tmp_path, clock)
-    assert not store.seen("envelope-1", ttl_s=60)
-    assert store.seen("envelope-1", ttl_s=60)
+    assert not Seen(store).before("job-1 is done", ttl_s=60)
+    assert Seen(store).before("job-1 is done", ttl_s=60)
     store.close()
     again = open_store(tmp_path, clock)
-    assert again.seen("envelope-1", ttl_s=60)
-    clock.turn(seconds=61)
-    assert not again.seen("envelope-1", ttl_s=60)
+    assert Seen(again).before("job-1 is done", ttl_s=60)
+    clock.turn(seconds=59)
+    assert not Seen(again).before("a signature", ttl_s=1)
+    assert Seen(again).before("job-1 is done", ttl_s=60), "another one's shorter time makes nothing of it forgotten"
+    clock.turn(seconds=2)
+    assert not Seen(again).before("job-1 is done", ttl_s=60)
     again.close()
 
 

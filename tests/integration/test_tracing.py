@@ -15,8 +15,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from bot.tracing import Traces, otlp_tracer
 from policies.approvals import Actor
-from provisioning.audit import Event
 from provisioning.clock import SystemClock
+from provisioning.evidence.trail import Event
 from provisioning.jobs.job import Failure, Job, JobState, StepState, StepStatus
 from provisioning.plan import Plan, Step
 from provisioning.redact import Redactor

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from policies.loader import load
-from provisioning.audit_verify import verify
+from provisioning.evidence.verifier import verify
 from provisioning.jobs.job import JobState
 from tests.integration.engine_samples import World
 

@@ -1,7 +1,7 @@
 """The audit trail: append-only, hash-chained rows in SQLite.
 
 Each row's hash covers its canonical JSON and the hash of the row before it. Triggers refuse UPDATE, DELETE and
-an INSERT over an existing row; whoever drops the triggers breaks the chain, and `audit_verify` says at which row.
+an INSERT over an existing row; whoever drops the triggers breaks the chain, and `verifier` says at which row.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import JsonValue
 from sqlite_utils import Database
 
-from provisioning.audit_verify import FIELDS, GENESIS, TABLE, row_hash
+from provisioning.evidence.verifier import FIELDS, GENESIS, TABLE, row_hash
 
 READ = "report.read"  # the action of every command that only reads
 
