@@ -49,13 +49,15 @@ class TenantDrift(CommandArgs):
 
 
 class TenantFix(CommandArgs):
-    """A tenant that is to be made as it is recorded."""
+    """A tenant that is to be made as it is recorded, or all of them."""
 
-    name: TenantName = positional("NAME", "the tenant's name", choices="tenants")
+    name: TenantName | None = positional(
+        "NAME", "only this tenant; without it, every tenant that has drifted", choices="tenants", default=None
+    )
 
     @property
     def subject(self) -> str:
-        return self.name
+        return self.name or ""
 
 
 class TenantImport(CommandArgs):
@@ -112,16 +114,16 @@ SPECS = (
         args=TenantDrift,
         summary="Say how tenants differ from what is recorded of them; changes nothing, except with --fix",
         risk=Risk.READ,
-        examples=("tenant drift", "tenant drift acme", "tenant drift acme --fix"),
+        examples=("tenant drift", "tenant drift acme", "tenant drift acme --fix", "tenant drift --fix"),
         becomes={"--fix": "tenant fix"},
     ),
     CommandSpec(
         name="tenant fix",
         args=TenantFix,
-        summary="Make a tenant as it is recorded, where it has drifted from that",
+        summary="Make a tenant as it is recorded, or every tenant that has drifted: one approval, a job for each",
         risk=Risk.CHANGE,
         takes_dry_run=True,
-        examples=("tenant fix acme", "tenant fix acme --dry-run"),
+        examples=("tenant fix acme", "tenant fix acme --dry-run", "tenant fix --dry-run"),
     ),
     CommandSpec(
         name="tenant import",

@@ -88,7 +88,7 @@ def decide_on(policy: Policy, request: PolicyRequest, subjects: Sequence[str]) -
         if one != first:
             return Refusal(
                 reason=f"{first_subject} and {subject} need different approvals (rules {first.rule} and {one.rule})",
-                next_action="apply them in separate files",
+                next_action="ask for them one by one, or in separate files",
             )
     return first
 

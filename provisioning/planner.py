@@ -51,6 +51,9 @@ class Planner:
         if not isinstance(drafted, Draft):
             return drafted
         found = self._look(drafted.steps)
+        due = [step for step in drafted.steps if found[step.id].presence is not Presence.PRESENT]
+        if drafted.narrow is not None and due:
+            drafted = drafted.narrow(due)
         return Plan(
             operation=operation,
             subject=drafted.subject,

@@ -1,15 +1,12 @@
 """What `tenant apply` decides by: the file, and for each tenant in it what `tenant create` decides by."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 from commands.fleet import TenantApply
+from provisioning.facts.tenant_batch import gather_all
 from provisioning.facts.tenant_create import TenantCreateFacts
 from provisioning.fleet import spec_files
 from provisioning.fleet.moment import of_one_moment
-from provisioning.operations.tenant_apply import ApplyFacts, Wanted
+from provisioning.operations.tenant_apply import ApplyFacts
 from provisioning.sources import Sources
-
-PARALLEL_TENANTS = 4  # each looks at several things at the same time itself
 
 
 class TenantApplyFacts:
@@ -26,11 +23,8 @@ class TenantApplyFacts:
             specs = spec_files.read(args.specs)
         except spec_files.SpecFileError as error:
             return ApplyFacts(problems=tuple(map(str, error.problems)))
-        create = TenantCreateFacts(of_one_moment(self._sources))
-        with ThreadPoolExecutor(PARALLEL_TENANTS, thread_name_prefix="apply") as pool:
-            found = tuple(pool.map(create.gather, specs))
         return ApplyFacts(
-            wanted=tuple(Wanted(spec=spec, facts=facts) for spec, facts in zip(specs, found, strict=True)),
+            wanted=gather_all(TenantCreateFacts(of_one_moment(self._sources)), specs),
             at_once=self._sources.configuration.max_parallel_jobs,
             install_s=self._sources.configuration.agent.timeout_s,
         )

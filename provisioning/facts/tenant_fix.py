@@ -1,9 +1,11 @@
-"""What `tenant fix` decides by: the tenant's record, and what `tenant create` would look at for it."""
+"""What `tenant fix` decides by: the records, and what `tenant create` would look at for each of them."""
 
 from commands.fleet import TenantFix
 from commands.tenants import TenantCreate
+from provisioning.facts.tenant_batch import gather_all
 from provisioning.facts.tenant_create import TenantCreateFacts
-from provisioning.operations.tenant_fix import Recorded
+from provisioning.fleet.moment import of_one_moment
+from provisioning.operations.tenant_fix import FixFacts
 from provisioning.sources import Sources
 
 
@@ -16,10 +18,17 @@ class TenantFixFacts:
         self._sources = sources
         self._create = create
 
-    def gather(self, args: TenantFix) -> Recorded | None:
-        """Return None where nothing is recorded. Raises: ChatopsError."""
-        record = self._sources.store.tenant(args.name)
-        if record is None:
-            return None
-        spec = TenantCreate.model_validate(record.request)
-        return Recorded(spec=spec, facts=self._create.gather(spec))
+    def gather(self, args: TenantFix) -> FixFacts:
+        """Return the facts; nothing is recorded of a tenant that is not there. Raises: ChatopsError."""
+        store, configuration = self._sources.store, self._sources.configuration
+        if args.name is None:
+            records, create = store.tenants(), TenantCreateFacts(of_one_moment(self._sources))
+        else:
+            record, create = store.tenant(args.name), self._create
+            records = () if record is None else (record,)
+        specs = [TenantCreate.model_validate(record.request) for record in records]
+        return FixFacts(
+            recorded=gather_all(create, specs),
+            at_once=configuration.max_parallel_jobs,
+            install_s=configuration.agent.timeout_s,
+        )

@@ -1,7 +1,9 @@
 """Batches: one job whose steps are jobs of their own, one for each tenant. Pure."""
 
+from collections.abc import Iterable
+
 from commands.tenants import TenantCreate
-from provisioning.plan import Plan
+from provisioning.plan import Plan, Step
 from provisioning.port_ranges import PortRange
 
 STEP_KIND = "tenant.apply"
@@ -14,7 +16,12 @@ def is_batch(plan: Plan) -> bool:
 
 def specs_of(plan: Plan) -> tuple[TenantCreate, ...]:
     """Return the specs of a batch's tenants, as its steps have them; () for other plans."""
-    return tuple(TenantCreate.model_validate(step.inputs["spec"]) for step in plan.steps if step.kind == STEP_KIND)
+    return _specs(plan.steps)
+
+
+def names_of(steps: Iterable[Step]) -> list[str]:
+    """Return the tenants of a batch's steps."""
+    return [spec.name for spec in _specs(steps)]
 
 
 def subjects_of(plan: Plan) -> tuple[str, ...]:
@@ -29,3 +36,7 @@ def leases_of(plan: Plan) -> tuple[tuple[str, PortRange], ...]:
         for spec in specs_of(plan)
         if spec.ports and spec.port_start is not None
     )
+
+
+def _specs(steps: Iterable[Step]) -> tuple[TenantCreate, ...]:
+    return tuple(TenantCreate.model_validate(step.inputs["spec"]) for step in steps if step.kind == STEP_KIND)

@@ -3,6 +3,7 @@
 A draft is a plan whose steps have not looked at the world yet. The planner lets them look.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -23,6 +24,8 @@ class Draft:
     warnings: tuple[str, ...] = ()
     admission: Admission | None = None
     goes_on: bool = False  # see Plan.goes_on
+    # Where set, only steps with something to do are planned, where there are any: what the draft becomes with them.
+    narrow: "Callable[[Sequence[Step]], Draft] | None" = None
 
 
 class Operation(Protocol):

@@ -15,6 +15,7 @@ from provisioning.fleet.seen import Unknown
 from provisioning.queries.base import Asked
 from provisioning.reports import Cell, Lines, Part, Report, table
 from provisioning.store import TenantRecord
+from provisioning.wording import counted
 
 if TYPE_CHECKING:
     from provisioning.planner import Planner
@@ -64,8 +65,8 @@ def _one(record: TenantRecord, drift: Drift | Unknown) -> Report:
     ]
     return Report(
         title=title,
-        summary=f"{_counted(len(rows), 'difference')} from what {record.job} recorded",
-        parts=(table("", ["What", "Found", "Shall be"], rows), _next(record.name)),
+        summary=f"{counted(len(rows), 'difference')} from what {record.job} recorded",
+        parts=(table("", ["What", "Found", "Shall be"], rows), _next(record.name, f"tenant fix {record.name}", "it")),
         data=data,
     )
 
@@ -81,10 +82,10 @@ def _all(records: Sequence[TenantRecord], found: Sequence[Drift | Unknown]) -> R
             rows.append((record.name, len(drift.differences), ", ".join(_steps(drift.differences))))
     parts.append(table("", ["Tenant", ">Differences", "In"], rows, empty="No tenant has drifted."))
     if rows:
-        parts.append(_next("NAME"))
+        parts.append(_next("NAME", "tenant drift --fix", "all of them"))
     if unknown:
         parts.append(Lines(title="Not known", lines=tuple(unknown), kind="warning"))
-    said = f"{len(rows)} of {_counted(len(records), 'tenant')} drifted"
+    said = f"{len(rows)} of {counted(len(records), 'tenant')} drifted"
     return Report(
         title="Drift",
         summary=f"{said}, {len(unknown)} unknown" if unknown else said,
@@ -95,8 +96,8 @@ def _all(records: Sequence[TenantRecord], found: Sequence[Drift | Unknown]) -> R
     )
 
 
-def _next(name: str) -> Lines:
-    return Lines(lines=(f"tenant drift {name} shows each field; tenant fix {name} asks for approval and mends it",))
+def _next(name: str, fix: str, what: str) -> Lines:
+    return Lines(lines=(f"tenant drift {name} shows each field; {fix} asks for approval and mends {what}",))
 
 
 def _steps(differences: Sequence[Difference]) -> list[str]:
@@ -119,7 +120,3 @@ def _data(drift: Drift | Unknown) -> dict[str, JsonValue]:
             {"step": one.step, "field": one.field, "found": one.found, "shall": one.shall} for one in drift.differences
         ],
     }
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

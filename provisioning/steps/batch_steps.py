@@ -91,7 +91,7 @@ class ApplyTenant:
         with self._shared_look() as look:
             plan = _planned(look, PartInputs.model_validate(inputs).spec)
         if plan.is_noop:
-            return Observation(presence=Presence.PRESENT, detail="as the file says")
+            return Observation(presence=Presence.PRESENT, detail="as it shall be")
         due = [step for step in plan.steps if not step.is_noop]
         is_new = plan.steps[0].found.presence is Presence.ABSENT
         return Observation(
@@ -184,7 +184,9 @@ class ApplyTenant:
                 check=check,
             )
         except LeaseTakenError as error:
-            raise PermanentError(error.what, next_action="apply the file again for other ports") from error
+            raise PermanentError(
+                error.what, next_action="Leave this job, and ask for it again: it then chooses other ports"
+            ) from error
         self._engine.submit(job)
         return job
 
@@ -243,7 +245,7 @@ def _check_approved(today: Plan, approved: Step) -> None:
     if new:
         raise PermanentError(
             f"{today.subject} is not as it was when this was approved: {'; '.join(new)}",
-            next_action="Leave this job, and apply the file again",
+            next_action="Leave this job, and ask for it again",
         )
 
 

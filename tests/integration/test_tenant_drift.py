@@ -81,7 +81,7 @@ def test_a_report_has_few_columns_and_says_what_to_do(world: World) -> None:
     spoil(world)
     (parts, line) = world.report("tenant drift").parts
     assert parts.rows == (("acme", 3, "policies, agent, queues"),)  # type: ignore[union-attr]  # a table
-    assert "tenant fix" in str(line)
+    assert "tenant drift --fix" in str(line)
 
 
 def test_what_cannot_be_compared_is_unknown(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -219,11 +219,11 @@ def test_a_switch_may_make_another_command_of_it(text: str) -> None:
 
 
 def test_what_goes_with_the_other_command_goes_with_the_switch() -> None:
-    """Its dry run and its reason too, and what it needs; none of that without the switch."""
+    """Its dry run, its reason, and that without a name it is about all; none of that without the switch."""
     assert isinstance(found := parse('tenant drift acme --fix --dry-run --reason "as agreed"'), Invocation)
     assert (found.dry_run, found.how.reason) == (True, "as agreed")
-    assert isinstance(nameless := parse("tenant drift --fix"), UsageError)
-    assert (nameless.spec, nameless.missing) == (CATALOG["tenant fix"], ("name",))
+    assert isinstance(nameless := parse("tenant drift --fix"), Invocation)
+    assert (nameless.spec, nameless.args.subject) == (CATALOG["tenant fix"], "")
     assert isinstance(misspelt := parse("tenant drift acme --fxi"), UsageError)
     assert misspelt.suggestion == "--fix"
     assert isinstance(looks := parse("tenant drift acme"), Invocation)

@@ -94,7 +94,7 @@ _FLEET: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
     "tenant drift": st.fixed_dictionaries({}, optional={"name": _LABELS}),
     "tenant import": st.fixed_dictionaries({"name": _LABELS, "admin_email": _EMAILS}),
     "tenant export": st.fixed_dictionaries({}, optional={"names": st.lists(_LABELS, min_size=1, max_size=4)}),
-    "tenant fix": st.fixed_dictionaries({"name": _LABELS}),
+    "tenant fix": st.fixed_dictionaries({}, optional={"name": _LABELS}),
 }
 _ROLES = st.sampled_from(["admin", "superuser", "user", "annotator"])
 _SIZES = {

@@ -362,4 +362,4 @@ def test_one_rule_for_both_asks_once() -> None:
 def test_tenants_that_need_different_approvals_are_not_in_one_batch() -> None:
     found = _batch(_rules(PROD, FILES, PERMISSIVE), "prod-x", "acme")
     assert isinstance(found, Refusal)
-    assert found.next_action == "apply them in separate files"
+    assert found.next_action == "ask for them one by one, or in separate files"
