@@ -1,12 +1,15 @@
 """Slack's limits on messages and views, as docs.slack.dev/reference states them. Every render test goes through here.
 
-Written apart from bot/slack/kit.py and from the sandbox on purpose: it must not share their mistakes.
+Written apart from bot/slack/kit.py and from the sandbox on purpose: it must not share their mistakes. What Slack's own
+published types say of the same is asked besides.
 """
 
 import json
 import re
 from collections.abc import Iterator
 from typing import Any
+
+from tests import slack_types
 
 MENTION = re.compile(r"<!(?:here|channel|everyone|subteam)|<@|<#")
 LINK = re.compile(r"<[a-z]+:[^>]*>", re.IGNORECASE)
@@ -19,7 +22,7 @@ def problems_of_message(text: str, blocks: list[dict[str, Any]]) -> list[str]:
         found.append("one table a message")
     if not 1 <= len(blocks) <= 50:
         found.append(f"{len(blocks)} blocks, 1 to 50 are allowed")
-    return [*found, *_blocks(blocks, in_view=False)]
+    return [*found, *_blocks(blocks, in_view=False), *slack_types.problems_of_message(blocks)]
 
 
 def problems_of_view(view: dict[str, Any]) -> list[str]:
@@ -39,7 +42,7 @@ def problems_of_view(view: dict[str, Any]) -> list[str]:
         found.append("private_metadata is longer than 3000")
     if len(view.get("callback_id", "")) > 255:
         found.append("callback_id is longer than 255")
-    return [*found, *_blocks(view["blocks"], in_view=view["type"] == "modal")]
+    return [*found, *_blocks(view["blocks"], in_view=view["type"] == "modal"), *slack_types.problems_of_view(view)]
 
 
 def texts_of(value: Any) -> Iterator[str]:

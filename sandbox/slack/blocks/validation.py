@@ -88,7 +88,8 @@ _MESSAGE_ONLY: dict[str, Check] = {
         },
     ),
 }
-_MESSAGE_BLOCKS = array(typed({**_COMMON, **_MESSAGE_ONLY}), most=MAX_MESSAGE_BLOCKS)
+MESSAGE_BLOCKS = {**_COMMON, **_MESSAGE_ONLY}
+_IN_MESSAGE = array(typed(MESSAGE_BLOCKS), most=MAX_MESSAGE_BLOCKS)
 _VIEW_BLOCKS = array(typed(_COMMON), most=MAX_VIEW_BLOCKS, least=0)
 _VIEW_FIELDS = {
     "blocks": required(_VIEW_BLOCKS),
@@ -118,7 +119,7 @@ _VIEW = typed(
 def problems_of_blocks(blocks: Any) -> tuple[str, ...]:
     """Return what Slack has against the blocks of a message; empty where it takes them."""
     problems = Problems()
-    _MESSAGE_BLOCKS(blocks, "/blocks", problems)
+    _IN_MESSAGE(blocks, "/blocks", problems)
     if isinstance(blocks, list):
         _check_ids(blocks, "/blocks", problems)
         for kind, most in ONCE_A_MESSAGE.items():
