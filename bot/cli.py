@@ -5,24 +5,25 @@ import signal
 import threading
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from bot import cli_audit, cli_backup, cli_jobs, cli_platform, cli_policy
+from bot.cli_app import App
+from bot.cli_help import EXIT_CODES
+from bot.cli_print import AsJson, complain, tell
 
-EXIT_CODES = "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not set up."
+if TYPE_CHECKING:
+    from provisioning.tools import ToolPaths
 
-app = typer.Typer(
+app = App(
     name="clearml-chatops",
-    no_args_is_help=True,
-    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help=f"Slack ChatOps for ClearML as a multi-tenant GPU service on Kubernetes.\n\n{EXIT_CODES}",
 )
-tools_app = typer.Typer(no_args_is_help=True, help="helm and kubectl: download them once, pinned.")
-config_app = typer.Typer(no_args_is_help=True, help="Settings: what they are, whether they are right.")
+tools_app = App(help="helm and kubectl: download them once, pinned.")
+config_app = App(help="Settings: what they are, whether they are right.")
 app.add_typer(tools_app, name="tools")
 app.add_typer(config_app, name="config")
 app.add_typer(cli_audit.app, name="audit")
@@ -53,8 +54,15 @@ def _root(
 
 
 @app.command()
-def serve() -> None:
-    """Run the bot. Settings come from the environment: see `config schema`."""
+def serve(
+    json_output: Annotated[
+        bool, typer.Option("--json", help="Log JSON, one object a line, as LOG_FORMAT=json.")
+    ] = False,
+) -> None:
+    """Run the bot, until it is told to end (SIGTERM, Ctrl-C).
+
+    Settings come from the environment: docs/configuration.md, or `config schema`. The log goes to standard error.
+    """
     from bot import app as bot_app
     from bot.cli_jobs import fenced, read_settings
 
@@ -62,20 +70,33 @@ def serve() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with fenced():
-        bot_app.serve(read_settings(), stop)
+        settings = read_settings()
+        bot_app.serve(settings.model_copy(update={"log_format": "json"}) if json_output else settings, stop)
 
 
-@app.command()
+@app.command(
+    examples=(
+        "sandbox",
+        "sandbox --scenario tests/scenario/tenant_create.yaml",
+    )
+)
 def sandbox(
-    scenario: Annotated[list[Path] | None, typer.Option(help="Play this scenario and exit. May be repeated.")] = None,
-    json_output: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    kube_context: Annotated[
-        str | None, typer.Option(help="Use this cluster of yours instead of a control plane of the sandbox's own.")
+    scenario: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Play this scenario and exit. May be repeated.")
     ] = None,
-    port: Annotated[int, typer.Option(help="Port of the page; 0 takes a free one.")] = 8765,
+    json_output: AsJson = False,
+    kube_context: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CONTEXT", help="Use this cluster of yours instead of a control plane of the sandbox's own."
+        ),
+    ] = None,
+    port: Annotated[int, typer.Option(metavar="PORT", help="Port of the page; 0 takes a free one.")] = 8765,
     keep: Annotated[bool, typer.Option(help="Keep logs and databases, and say where.")] = False,
 ) -> None:
-    """Try everything on this machine: a Slack-like page, ClearML, a real control plane, and the bot.
+    """Try everything on this machine, without Slack or a cluster.
+
+    A Slack-like page, ClearML, a real Kubernetes control plane, and the bot, on 127.0.0.1.
 
     With --scenario it runs headless and prints a transcript (docs/scenarios.md). Exit codes: 0 every
     expectation held, 1 one did not, 2 not a scenario, 3 the sandbox could not start.
@@ -83,9 +104,7 @@ def sandbox(
     try:
         from sandbox import cli as sandbox_cli
     except ModuleNotFoundError as missing:
-        Console(stderr=True).print(
-            f"the sandbox needs {missing.name}: pip install 'clearml-chatops[sandbox]'", style="red"
-        )
+        complain(f"the sandbox needs {missing.name}", "pip install 'clearml-chatops[sandbox]'")
         raise typer.Exit(3) from missing
     code = sandbox_cli.run(
         scenario=list(scenario or []),
@@ -98,59 +117,92 @@ def sandbox(
 
 
 @tools_app.command("install")
-def tools_install() -> None:
-    """Download pinned helm and kubectl into the cache, checked by SHA-256. Newer ones on PATH win."""
+def tools_install(json_output: AsJson = False) -> None:
+    """Download helm and kubectl into the cache.
+
+    Pinned, and checked by their SHA-256. Newer ones on PATH win.
+    """
     from bot.cli_jobs import fenced
     from provisioning import tools
 
     with fenced():
-        found = tools.install(progress=lambda line: typer.echo(line, err=True))
-        typer.echo(f"helm    {found.helm}\nkubectl {found.kubectl}")
+        _tell_tools(tools.install(progress=lambda line: typer.echo(line, err=True)), as_json=json_output)
 
 
 @tools_app.command("path")
-def tools_path() -> None:
+def tools_path(json_output: AsJson = False) -> None:
     """Say which helm and kubectl are used."""
     from bot.cli_jobs import fenced
     from provisioning import tools
     from provisioning.configuration import Tools
 
     with fenced():
-        found = tools.locate(Tools())
-        typer.echo(f"helm    {found.helm}\nkubectl {found.kubectl}")
+        _tell_tools(tools.locate(Tools()), as_json=json_output)
+
+
+def _tell_tools(found: "ToolPaths", *, as_json: bool) -> None:
+    paths = {"helm": str(found.helm), "kubectl": str(found.kubectl)}
+    tell(paths, f"helm    {found.helm}\nkubectl {found.kubectl}", as_json=as_json)
 
 
 @config_app.command("check")
-def config_check() -> None:
-    """Check the settings in the environment and the policy file, and say what is wrong with each."""
-    from bot.cli_jobs import fenced, read_settings
+def config_check(json_output: AsJson = False) -> None:
+    """Say what is wrong with the settings and the policy file.
+
+    Neither Slack nor ClearML nor a cluster is asked: `doctor` does that. Exit codes: 0 they are right, 1 the policy
+    is not, 3 a setting is missing or wrong.
+    """
+    from pydantic import ValidationError
+
+    from bot.cli_jobs import NOT_SET_UP, REFUSED, SET_THEM
+    from bot.settings import Settings, mistakes_in
+    from provisioning.errors import ChatopsError
     from provisioning.policy_source import read_version
 
-    with fenced():
-        settings = read_settings()
-        policy = read_version(settings.policy_file).policy
-        typer.echo(f"settings are right; policy: {len(policy.rules)} rules")
+    try:
+        rules = len(read_version(Settings().policy_file).policy.rules)
+    except ValidationError as error:
+        problems, next_action, code = mistakes_in(error), SET_THEM, NOT_SET_UP
+    except ChatopsError as error:
+        problems, next_action, code = [error.what], error.next_action, REFUSED
+    else:
+        said = f"settings are right; policy: {rules} rules"
+        tell({"ok": True, "problems": [], "rules": rules}, said, as_json=json_output)
+        return
+    if json_output:
+        tell({"ok": False, "problems": problems}, "", as_json=True)
+    complain("\n".join(problems), next_action)
+    raise typer.Exit(code)
 
 
 @config_app.command("schema")
-def config_schema() -> None:
+def config_schema(json_output: AsJson = False) -> None:
     """Print the settings' JSON schema."""
     from bot.settings import Settings
 
-    typer.echo(json.dumps(Settings.model_json_schema(), indent=1))
+    found = Settings.model_json_schema()
+    tell(found, json.dumps(found, indent=1), as_json=json_output)
 
 
-@config_app.command("policy")
-def config_policy() -> None:
-    """Print the default policy, to copy and change."""
-    from policies.loader import default_text
+@config_app.command("policy", examples=("config policy > policy.yaml",))
+def config_policy(json_output: AsJson = False) -> None:
+    """Print the default policy, to copy and change.
 
-    typer.echo(default_text(), nl=False)
+    With --json without its comments: YAML takes JSON, so that it is a policy file, too.
+    """
+    from policies.loader import default_text, load
+
+    text = default_text()
+    policy = load(text).model_dump(mode="json", by_alias=True, exclude_unset=True) if json_output else {}
+    tell(policy, text.removesuffix("\n"), as_json=json_output)
 
 
 @app.command()
-def doctor(json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Check everything that the bot needs, and say what to do next. Exit code 1 where something failed."""
+def doctor(json_output: AsJson = False) -> None:
+    """Check everything that the bot needs, and say what to do next.
+
+    Exit codes: 0 nothing failed, 1 something did, 3 a setting is missing or wrong.
+    """
     from bot.cli_jobs import read_settings
     from bot.cli_report import show
     from bot.doctor import looks

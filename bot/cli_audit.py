@@ -1,39 +1,40 @@
 """`clearml-chatops audit …`: verify, read, export and seal the trail, with only the file and the key."""
 
-import getpass
 import json
-import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli_jobs import NOT_SET_UP, REFUSED, USAGE, fenced
+from bot.cli_app import App
+from bot.cli_jobs import REFUSED, USAGE, fenced
+from bot.cli_print import AsJson, complain, tell
+from bot.cli_store import actor as who_runs
+from bot.cli_store import evidence, path_of, record, store_alone
 from commands import grammar
 from commands.audit import AuditArgs, moment
 from commands.catalog import CATALOG
 from commands.grammar import UsageError
-from policies.approvals import Actor, Refusal
+from policies.approvals import Refusal
 from provisioning.evidence.verifier import read_key, told
 from provisioning.evidence.verifier import verify as verify_trail
 
 if TYPE_CHECKING:
-    from provisioning.evidence.checkpoints import Checkpoints
-    from provisioning.evidence.keys import Keyring
-    from provisioning.store import Store
+    from provisioning.evidence.keys import Signer
 
 WHAT = "The audit trail: verify, read, export and seal it."
 WORD = 24  # columns of an action
 
-app = typer.Typer(no_args_is_help=True, help=WHAT)
-key_app = typer.Typer(no_args_is_help=True, help="The key that signs the audit trail.")
+app = App(help=WHAT)
+key_app = App(help="The key that signs the audit trail.")
 app.add_typer(key_app, name="key")
 
-DB = Annotated[Path | None, typer.Option("--db", help="The file. Default: chatops.db in CLEARML_CHATOPS_DATA_DIR.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DB = Annotated[
+    Path | None,
+    typer.Option("--db", metavar="FILE", help="The file. Default: chatops.db in CLEARML_CHATOPS_DATA_DIR."),
+]
+Before = Annotated[str, typer.Option(metavar="TIME", help="Rows before this time go: 90d, or 2026-11-25.")]
 
 
 @app.callback()
@@ -41,67 +42,99 @@ def _audit() -> None:
     """The audit trail: verify, read, export and seal it."""
 
 
-@app.command()
+@app.command(
+    examples=(
+        "audit verify",
+        "audit verify acme.jsonl --key audit.pub",
+        "audit verify --head 5f3a9c…",
+    )
+)
 def verify(
-    file: Annotated[Path | None, typer.Argument(help="A database, a sealed segment, or an export.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="A database, a sealed segment, or an export.")
+    ] = None,
     db: DB = None,
     key: Annotated[
-        list[Path] | None, typer.Option(help="A file with a public key that you trust. May be repeated.")
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="A file with a public key that you trust. May be repeated."),
     ] = None,
-    head: Annotated[str | None, typer.Option(help="A head that was kept outside the file, 64 hex digits.")] = None,
+    head: Annotated[
+        str | None, typer.Option(metavar="HASH", help="A head that was kept outside the file, 64 hex digits.")
+    ] = None,
     json_output: AsJson = False,
 ) -> None:
-    """Check every row's hash, its link to the row before it, and the signatures; reads only.
+    """Check that the audit trail is whole.
+
+    Reads only: every row's hash, its link to the row before it, and the signatures.
 
     Finds a row that was changed, removed or inserted and says which. A tail that was cut off shows only
     against a head that was kept elsewhere: give it with --head. Sealed segments beside the file are checked too.
     Auditors need no installation: `audit verifier` prints the program. Exit codes: 0 whole, 1 not, 2 no such file.
     """
-    path = file or _path(db)
+    path = file or path_of(db)
     try:
         verdict = verify_trail(path, head, [read_key(one.read_text()) for one in key or []])
     except FileNotFoundError as error:
-        typer.echo(f"audit verify: there is no file {error.filename or path}: name it", err=True)
+        complain(f"audit verify: there is no file {error.filename or path}", "name the file to verify")
         raise typer.Exit(2) from error
     except (OSError, sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
-        typer.echo(f"audit verify: {path} is no audit trail, or a key is none ({error})", err=True)
+        complain(
+            f"audit verify: {path} is no audit trail, or a key is none: {error}",
+            "name a database, a sealed segment or an export, and keys as `audit key public` prints them",
+        )
         raise typer.Exit(2) from error
-    if json_output:
-        problems = [problem.__dict__ for problem in verdict.problems]
-        typer.echo(json.dumps({"ok": verdict.ok, **verdict.__dict__, "problems": problems}))
-    else:
-        typer.echo("\n".join(told(verdict)))
+    problems = [problem.__dict__ for problem in verdict.problems]
+    found = {"ok": verdict.ok, **verdict.__dict__, "problems": problems}
+    tell(found, "\n".join(told(verdict)), as_json=json_output)
     raise typer.Exit(0 if verdict.ok else 1)
 
 
-@app.command()
-def verifier() -> None:
-    """Print the program that verifies, for an auditor: it needs Python and `cryptography` alone."""
-    from provisioning.evidence import verifier
+@app.command(examples=("audit verifier > audit_verify.py",))
+def verifier(json_output: AsJson = False) -> None:
+    """Print the program that verifies, for an auditor.
 
-    typer.echo(Path(verifier.__file__).read_text(encoding="utf-8"), nl=False)
+    One file: it needs Python and `cryptography`, and nothing else of this product.
+    """
+    from provisioning.evidence import verifier as its_source
+
+    program = Path(its_source.__file__).read_text(encoding="utf-8")
+    tell({"name": "audit_verify.py", "program": program}, program.removesuffix("\n"), as_json=json_output)
 
 
-@app.command("list")
+@app.command(
+    "list",
+    examples=(
+        "audit list acme --since 7d",
+        "audit list --action job.denied --json",
+    ),
+)
 def list_rows(
-    tenant: Annotated[str | None, typer.Argument(help="Only what concerns this tenant.")] = None,
+    tenant: Annotated[str | None, typer.Argument(metavar="[TENANT]", help="Only what concerns this tenant.")] = None,
     *,
-    actor: Annotated[str | None, typer.Option(help="Only what this person did: an id or a name.")] = None,
-    action: Annotated[str | None, typer.Option(help="Only this action, or its family: job.")] = None,
-    command: Annotated[str | None, typer.Option(help="Only commands that begin so: tenant create.")] = None,
-    since: Annotated[str | None, typer.Option(help="Not before this time: 24h, 7d or 2026-11-25.")] = None,
-    until: Annotated[str | None, typer.Option(help="Before this time.")] = None,
-    text: Annotated[str | None, typer.Option(help="Only rows that hold all of these words.")] = None,
+    actor: Annotated[
+        str | None, typer.Option(metavar="PERSON", help="Only what this person did: an id or a name.")
+    ] = None,
+    action: Annotated[
+        str | None, typer.Option(metavar="ACTION", help="Only this action, as job.denied, or its family: job.")
+    ] = None,
+    command: Annotated[
+        str | None, typer.Option(metavar="COMMAND", help="Only commands that begin so: tenant create.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Not before this time: 24h, 7d or 2026-11-25.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Before this time, written likewise.")] = None,
+    text: Annotated[str | None, typer.Option(metavar="WORDS", help="Only rows that hold all of these words.")] = None,
     db: DB = None,
-    limit: Annotated[int, typer.Option(min=1, max=100, help="How many rows, the newest.")] = 50,
-    json_output: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=100, help="How many rows, the newest.")] = 50,
+    json_output: AsJson = False,
 ) -> None:
     """Print the newest rows that fit, oldest first. Reading the bot's own trail is audited too."""
     given = {"tenant": tenant, "actor": actor, "action": action, "command": command, "since": since, "until": until}
     values = {name: value for name, value in {**given, "text": text}.items() if value is not None}
     asked = grammar.build(CATALOG["audit"], {**values, "limit": limit})
     if isinstance(asked, UsageError) or not isinstance(asked.args, AuditArgs):
-        typer.echo(f"audit list: {getattr(asked, 'message', 'wrong usage')}", err=True)
+        complain(f"audit list: {getattr(asked, 'message', 'wrong usage')}", "see clearml-chatops audit list --help")
         raise typer.Exit(USAGE)
     for row in _found(asked.args, asked.text, db):
         if json_output:
@@ -112,71 +145,96 @@ def list_rows(
             typer.echo(f"{row['seq']:>6} {row['at']} {row['action']:<{WORD}} {who} {' '.join(parts)}")
 
 
-@app.command()
+@app.command(
+    examples=(
+        "audit export acme.jsonl --tenant acme",
+        "audit export trail.csv --format csv",
+    )
+)
 def export(
-    out: Annotated[Path, typer.Argument(help="Where to write. `-` prints.")],
-    tenant: Annotated[str | None, typer.Option(help="Only this tenant's rows.")] = None,
-    form: Annotated[str, typer.Option("--format", help="jsonl (with proofs) or csv.")] = "jsonl",
+    out: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write. `-` prints.")],
+    tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="Only this tenant's rows.")] = None,
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="jsonl (with proofs) or csv.")] = "jsonl",
+    json_output: AsJson = False,
 ) -> None:
-    """Write rows with proofs: an auditor checks one tenant's without seeing anybody else's.
+    """Write rows with proofs, for an auditor.
 
-    Sealed segments are included. `audit verify FILE --key PUBLIC_KEY` checks what was written.
+    One tenant's rows are checked without seeing anybody else's. Sealed segments are included.
+    `audit verify FILE --key PUBLIC_KEY` checks what was written. With `-`, the rows are what is printed.
     """
     from provisioning.evidence.export import as_csv, as_json_lines
 
     if form not in {"jsonl", "csv"}:
-        typer.echo(f"audit export: there is no format {form[:40]!r}: use jsonl or csv", err=True)
+        complain(f"audit export: there is no format {form[:40]!r}", "use jsonl or csv")
+        raise typer.Exit(USAGE)
+    printed = str(out) == "-"
+    if printed and json_output and form == "csv":
+        complain("audit export: csv is not JSON", "leave --json out, or write the csv to a file")
         raise typer.Exit(USAGE)
     write = as_json_lines if form == "jsonl" else as_csv
-    with fenced(), _evidence() as (store, signed, _):
-        _record(store, "audit.exported", tenant or "", {"format": form})
+    with fenced(), evidence() as (store, signed, _):
+        record(store, "audit.exported", tenant or "", {"format": form})
         signed.make()
-        if str(out) == "-":
+        if printed:
             count = write(store, typer.get_text_stream("stdout"), tenant=tenant)
         else:
             with out.open("w", encoding="utf-8", newline="") as file:
                 count = write(store, file, tenant=tenant)
             out.chmod(0o600)
-    typer.echo(f"{count} rows", err=True)
+    if printed:
+        typer.echo(f"{count} rows", err=True)
+    else:
+        made = {"file": str(out), "rows": count, "format": form, "tenant": tenant}
+        tell(made, f"{count} rows are in {out}", as_json=json_output)
 
 
-@app.command()
-def seal(
-    before: Annotated[str, typer.Option(help="Rows before this time go: 90d, or 2026-11-25.")],
-) -> None:
-    """Move old rows into a signed, read-only file beside the database. The chain goes on, and is verified across."""
+@app.command(examples=("audit seal --before 400d",))
+def seal(before: Before, json_output: AsJson = False) -> None:
+    """Move old rows into a signed, read-only file beside the database.
+
+    The chain goes on, and is verified across. Rows of open jobs stay.
+    """
     from provisioning.clock import SystemClock
     from provisioning.evidence.segments import seal as seal_rows
 
     try:
         when = moment(before, SystemClock().now())
     except ValueError as error:
-        typer.echo(f"audit seal: {error}", err=True)
+        complain(f"audit seal: {error}", "say a time as 90d, or as 2026-11-25")
         raise typer.Exit(USAGE) from error
-    with fenced(), _evidence() as (store, signed, _):
-        made = seal_rows(store, signed, before=when, actor=_actor())
+    with fenced(), evidence() as (store, signed, _):
+        made = seal_rows(store, signed, before=when, actor=who_runs())
     if isinstance(made, Refusal):
-        typer.echo(f"{made.reason}\nnext: {made.next_action}", err=True)
+        complain(made.reason, made.next_action)
         raise typer.Exit(REFUSED)
-    typer.echo(f"rows {made.first} to {made.last} are sealed in {made.file}\nsha256 {made.sha256}")
+    said = f"rows {made.first} to {made.last} are sealed in {made.file}\nsha256 {made.sha256}"
+    found = {"file": str(made.file), "first": made.first, "last": made.last, "sha256": made.sha256}
+    tell(found, said, as_json=json_output)
 
 
-@key_app.command("public")
-def key_public() -> None:
+@key_app.command("public", examples=("audit key public > audit.pub",))
+def key_public(json_output: AsJson = False) -> None:
     """Print the public key, to be kept where auditors find it."""
-    with fenced(), _evidence() as (_, _, keyring):
-        typer.echo(keyring.current().public_pem, nl=False)
+    with fenced(), evidence() as (_, _, keyring):
+        _tell_key(keyring.current(), as_json=json_output)
 
 
 @key_app.command("rotate")
-def key_rotate() -> None:
-    """Make a new key. The old one vouches for it, so that whoever has the old public key can go on."""
-    with fenced(), _evidence() as (store, signed, keyring):
+def key_rotate(json_output: AsJson = False) -> None:
+    """Make a new key, and print its public part.
+
+    The old one vouches for it, so that whoever has the old public key can go on.
+    """
+    with fenced(), evidence() as (store, signed, keyring):
         signed.make()
         fresh = keyring.rotate()
-        _record(store, "audit.key_rotated", "", {"key": fresh.public})
+        record(store, "audit.key_rotated", "", {"key": fresh.public})
         signed.make()
-        typer.echo(fresh.public_pem, nl=False)
+        _tell_key(fresh, as_json=json_output)
+
+
+def _tell_key(key: "Signer", *, as_json: bool) -> None:
+    tell({"key": key.public, "public_pem": key.public_pem}, key.public_pem.removesuffix("\n"), as_json=as_json)
 
 
 def _found(args: AuditArgs, said: str, db: Path | None) -> list[dict[str, Any]]:
@@ -187,71 +245,20 @@ def _found(args: AuditArgs, said: str, db: Path | None) -> list[dict[str, Any]]:
     from provisioning.evidence.search import find, wanted_by
     from provisioning.evidence.trail import READ
 
-    path = _path(db)
+    path = path_of(db)
     if not path.is_file():
-        typer.echo(f"audit list: there is no file {path}: name it with --db", err=True)
+        complain(f"audit list: there is no file {path}", "name it with --db, or set CLEARML_CHATOPS_DATA_DIR")
         raise typer.Exit(2)
     wanted = wanted_by(args, SystemClock().now())
     if db is None:
-        with _store() as store:
-            _record(store, READ, args.subject, {"command": said})
+        with store_alone() as store:
+            record(store, READ, args.subject, {"command": said})
             return store.find_audit_rows(wanted)
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     try:
         return find(Database(connection), wanted)
     except sqlite3.DatabaseError as error:
-        typer.echo(f"audit list: {path} cannot be read ({error})", err=True)
+        complain(f"audit list: {path} cannot be read: {error}", "name a database of this bot's, or a sealed segment")
         raise typer.Exit(2) from error
     finally:
         connection.close()
-
-
-@contextmanager
-def _evidence() -> Iterator[tuple["Store", "Checkpoints", "Keyring"]]:
-    """Open the store and the keys alone: no cluster, no ClearML and no Slack is needed."""
-    from bot.cli_jobs import read_settings
-    from provisioning.clock import SystemClock
-    from provisioning.evidence.checkpoints import Checkpoints
-    from provisioning.evidence.keys import Keyring
-
-    settings = read_settings()
-    with _store() as store:
-        keyring = Keyring(settings.audit, settings.data_dir.expanduser())
-        rows, seconds = settings.audit.checkpoint_rows, settings.audit.checkpoint_s
-        yield store, Checkpoints(store, keyring, SystemClock(), every_rows=rows, every_s=seconds), keyring
-
-
-@contextmanager
-def _store() -> Iterator["Store"]:
-    from bot.cli_jobs import redactor
-    from provisioning.clock import SystemClock
-    from provisioning.store import Store
-
-    path = _path(None)
-    if not path.is_file():
-        typer.echo(f"there is no file {path}: set CLEARML_CHATOPS_DATA_DIR", err=True)
-        raise typer.Exit(NOT_SET_UP)
-    store = Store(path, clock=SystemClock(), redact=redactor())
-    try:
-        yield store
-    finally:
-        store.close()
-
-
-def _record(store: "Store", action: str, subject: str, detail: dict[str, str]) -> None:
-    from provisioning.evidence.trail import Event
-
-    who = _actor()
-    store.record(Event(action=action, actor=who.id, actor_name=who.name, subject=subject, detail=detail))
-
-
-def _actor() -> Actor:
-    name = getpass.getuser()
-    return Actor(id=f"os:{name}", name=name, roles=frozenset())
-
-
-def _path(db: Path | None) -> Path:
-    if db is not None:
-        return db
-    folder = os.environ.get("CLEARML_CHATOPS_DATA_DIR") or "~/.local/share/clearml-chatops"
-    return Path(folder).expanduser() / "chatops.db"

@@ -5,17 +5,24 @@ from typing import Annotated
 
 import typer
 
+from bot.cli_app import App
 from bot.cli_jobs import fenced, read_settings, redactor
+from bot.cli_print import AsJson, tell
 
 
-def register(app: typer.Typer) -> None:
+def register(app: App) -> None:
     """Add both commands."""
-    app.command("backup")(backup)
-    app.command("restore")(restore)
+    app.command("backup", examples=("backup /backups",))(backup)
+    app.command("restore", examples=("restore /backups/clearml-chatops-20260107T120000Z",))(restore)
 
 
-def backup(folder: Annotated[Path, typer.Argument(help="Where the backup's own folder is made.")]) -> None:
-    """Copy the store, the engine's database and sealed segments, of one moment, beside a running bot.
+def backup(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the backup's own folder is made.")],
+    json_output: AsJson = False,
+) -> None:
+    """Copy the bot's state into a folder, beside a running bot.
+
+    It holds the store, the engine's database and sealed segments, all of one moment.
 
     Neither settings nor keys are in it. An engine on PostgreSQL is backed up by PostgreSQL's own means.
     """
@@ -40,11 +47,17 @@ def backup(folder: Annotated[Path, typer.Argument(help="Where the backup's own f
             store.close()
     if settings.engine.database_url is not None:
         typer.echo("the engine's database is not in it: back up PostgreSQL as well", err=True)
-    typer.echo(str(made))
+    tell({"folder": str(made), "with_engine": settings.engine.database_url is None}, str(made), as_json=json_output)
 
 
-def restore(made: Annotated[Path, typer.Argument(help="A folder that `backup` made.")]) -> None:
-    """Put a backup in place of the present state, which is moved aside. Refused while a bot runs."""
+def restore(
+    made: Annotated[Path, typer.Argument(metavar="BACKUP", help="A folder that `backup` made.")],
+    json_output: AsJson = False,
+) -> None:
+    """Put a backup in place of the present state.
+
+    What was there is moved aside and kept. Refused while a bot runs on the data folder.
+    """
     from provisioning.clock import SystemClock
     from provisioning.engine import locked
     from provisioning.evidence.backup import restore as put_back
@@ -54,4 +67,5 @@ def restore(made: Annotated[Path, typer.Argument(help="A folder that `backup` ma
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         with locked(data_dir, doing="restoring a backup"):
             aside = put_back(made.expanduser(), data_dir, now=SystemClock().now())
-    typer.echo(f"restored {made}" + (f"; what was there is in {aside}" if aside else ""))
+    said = f"restored {made}" + (f"; what was there is in {aside}" if aside else "")
+    tell({"restored": str(made), "aside": str(aside) if aside else None}, said, as_json=json_output)

@@ -1,16 +1,17 @@
 """`clearml-chatops capacity …`: what fits on a GPU, without a cluster."""
 
-import json
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from bot.cli_app import App
+from bot.cli_print import AsJson, complain, tell
 from provisioning.capacity.whatif import Fits, WhatIfError
 from provisioning.capacity.whatif import fits as what_fits
 
-app = typer.Typer(no_args_is_help=True, help="MIG capacity: what exists, what fits, what is stranded.")
+app = App(help="MIG capacity: what exists, what fits, what is stranded.")
 
 
 @app.callback()
@@ -18,13 +19,22 @@ def _capacity() -> None:
     """MIG capacity: what exists, what fits, what is stranded."""
 
 
-@app.command()
+@app.command(
+    examples=(
+        "capacity fits --model H100-80GB",
+        "capacity fits --model H100-80GB --used 3g.40gb@4 --request 2x1g.10gb",
+    )
+)
 def fits(
-    model: Annotated[str, typer.Option(help="GPU model, as in H100-80GB.")],
-    used: Annotated[str, typer.Option(help="Instances in use, as 3g.40gb@4,1g.10gb@0 (PROFILE@START).")] = "",
-    idle: Annotated[str, typer.Option(help="Instances that exist and are idle, written likewise.")] = "",
-    request: Annotated[str, typer.Option(help="What should fit, as 2x3g.40gb,1g.10gb.")] = "",
-    json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    model: Annotated[str, typer.Option(metavar="MODEL", help="GPU model, as in H100-80GB.")],
+    used: Annotated[
+        str, typer.Option(metavar="INSTANCES", help="Instances in use, as 3g.40gb@4,1g.10gb@0 (PROFILE@START).")
+    ] = "",
+    idle: Annotated[
+        str, typer.Option(metavar="INSTANCES", help="Instances that exist and are idle, written likewise.")
+    ] = "",
+    request: Annotated[str, typer.Option(metavar="SLICES", help="What should fit, as 2x3g.40gb,1g.10gb.")] = "",
+    json_output: AsJson = False,
 ) -> None:
     """Say what one GPU could still hold. No cluster is asked.
 
@@ -33,10 +43,10 @@ def fits(
     try:
         answer = what_fits(model, used=used, idle=idle, request=request)
     except WhatIfError as problem:
-        Console(stderr=True).print(f"capacity fits: {problem}", style="red", markup=False, highlight=False)
+        complain(f"capacity fits: {problem}", "see clearml-chatops capacity fits --help")
         raise typer.Exit(2) from problem
     if json_output:
-        print(json.dumps(answer.model_dump(mode="json", exclude_none=answer.request is None), indent=1))
+        tell(answer.model_dump(mode="json", exclude_none=answer.request is None), "", as_json=True)
     else:
         _print(answer)
     if answer.feasible is False:

@@ -6,7 +6,6 @@ Where a bot runs on the same data folder, it does the work; where none does, thi
 
 import contextlib
 import getpass
-import json
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated
@@ -14,13 +13,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import ValidationError
 
-from bot import cli_files
-from bot.cli_print import complain, print_job, print_jobs, print_pending, print_plan
+from bot import cli_files, cli_help
+from bot.cli_app import App
+from bot.cli_print import AsJson, complain, print_job, print_jobs, print_pending, print_plan, tell
 from commands import grammar
 from commands.approvals import ApprovalDelegate, ApprovalRecall
 from commands.audit import AuditArgs
 from commands.catalog import CATALOG
 from commands.grammar import HelpRequest, Invocation, UsageError
+from commands.help import about
 from commands.jobs import JobArgs, JobReview, JobsArgs
 from policies.approvals import Actor, Refusal
 from provisioning.errors import ChatopsError
@@ -32,19 +33,23 @@ if TYPE_CHECKING:
     from provisioning.redact import Redactor
 
 REFUSED, USAGE, NOT_SET_UP = 1, 2, 3
+SET_THEM = "set these in the environment; see docs/configuration.md, or try `clearml-chatops sandbox`"
 LOOK_S = 0.5
 ANY = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
-def register(app: typer.Typer) -> None:
+def register(app: App) -> None:
     """Add one command for each family of the catalog, and approve and deny."""
     for family in dict.fromkeys(name.split()[0] for name in CATALOG):
         if family in {"audit", "doctor", "platform", "policy"}:  # have modules of their own, and doctor is in cli
             continue
-        summaries = [spec.summary for name, spec in CATALOG.items() if name.split()[0] == family]
-        app.command(family, context_settings=ANY, help="; ".join(summaries) + ".")(command(family))
-    app.command("approve", help="Approve a job: counts as os:USER's vote.")(_vote(approve=True))
-    app.command("deny", help="Deny a job, with a reason.")(_vote(approve=False))
+        app.command(family, context_settings=ANY, help=f"{about(family)}.")(command(family))
+    app.command("approve", examples=("approve 41",), help="Approve a job: counts as os:USER's vote.")(
+        _vote(approve=True)
+    )
+    app.command("deny", examples=("deny 41 --reason 'not this week'",), help="Deny a job, with a reason.")(
+        _vote(approve=False)
+    )
 
 
 @contextlib.contextmanager
@@ -74,17 +79,12 @@ def redactor() -> "Redactor":
 
 def read_settings() -> "Settings":
     """Return the settings of the environment; exit with 3 and one line a mistake where they are wrong."""
-    from bot.settings import Settings
+    from bot.settings import Settings, mistakes_in
 
     try:
         return Settings()
     except ValidationError as error:
-        for mistake in error.errors():
-            name = "CLEARML_CHATOPS_" + "__".join(str(part) for part in mistake["loc"]).upper()
-            typer.echo(f"{name}: {mistake['msg'].removeprefix('Value error, ')}", err=True)
-        typer.echo(
-            "next: set these in the environment; see docs/configuration.md, or try `clearml-chatops sandbox`", err=True
-        )
+        complain("\n".join(mistakes_in(error)), SET_THEM)
         raise typer.Exit(NOT_SET_UP) from error
 
 
@@ -101,8 +101,8 @@ def command(*first: str) -> Callable[[typer.Context], None]:
         with fenced():
             said = cli_files.understood([word for word in words if word != "--json"])
         match said:
-            case HelpRequest(text=text):
-                typer.echo(text.replace(f"{grammar.COMMAND} ", "clearml-chatops "))
+            case HelpRequest() as asked:
+                typer.echo(cli_help.told(asked))
             case UsageError() as error:
                 complain(
                     error.message or "forms are Slack's: name the arguments here",
@@ -118,9 +118,9 @@ def command(*first: str) -> Callable[[typer.Context], None]:
 
 def _vote(*, approve: bool) -> Callable[..., None]:
     def run(
-        number: Annotated[int, typer.Argument(help="The job's number.")],
-        reason: Annotated[str, typer.Option(help="Why. Everybody sees it, and the audit keeps it.")] = "",
-        json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+        number: Annotated[int, typer.Argument(metavar="JOB", help="The job's number.")],
+        reason: Annotated[str, typer.Option(metavar="TEXT", help="Why. Everybody sees it, the audit keeps it.")] = "",
+        json_output: AsJson = False,
     ) -> None:
         with fenced(), _core() as core:
             job = _job_of(core, number)
@@ -166,12 +166,12 @@ def _run(core: "Core", invocation: Invocation, files: cli_files.Wanted, *, as_js
         case ApprovalDelegate() as args:
             lent = core.service.lend_vote(invocation, args, actor, None)
             _refuse(lent if isinstance(lent, Refusal) else None)
-            _tell({"person": args.person, "may_vote": True}, f"{args.person} may vote in your place", as_json=as_json)
+            tell({"person": args.person, "may_vote": True}, f"{args.person} may vote in your place", as_json=as_json)
         case ApprovalRecall() as args:
             ended = core.service.recall_vote(invocation, args, actor, None)
             _refuse(ended if isinstance(ended, Refusal) else None)
             said = f"{args.person} may no longer vote in your place"
-            _tell({"person": args.person, "may_vote": False}, said, as_json=as_json)
+            tell({"person": args.person, "may_vote": False}, said, as_json=as_json)
         case JobReview(number=number, note=note):
             _answer(core.service.review(_job_of(core, number).id, actor, note), as_json=as_json)
         case JobArgs(number=number):
@@ -184,7 +184,7 @@ def _run(core: "Core", invocation: Invocation, files: cli_files.Wanted, *, as_js
         case _ if invocation.spec.name == "whoami":
             roles = sorted(actor.roles)
             said = f"{actor.id}: {', '.join(roles) or 'no role: see the setting CLEARML_CHATOPS_ROLES'}"
-            _tell({"id": actor.id, "roles": roles}, said, as_json=as_json)
+            tell({"id": actor.id, "roles": roles}, said, as_json=as_json)
         case _ if invocation.spec.name in core.queries:
             _query(core, invocation, actor, files, as_json=as_json)
         case _:
@@ -267,7 +267,7 @@ def _follow(core: "Core", job: "Job", *, as_json: bool) -> None:
         if now.state not in {JobState.QUEUED, JobState.RUNNING, JobState.ROLLING_BACK}:
             break
         time.sleep(LOOK_S)
-    _tell(now.model_dump(mode="json"), f"Job {now.number}: {now.state.value}", as_json=as_json)
+    tell(now.model_dump(mode="json"), f"Job {now.number}: {now.state.value}", as_json=as_json)
     if now.failure is not None:
         complain(now.failure.what, now.failure.next_action, now.failure.details)
     for waiting in (status.waiting for status in now.steps if now.state is JobState.WAITING):
@@ -276,10 +276,6 @@ def _follow(core: "Core", job: "Job", *, as_json: bool) -> None:
             typer.echo(f"waits for {waiting.what}{action}", err=as_json)
     if now.state not in {JobState.SUCCEEDED, JobState.ROLLED_BACK, JobState.WAITING}:
         raise typer.Exit(REFUSED)
-
-
-def _tell(data: dict[str, object], said: str, *, as_json: bool) -> None:
-    typer.echo(json.dumps(data) if as_json else said)
 
 
 def _job_of(core: "Core", number: int) -> "Job":

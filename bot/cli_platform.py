@@ -4,22 +4,32 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from bot import cli_jobs
+from bot.cli_app import App
+from bot.cli_print import AsJson, complain, reason_of, tell
 from commands.catalog import CATALOG
 
 FAMILY = "platform"
 REFUSED = 1
 
-app = typer.Typer(no_args_is_help=True, help="The platform: its spec, and what is done with it.")
+app = App(help="The platform: its spec, and what is done with it.")
 
 
-@app.command()
+@app.command(
+    examples=(
+        "platform init",
+        "platform init staging.yaml",
+    )
+)
 def init(
-    file: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("platform.yaml"),
+    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="Where to write it.")] = Path("platform.yaml"),
+    json_output: AsJson = False,
 ) -> None:
-    """Write a spec with a comment on everything that can be said, to copy and change, and its schema for editors."""
+    """Write a spec to begin with, and its schema for editors.
+
+    Everything that can be said is in it, with a comment. A file that is there is left as it is.
+    """
     from provisioning.platform.load import SCHEMA_NAME, example, schema_text
 
     beside = file.with_name(SCHEMA_NAME)
@@ -28,43 +38,46 @@ def init(
             target.write(example())
         beside.write_text(schema_text(), encoding="utf-8")
     except OSError as problem:
-        _complain(f"writing {problem.filename}: {problem.strerror}", "name another file")
+        complain(f"writing {problem.filename}: {problem.strerror}", "name another file")
         raise typer.Exit(REFUSED) from problem
-    typer.echo(f"wrote {file}, and {beside} for editors")
-    typer.echo(f"next: change it, then clearml-chatops platform check {file}")
+    said = f"wrote {file}, and {beside} for editors"
+    tell({"file": str(file), "schema": str(beside)}, said, as_json=json_output)
+    typer.echo(f"next: change it, then clearml-chatops platform check {file}", err=True)
 
 
 @app.command("schema")
-def print_schema() -> None:
+def print_schema(json_output: AsJson = False) -> None:
     """Print the spec's JSON schema, for editors."""
-    from provisioning.platform.load import schema_text
+    from provisioning.platform.load import schema, schema_text
 
-    typer.echo(schema_text(), nl=False)
+    tell(schema(), schema_text().removesuffix("\n"), as_json=json_output)
 
 
-@app.command()
-def check(file: Annotated[Path, typer.Argument(help="The spec.")]) -> None:
-    """Say what is wrong with a spec, each with its line. Neither charts nor a cluster are asked."""
+@app.command(examples=("platform check platform.yaml",))
+def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The spec.")], json_output: AsJson = False) -> None:
+    """Say what is wrong with a spec, each with its line.
+
+    Neither charts nor a cluster are asked. Exit codes: 0 it is right, 1 it is not.
+    """
     from provisioning.platform.load import SpecError, load
 
     try:
         spec = load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as problem:
-        _complain(f"reading {file}: {problem}", "check the path")
+        complain(f"reading {file}: {reason_of(problem)}", "name a file that can be read")
         raise typer.Exit(REFUSED) from problem
     except SpecError as error:
-        for mistake in error.problems:
-            _complain(f"{file}: {mistake}")
+        problems = [str(problem) for problem in error.problems]
+        if json_output:
+            tell({"ok": False, "file": str(file), "problems": problems}, "", as_json=True)
+        else:
+            complain("\n".join(f"{file}: {problem}" for problem in problems), "mend these lines, and check it again")
         raise typer.Exit(REFUSED) from error
-    typer.echo(f"{file} is right: {', '.join(spec.components()) or 'no component'}")
-    typer.echo(f"next: set CLEARML_CHATOPS_PLATFORM__FILE={file.absolute()}, then clearml-chatops platform plan")
-
-
-def _complain(what: str, next_action: str = "") -> None:
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print(what, style="red", markup=False)
-    if next_action:
-        console.print(f"next: {next_action}", markup=False)
+    components = list(spec.components())
+    said = f"{file} is right: {', '.join(components) or 'no component'}"
+    tell({"ok": True, "file": str(file), "problems": [], "components": components}, said, as_json=json_output)
+    begin = f"set CLEARML_CHATOPS_PLATFORM__FILE={file.absolute()}, then clearml-chatops platform plan"
+    typer.echo(f"next: {begin}", err=True)
 
 
 for _name, _spec in CATALOG.items():

@@ -8,6 +8,8 @@ import typer
 from rich.console import Console
 
 from bot import cli_jobs
+from bot.cli_app import App
+from bot.cli_print import AsJson, complain, reason_of, tell
 from commands.catalog import CATALOG
 
 if TYPE_CHECKING:
@@ -15,9 +17,8 @@ if TYPE_CHECKING:
     from policies.loader import PolicyVersion
 
 FAILED, WRONG = 1, 2
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
-app = typer.Typer(no_args_is_help=True, help="The policy: who may do what, and whose approval it needs.")
+app = App(help="The policy: who may do what, and whose approval it needs.")
 for _verb in ("explain", "show"):
     _name = f"policy {_verb}"
     app.command(_verb, context_settings=cli_jobs.ANY, help=CATALOG[_name].summary + ".")(
@@ -25,32 +26,55 @@ for _verb in ("explain", "show"):
     )
 
 
-@app.command()
-def check(file: Annotated[Path, typer.Argument(help="The policy file.")], json_output: Json = False) -> None:
-    """Say whether FILE is a policy; else what is wrong, at which line. Exit codes: 0 it is, 1 it is none."""
-    version = _read(file)
-    if json_output:
-        print(json.dumps({"file": str(file), "digest": version.digest, "rules": len(version.policy.rules)}))
-    else:
-        print(f"{file}: {len(version.policy.rules)} rules; digest {version.digest}")
-
-
-@app.command("test")
-def hold(
-    file: Annotated[Path, typer.Argument(help="The table of expectations (docs/policies.md).")],
-    policy: Annotated[
-        Path | None, typer.Option(help="The policy to test, in place of the one that FILE names.")
-    ] = None,
-    json_output: Json = False,
+@app.command(examples=("policy check policy.yaml",))
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The policy file.")], json_output: AsJson = False
 ) -> None:
-    """Hold a policy against a table of expectations. Exit codes: 0 all held, 1 one did not, 2 FILE is no table."""
+    """Say whether FILE is a policy; else what is wrong, at which line.
+
+    Exit codes: 0 it is, 1 it is none.
+    """
+    from provisioning.errors import PermanentError
+    from provisioning.policy_source import read_version
+
+    try:
+        version = read_version(file)
+    except PermanentError as error:
+        if json_output:
+            tell({"ok": False, "file": str(file), "problems": [error.what]}, "", as_json=True)
+        complain(error.what, error.next_action)
+        raise typer.Exit(FAILED) from error
+    rules = len(version.policy.rules)
+    found = {"ok": True, "file": str(file), "problems": [], "digest": version.digest, "rules": rules}
+    tell(found, f"{file}: {rules} rules; digest {version.digest}", as_json=json_output)
+
+
+@app.command(
+    "test",
+    examples=(
+        "policy test expectations.yaml",
+        "policy test expectations.yaml --policy new-policy.yaml",
+    ),
+)
+def hold(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The table of expectations (docs/policies.md).")],
+    policy: Annotated[
+        Path | None, typer.Option(metavar="POLICY", help="The policy to test, in place of the one that FILE names.")
+    ] = None,
+    json_output: AsJson = False,
+) -> None:
+    """Hold a policy against a table of expectations.
+
+    Exit codes: 0 all held, 1 one did not, 2 FILE is no table.
+    """
     from policies import expectations
 
     table = _table(file)
     found = expectations.run(_policy_of(table, file, policy).policy, table)
     broken = [one for one in found if not one.held]
     if json_output:
-        print(json.dumps([{"name": one.expectation.name, "problems": one.problems} for one in found], indent=1))
+        held = [{"name": one.expectation.name, "ok": one.held, "problems": one.problems} for one in found]
+        tell({"ok": not broken, "file": str(file), "expectations": held}, "", as_json=True)
     else:
         _print(found)
         print(f"{file}: {len(found) - len(broken)} of {len(found)} held")
@@ -58,16 +82,20 @@ def hold(
 
 
 @app.command()
-def schema() -> None:
+def schema(json_output: AsJson = False) -> None:
     """Print the policy file's JSON schema, for your editor."""
     from policies.loader import json_schema
 
-    print(json.dumps(json_schema(), indent=1))
+    found = json_schema()
+    tell(found, json.dumps(found, indent=1), as_json=json_output)
 
 
 @app.command()
-def status(json_output: Json = False) -> None:
-    """Say which policy counts, and whether the file can be taken. Exit codes: 0 it can, 1 it cannot, 3 not set up."""
+def status(json_output: AsJson = False) -> None:
+    """Say which policy counts, and whether the file can be taken.
+
+    Exit codes: 0 it can, 1 it cannot, 3 not set up.
+    """
     from provisioning.errors import PermanentError
     from provisioning.policy_source import read_version
 
@@ -80,17 +108,19 @@ def status(json_output: Json = False) -> None:
     used, since = _in_use(settings.data_dir.expanduser() / "chatops.db")
     file = str(settings.policy_file or "the default policy")
     if json_output:
-        print(json.dumps({"file": file, "digest": digest, "problem": problem, "in_use": used, "since": since}))
+        problems = [problem] if problem else []
+        found = {"ok": not problem, "file": file, "problems": problems, "digest": digest}
+        tell({**found, "in_use": used, "since": since}, "", as_json=True)
     else:
         print(
             f"file    {file}\ndigest  {digest or '-'}\nin use  {used or 'never yet'}"
             + (f", since {since}" if since else "")
         )
         if problem:
-            Console(stderr=True).print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
-            print("next: mend the file; a running bot goes on with the policy that is in use")
+            complain(problem, "mend the file; a running bot goes on with the policy that is in use")
         elif used and used != digest:
-            print("next: a running bot takes the file within seconds; else it is not running, or reads another file")
+            hint = "a running bot takes the file within seconds; else it is not running, or reads another file"
+            typer.echo(f"next: {hint}", err=True)
     raise typer.Exit(FAILED if problem else 0)
 
 
@@ -123,8 +153,11 @@ def _table(file: Path) -> "Table":
 
     try:
         return load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ExpectationsError) as error:
-        Console(stderr=True).print(f"{file}: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+    except (OSError, UnicodeDecodeError) as error:
+        complain(f"reading {file}: {reason_of(error)}", "name a file that can be read")
+        raise typer.Exit(WRONG) from error
+    except ExpectationsError as error:
+        complain("\n".join(f"{file}: {problem}" for problem in error.problems), "docs/policies.md shows a table")
         raise typer.Exit(WRONG) from error
 
 

@@ -1,7 +1,11 @@
-"""Plans and jobs on the command line: lines for people, JSON for machines."""
+"""What the command line prints: lines for people, with ``--json`` JSON for machines, one object a line.
+
+An answer goes to standard output; progress, refusals and what comes next go to standard error.
+"""
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,6 +13,13 @@ if TYPE_CHECKING:
     from provisioning.jobs.job import Job
     from provisioning.jobs.pending import Pending
     from provisioning.plan import Plan
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines, one object a line.")]
+
+
+def tell(data: Mapping[str, Any], said: str, *, as_json: bool) -> None:
+    """Print an answer: *data* for machines, *said* for people."""
+    typer.echo(json.dumps(data) if as_json else said)
 
 
 def print_plan(plan: "Plan", headline: str, *, as_json: bool, job: int | None = None) -> None:
@@ -76,6 +87,13 @@ def _badge(job: "Job") -> str:
     if job.break_glass is None:
         return ""
     return "  [glass broken, " + ("reviewed]" if job.break_glass.is_reviewed else "not reviewed yet]")
+
+
+def reason_of(error: OSError | UnicodeDecodeError) -> str:
+    """Return why a file could not be read, in words."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    return error.strerror or type(error).__name__
 
 
 def complain(what: str, next_action: str = "", details: str = "") -> None:

@@ -18,8 +18,11 @@ into the same audit trail: who asks is os:USER, whose roles the setting ROLES gi
 a plan first; --dry-run shows it and changes nothing."""
 EXIT_STATUS = (
     ("0", "done; the plan was shown; the request waits for approval"),
-    ("1", "refused by the policy or by the state of things, or failed: the next action is said on standard error"),
-    ("2", "wrong usage"),
+    (
+        "1",
+        "refused by the policy or by the state of things, or failed; of a check: not ok. The next action is on standard error",
+    ),
+    ("2", "wrong usage, or a file that is not what it should be"),
     ("3", "not set up: a setting is missing or wrong"),
 )
 COMPLETION = f"""\
@@ -36,7 +39,10 @@ def manual(app: typer.Typer) -> str:
     ]
     lines += [".SH SYNOPSIS", f".B {_text(PROGRAM)}", r".RI [ options ]", r".I command", r".RI [ arguments ]"]
     lines += [".SH DESCRIPTION", *_paragraph(DESCRIPTION)]
-    lines += [".SH OPERATING COMMANDS", *_paragraph("Each takes --json, for machines, and --help.")]
+    lines += [
+        ".SH OPERATING COMMANDS",
+        *_paragraph("Each takes --json, which prints JSON for machines, one object a line, and --help."),
+    ]
     for spec in CATALOG.values():
         usage, *rest = help_of(spec).replace("/clearml ", f"{PROGRAM} ").splitlines()
         lines += [".SS " + _quoted(spec.name), ".nf", _text(usage), *(_text(line) for line in rest), ".fi"]
@@ -47,6 +53,8 @@ def manual(app: typer.Typer) -> str:
             names = ", ".join(parameter.opts) if parameter.param_type_name == "option" else str(parameter.name).upper()
             if parameter.name != "help":
                 lines += [".TP", f".B {_text(names)}", *_paragraph(str(getattr(parameter, "help", "") or ""))]
+        if command.epilog:
+            lines += [".PP", "Examples:", ".nf", *(f"  {_text(line)}" for line in command.epilog.splitlines()), ".fi"]
     lines += [".SH EXIT STATUS"]
     for code, meaning in EXIT_STATUS:
         lines += [".TP", f".B {code}", _text(meaning)]

@@ -9,10 +9,11 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import yaml
-from pydantic import Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -177,6 +178,51 @@ class Settings(BaseSettings):
             data_dir=self.data_dir.expanduser(),
             **{name: getattr(self, name) for name in Provisioning.model_fields if name != "data_dir"},
         )
+
+
+def mistakes_in(error: ValidationError) -> list[str]:
+    """Return what is wrong with the settings, a line for each: the variable that is to be set, and why.
+
+    Of a group that is missing as a whole, the variables that it needs are named.
+    """
+    return [
+        f"{name}: {why}"
+        for mistake in error.errors()
+        for name, why in _said_of(list(map(str, mistake["loc"])), mistake["type"], mistake["msg"])
+    ]
+
+
+def _said_of(loc: list[str], kind: str, message: str) -> list[tuple[str, str]]:
+    name = PREFIX + "__".join(loc).upper()
+    if kind != "missing":
+        return [(name, message.removeprefix("Value error, "))]
+    field: FieldInfo | None = None
+    model: type[BaseModel] = Settings
+    for part in loc:
+        field = model.model_fields.get(part)
+        model = _model_of(field) or model
+    return [(name, "is missing")] if field is None else _needed(name, field)
+
+
+def _needed(name: str, field: FieldInfo) -> list[tuple[str, str]]:
+    """Return the variables that a needed field needs, with what is wrong: itself, or those of its group."""
+    model = _model_of(field)
+    if model is None:
+        return [(name, "is missing")]
+    needed = {one: inner for one, inner in model.model_fields.items() if inner.is_required()}
+    if needed:
+        return [each for one, inner in needed.items() for each in _needed(f"{name}__{one.upper()}", inner)]
+    try:
+        model()
+    except ValidationError as error:  # none is needed by itself: the group says which of them
+        return [(name, mistake["msg"].removeprefix("Value error, ")) for mistake in error.errors()]
+    return [(name, "is missing")]
+
+
+def _model_of(field: FieldInfo | None) -> type[BaseModel] | None:
+    found = field.annotation if field is not None else None
+    models = [one for one in (found, *get_args(found)) if isinstance(one, type) and issubclass(one, BaseModel)]
+    return models[0] if models else None
 
 
 def unknown_names(environment: Iterable[str]) -> tuple[str, ...]:

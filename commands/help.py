@@ -1,8 +1,10 @@
 """What an operator is told about commands: one of them, a family, all of them. Pure, plain text."""
 
+from collections.abc import Iterator
+
 from pydantic.fields import FieldInfo
 
-from commands.catalog import CATALOG
+from commands.catalog import ABOUT, CATALOG
 from commands.spec import BREAK_GLASS, DRY_RUN, REASON, CommandSpec, flag_of, is_positional, is_switch, metavar_of
 
 COMMAND = "/clearml"
@@ -16,19 +18,22 @@ def usage_of(spec: CommandSpec) -> str:
 def help_of(spec: CommandSpec) -> str:
     """Return the help of one command: usage, summary, a line for each argument, examples."""
     lines = [usage_of(spec), spec.summary + ".", ""]
-    for name, field in spec.args.model_fields.items():
-        lines.append(f"  {_written(name, field)}: {field.description}{_default_of(field)}")
-    for switch, meant in spec.becomes.items():
-        lines.append(f"  {switch}: the same as {meant}: {_lowered(CATALOG[meant].summary)}")
-    if spec.takes_dry_run:
-        lines.append(f"  {DRY_RUN}: show the plan and change nothing")
-        lines.append(f"  {REASON} TEXT: why it is wanted, for approvers and the audit trail")
-        lines.append(
-            f"  {BREAK_GLASS}: in an emergency, go ahead without approval where the policy lets you; needs {REASON}"
-        )
+    lines += [f"  {argument}: {meaning}" for argument, meaning in arguments_of(spec)]
     if spec.examples:
         lines += ["", "Examples:", *(f"  {COMMAND} {example}" for example in spec.examples)]
     return "\n".join(lines).rstrip()
+
+
+def arguments_of(spec: CommandSpec) -> Iterator[tuple[str, str]]:
+    """Yield each argument as it is written, with what it means; then what every plan takes."""
+    for name, field in spec.args.model_fields.items():
+        yield _written(name, field), f"{field.description}{_default_of(field)}"
+    for switch, meant in spec.becomes.items():
+        yield switch, f"the same as {meant}: {_lowered(CATALOG[meant].summary)}"
+    if spec.takes_dry_run:
+        yield DRY_RUN, "show the plan and change nothing"
+        yield f"{REASON} TEXT", "why it is wanted, for approvers and the audit trail"
+        yield BREAK_GLASS, f"in an emergency, go ahead without approval where the policy lets you; needs {REASON}"
 
 
 def help_of_family(first: str) -> str:
@@ -56,6 +61,11 @@ def families() -> dict[str, tuple[str, ...]]:
         key = first if first in shared else first.removesuffix("s") if first.removesuffix("s") in shared else ""
         found[key] = (*found[key], name)
     return {key: names for key, names in found.items() if names}
+
+
+def about(first: str) -> str:
+    """Return what the commands that begin with the word *first* are about, in one short line."""
+    return ABOUT.get(first) or "; ".join(CATALOG[name].summary for name in family(first))
 
 
 def family(first: str) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ SPECS = (
     CommandSpec(
         name="platform status",
         args=PlatformArgs,
-        summary="Show the platform: versions, health, endpoints, what differs from the spec",
+        summary="Show the platform: versions, health, what differs from the spec",
         risk=Risk.READ,
         examples=("platform status",),
     ),

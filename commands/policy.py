@@ -40,7 +40,7 @@ SPECS = (
     CommandSpec(
         name="policy explain",
         args=PolicyExplain,
-        summary="Say what the policy decides on a command, by which rule, why, and who could approve",
+        summary="Say what the policy decides on a command, and who could approve",
         risk=Risk.READ,
         examples=(
             'policy explain "tenant create acme"',

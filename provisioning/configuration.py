@@ -93,7 +93,7 @@ class Redis(Configuration):
     @model_validator(mode="after")
     def _has_one_password(self) -> Self:
         if (self.password is None) == (self.password_secret is None):
-            raise ValueError("set redis.password, or redis.password_secret (namespace/name/key), not both")
+            raise ValueError("set REDIS__PASSWORD, or REDIS__PASSWORD_SECRET (namespace/name/key), not both")
         return self
 
 

@@ -1,5 +1,6 @@
 """`clearml-chatops sandbox`: interactive with a page, or headless with scenarios."""
 
+import json
 import shutil
 import signal
 import tempfile
@@ -24,7 +25,7 @@ from sandbox.world import World, WorldError
 
 def run(*, scenario: list[Path], json_output: bool, kube_context: str | None, port: int, keep: bool) -> int:
     """Run the sandbox. Returns the exit code: 0 held, 1 an expectation failed, 2 not a scenario, 3 no sandbox."""
-    out, notes = Console(), Console(stderr=bool(scenario))
+    out, notes = Console(), Console(stderr=bool(scenario) or json_output)
     began = time.monotonic()
 
     def progress(line: str) -> None:
@@ -38,7 +39,7 @@ def run(*, scenario: list[Path], json_output: bool, kube_context: str | None, po
     try:
         tools.install(progress=progress)
         if not scenarios:
-            return _interactive(out, progress, kube_context=kube_context, port=port, keep=keep)
+            return _interactive(out, progress, json_output=json_output, kube_context=kube_context, port=port, keep=keep)
         outcomes = [
             _play(one, out, progress, json_output=json_output, kube_context=kube_context, keep=keep)
             for one in scenarios
@@ -67,21 +68,32 @@ def _play(
     return outcome
 
 
-def _interactive(out: Console, progress: Any, *, kube_context: str | None, port: int, keep: bool) -> int:
+def _interactive(
+    out: Console, progress: Any, *, json_output: bool, kube_context: str | None, port: int, keep: bool
+) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with _World(DEFAULT_CAST, progress, kube_context=kube_context, keep=keep, page_port=port) as world:
-        out.print(
-            f"\n  Open [bold green]{world.page_url}[/bold green] and type, as the operator:\n"
-            "    [bold]/clearml tenant create acme --admin-email ana@acme.example --domain acme.example[/bold]\n"
-            "  then switch person to an approver and click Approve. Ctrl-C stops everything.\n",
-            highlight=False,
-            soft_wrap=True,
-        )
+        if json_output:
+            out.file.write(json.dumps({"page": world.page_url}) + "\n")
+            out.file.flush()
+        else:
+            _greet(out, world)
         stop.wait()
         progress("stopping")
     return 0
+
+
+def _greet(out: Console, world: World) -> None:
+    """Say where the page is, and what to try first."""
+    out.print(
+        f"\n  Open [bold green]{world.page_url}[/bold green] and type, as the operator:\n"
+        "    [bold]/clearml tenant create acme --admin-email ana@acme.example --domain acme.example[/bold]\n"
+        "  then switch person to an approver and click Approve. Ctrl-C stops everything.\n",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 class _World:

@@ -11,7 +11,7 @@ from bot.cli import app
 from bot.manual import _leaves, manual
 from commands.catalog import CATALOG
 
-MACROS = {"TH", "SH", "SS", "TP", "B", "RI", "I", "nf", "fi"}
+MACROS = {"TH", "SH", "SS", "TP", "PP", "B", "RI", "I", "nf", "fi"}
 
 
 def test_every_command_and_option_is_told() -> None:

@@ -1,0 +1,72 @@
+"""The store and the keys alone, as the evidence's commands need them: no cluster, no ClearML and no Slack."""
+
+import getpass
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from bot.cli_jobs import NOT_SET_UP, read_settings, redactor
+from bot.cli_print import complain
+from policies.approvals import Actor
+
+if TYPE_CHECKING:
+    from provisioning.evidence.checkpoints import Checkpoints
+    from provisioning.evidence.keys import Keyring
+    from provisioning.store import Store
+
+
+@contextmanager
+def evidence() -> Iterator[tuple["Store", "Checkpoints", "Keyring"]]:
+    """Open the store, and what signs its rows."""
+    from provisioning.clock import SystemClock
+    from provisioning.evidence.checkpoints import Checkpoints
+    from provisioning.evidence.keys import Keyring
+
+    settings = read_settings()
+    with store_alone() as store:
+        keyring = Keyring(settings.audit, settings.data_dir.expanduser())
+        rows, seconds = settings.audit.checkpoint_rows, settings.audit.checkpoint_s
+        yield store, Checkpoints(store, keyring, SystemClock(), every_rows=rows, every_s=seconds), keyring
+
+
+@contextmanager
+def store_alone() -> Iterator["Store"]:
+    """Open the store; exit with 3 where there is none."""
+    from provisioning.clock import SystemClock
+    from provisioning.store import Store
+
+    path = path_of(None)
+    if not path.is_file():
+        complain(f"opening the store: there is no file {path}", "set CLEARML_CHATOPS_DATA_DIR to the data folder")
+        raise typer.Exit(NOT_SET_UP)
+    store = Store(path, clock=SystemClock(), redact=redactor())
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def record(store: "Store", action: str, subject: str, detail: dict[str, str]) -> None:
+    """Write an audit row of who runs the command line."""
+    from provisioning.evidence.trail import Event
+
+    who = actor()
+    store.record(Event(action=action, actor=who.id, actor_name=who.name, subject=subject, detail=detail))
+
+
+def actor() -> Actor:
+    """Return who runs the command line, without roles."""
+    name = getpass.getuser()
+    return Actor(id=f"os:{name}", name=name, roles=frozenset())
+
+
+def path_of(db: Path | None) -> Path:
+    """Return *db*, else the store in the data folder."""
+    if db is not None:
+        return db
+    folder = os.environ.get("CLEARML_CHATOPS_DATA_DIR") or "~/.local/share/clearml-chatops"
+    return Path(folder).expanduser() / "chatops.db"
