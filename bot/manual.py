@@ -20,7 +20,7 @@ EXIT_STATUS = (
     ("0", "done; the plan was shown; the request waits for approval"),
     (
         "1",
-        "refused by the policy or by the state of things, or failed; of a check: not ok. The next action is on standard error",
+        "refused by the policy or the state of things, or failed, with the next action; of a check: not ok",
     ),
     ("2", "wrong usage, or a file that is not what it should be"),
     ("3", "not set up: a setting is missing or wrong"),
