@@ -104,6 +104,7 @@ class Bot:
             poster=SlackPoster(client),
             measure=self._core.sampler.measuring.measure,
             clock=self._core.clock,
+            people=self._core.people,
         )
         self._core.sampler.taken = self._desk.watch
         self._scheduler = _scheduler()

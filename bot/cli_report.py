@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from provisioning.reports import Cell, Chart, Facts, Lines, Report, Table
+from provisioning.reports import Cell, ChannelLink, Chart, Facts, Lines, Report, Table
 
 _BARS = "▁▂▃▄▅▆▇█"
 
@@ -81,5 +81,7 @@ def _cell(cell: Cell) -> str:
             return f"{cell:%Y-%m-%d %H:%M}"
         case float():
             return f"{cell:g}"
+        case ChannelLink():
+            return escape(cell.id)
         case _:
             return escape(str(cell))

@@ -24,6 +24,7 @@ from provisioning.store import Store
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from bot.slack.channels import SlackChannels
     from bot.slack.identity import Identity
     from provisioning.clients.clearml import ClearML
     from provisioning.clients.cluster import ClusterClient
@@ -91,6 +92,16 @@ class Core:
         from bot.slack.identity import Identity
 
         return Identity(web_client(self.settings.slack), allow_guests=self.settings.slack.allow_guests)
+
+    @cached_property
+    def channels(self) -> "SlackChannels | None":
+        """What is known of the workspace's channels; None without Slack."""
+        if self.settings.slack is None:
+            return None
+        from bot.slack.channels import SlackChannels
+        from bot.slack.client import web_client
+
+        return SlackChannels(web_client(self.settings.slack))
 
     @cached_property
     def checkpoints(self) -> "Checkpoints":

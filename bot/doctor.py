@@ -27,7 +27,16 @@ from provisioning.errors import PermanentError
 from provisioning.policy_source import read_version
 from provisioning.queries.node_mig_status import NodeMigStatusQuery
 
-SCOPES = ("chat:write", "commands", "files:read", "files:write", "usergroups:read", "users:read")  # as in manifest.yml
+SCOPES = (  # as in manifest.yml
+    "channels:read",
+    "chat:write",
+    "commands",
+    "files:read",
+    "files:write",
+    "groups:read",
+    "usergroups:read",
+    "users:read",
+)
 
 
 def looks(settings: Settings) -> list[Look]:

@@ -16,7 +16,7 @@ Section = Literal["capacity", "ports", "trends", "jobs", "approvals", "audit"]
 DEFAULT_SECTIONS: tuple[Section, ...] = ("capacity", "ports", "jobs", "approvals", "audit")
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
-_CHANNEL = re.compile(r"[CG][A-Z0-9]{2,20}")
+_CHANNEL = re.compile(r"[CDG][A-Z0-9]{2,20}")  # D: the bot's conversation with who asks there
 
 
 def _name(value: str) -> str:

@@ -10,7 +10,15 @@ from typing import Literal, TypeAlias
 
 from pydantic import JsonValue
 
-Cell: TypeAlias = str | int | float | datetime | None  # None: nothing is known, shown as a dash
+
+@dataclass(frozen=True)
+class ChannelLink:
+    """A channel by its id: Slack shows its name to who may see it, the command line the id."""
+
+    id: str
+
+
+Cell: TypeAlias = str | int | float | datetime | ChannelLink | None  # None: nothing is known, shown as a dash
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from provisioning.channels import Channels
     from provisioning.clients.clearml import ClearML
     from provisioning.clients.interfaces import ClusterReads, HelmReads
     from provisioning.configuration import Provisioning
@@ -23,6 +24,9 @@ class Sources(Protocol):
     def helm(self) -> "HelmReads": ...
     @property
     def store(self) -> "Store": ...
+    @property
+    def channels(self) -> "Channels | None":
+        """Return what knows the workspace's channels; None where no workspace is set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,3 +38,4 @@ class GivenSources:
     cluster: "ClusterReads"
     helm: "HelmReads"
     store: "Store"
+    channels: "Channels | None" = None

@@ -19,13 +19,23 @@ class Person(BaseModel):
     guest: bool = False
 
 
+class Room(BaseModel):
+    """One channel. Everybody is in it; the bot, unless it is kept out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,79}$")
+    private: bool = False
+    bot: bool = True
+
+
 class Cast(BaseModel):
-    """People and the channels that all of them, and the bot, are in."""
+    """People, and the channels that all of them are in."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     people: tuple[Person, ...]
-    channels: tuple[str, ...] = (DEFAULT_CHANNEL,)
+    channels: tuple[Room, ...] = (Room(name=DEFAULT_CHANNEL),)
 
     @model_validator(mode="after")
     def _handles_are_unique(self) -> Self:
@@ -80,7 +90,8 @@ DEFAULT_CAST = Cast(
 def cast_from(people: Any, channels: Any) -> Cast:
     """Return the cast of a scenario's ``people`` and ``channels``; the default for what is not given.
 
-    ``people`` maps a handle to a role, a list of roles, or ``{name, roles, id}``.
+    ``people`` maps a handle to a role, a list of roles, or ``{name, roles, id}``; ``channels`` lists names, or
+    ``{name, private, bot}``.
     Raises: ValueError (pydantic's), naming the field.
     """
     members = list(DEFAULT_CAST.people)
@@ -88,8 +99,12 @@ def cast_from(people: Any, channels: Any) -> Cast:
         if not isinstance(people, dict) or not people:
             raise ValueError("people: must map handles to roles")
         members = [_member(number, str(handle), given) for number, (handle, given) in enumerate(people.items(), 1)]
-    names = [DEFAULT_CHANNEL] if channels is None else [str(name).lstrip("#") for name in channels]
-    return Cast(people=tuple(members), channels=tuple(names))
+    rooms = [DEFAULT_CHANNEL] if channels is None else channels
+    return Cast(people=tuple(members), channels=tuple(_room(given) for given in rooms))
+
+
+def _room(given: Any) -> Room:
+    return Room.model_validate(given if isinstance(given, dict) else {"name": str(given).lstrip("#")})
 
 
 def _member(number: int, handle: str, given: Any) -> Person:

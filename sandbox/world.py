@@ -180,7 +180,10 @@ class World:
                 )
                 for person in self._cast.people
             ],
-            channels=[Channel(name=name, members=everyone) for name in self._cast.channels],
+            channels=[
+                Channel(name=room.name, members=everyone, private=room.private, with_app=room.bot)
+                for room in self._cast.channels
+            ],
             clock=lambda: self._clock.now().timestamp(),
         )
         drawer = Drawer(self)

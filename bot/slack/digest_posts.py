@@ -7,16 +7,26 @@ from slack_sdk.errors import SlackApiError
 
 from bot.slack import render_report, uploads
 from bot.slack.render_job import Rendered
+from provisioning.channels import INVITE
 from provisioning.errors import ChatopsError, PermanentError, TemporaryError
 from provisioning.reports import Report
 
 log = logging.getLogger(__name__)
 
-_NEVER = {
-    "not_in_channel": "invite the bot to the channel",
-    "channel_not_found": "invite the bot to the channel, or give the digest another one",
-    "is_archived": "give the digest another channel",
-    "restricted_action": "ask an admin of the workspace to let apps post there",
+_ANOTHER = "or give the digest another channel: /clearml digest add … --channel"
+_NOBODY = ("Slack does not know that person any more", "give the digest another owner: digest add it again")
+_NEVER = {  # what Slack says → what that is, what to do
+    "not_in_channel": ("the bot is not in the channel", f"in that channel: {INVITE}; {_ANOTHER}"),
+    "channel_not_found": (
+        "Slack shows the bot no such channel: it is private without the bot, or gone",
+        f"in that channel: {INVITE}; {_ANOTHER}",
+    ),
+    "is_archived": ("the channel is archived", f"unarchive it, {_ANOTHER}"),
+    "restricted_action": ("apps may not post there", f"ask an admin of the workspace to let them, {_ANOTHER}"),
+    "user_not_found": _NOBODY,
+    "user_disabled": _NOBODY,
+    "account_inactive": _NOBODY,
+    "cannot_dm_bot": _NOBODY,
 }
 
 
@@ -38,7 +48,8 @@ class SlackPoster:
                 log.warning("Slack knows no charts here: the digest goes without them")
                 return self._plainly(channel, plain)
             if said in _NEVER:
-                raise PermanentError(f"posting in {channel}: {said}", next_action=_NEVER[said]) from error
+                what, next_action = _NEVER[said]
+                raise PermanentError(f"posting in {channel}: {what} ({said})", next_action=next_action) from error
             raise TemporaryError(f"posting in {channel}: {said}", next_action="the bot tries again") from error
         except OSError as error:
             raise TemporaryError(

@@ -8,7 +8,7 @@ from bot.slack import kit
 from bot.slack.kit import Block
 from bot.slack.mrkdwn import block, cut, cut_markup, date, escape
 from bot.slack.render_job import Rendered
-from provisioning.reports import Cell, Chart, Column, Facts, Lines, Report, Table
+from provisioning.reports import Cell, ChannelLink, Chart, Column, Facts, Lines, Report, Table
 
 TABLE_ROWS = 99  # and a header: Slack takes 100
 TABLE_COLUMNS = 20
@@ -93,8 +93,8 @@ def _table(part: Table, *, native: bool) -> list[Block]:
     rows = [[_raw(cut(column.title, COLUMN_CHARS)) for column in columns]]
     size = sum(len(cell["text"]) for cell in rows[0])
     for row in part.rows[:TABLE_ROWS]:
-        cells = [_raw(_text(cell)) for cell in row[: len(columns)]]
-        size += sum(len(cell["text"]) for cell in cells)
+        cells = [_cell(cell) for cell in row[: len(columns)]]
+        size += sum(len(_text(cell)) for cell in row[: len(columns)])
         if size > TABLE_CHARS:
             break
         rows.append(cells)
@@ -102,6 +102,13 @@ def _table(part: Table, *, native: bool) -> list[Block]:
     drawn: Block = {"type": "table", "column_settings": settings, "rows": rows}
     left = len(part.rows) - len(rows) + 1
     return [*title, drawn, *([kit.context(f"… and {left} more")] if left else [])]
+
+
+def _cell(cell: Cell) -> Block:
+    if isinstance(cell, ChannelLink):
+        link = {"type": "channel", "channel_id": cell.id}
+        return {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [link]}]}
+    return _raw(_text(cell))
 
 
 def _raw(text: str) -> Block:
@@ -146,7 +153,13 @@ def _lines(part: Lines) -> list[Block]:
 
 
 def _marked(cell: Cell) -> str:
-    return date(cell) if isinstance(cell, datetime) else escape(cut(_text(cell), CELL_CHARS))
+    match cell:
+        case datetime():
+            return date(cell)
+        case ChannelLink(id=channel_id):
+            return f"<#{channel_id}>"
+        case _:
+            return escape(cut(_text(cell), CELL_CHARS))
 
 
 def _text(cell: Cell) -> str:
@@ -157,5 +170,7 @@ def _text(cell: Cell) -> str:
             return f"{cell:%Y-%m-%d %H:%M} UTC"
         case float():
             return f"{cell:g}"
+        case ChannelLink():
+            return cell.id
         case _:
             return " ".join("".join(letter if letter.isprintable() else " " for letter in str(cell)).split())

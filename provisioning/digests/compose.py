@@ -9,13 +9,15 @@ from commands.catalog import CATALOG
 from commands.digests import Section
 from policies.approvals import Actor, Refusal
 from provisioning.digests.digest import Digest, local
+from provisioning.digests.posts import Post, PostKind, Standing
+from provisioning.digests.trouble import trouble_report
 from provisioning.errors import ChatopsError
 from provisioning.jobs.job import JobState
 from provisioning.queries import trends
 from provisioning.queries.base import Asked, Query
 from provisioning.reports import Attachment, Cell, Chart, Facts, Lines, Part, Report, table
 from provisioning.store import Store
-from provisioning.store.digests import Digests, Post, PostKind, Standing
+from provisioning.store.digests import Digests
 from provisioning.store.samples import Samples
 
 MOST_JOBS = 5
@@ -44,6 +46,8 @@ class DigestComposer:
 
     def compose(self, standing: Standing, post: Post, now: datetime) -> Report:
         """Return the post's report. What cannot be read is said in its place, and the rest stands."""
+        if post.kind is PostKind.TROUBLE:
+            return trouble_report(standing, post)
         digest = standing.digest
         pieces: dict[Section, Callable[[], _Piece]] = {
             "capacity": lambda: self._asked("capacity", now),
@@ -146,7 +150,7 @@ def _title(digest: Digest, post: Post) -> str:
             return f"⚠️ Alert: {digest.alert}"
         case PostKind.CLEAR:
             return f"✅ Over: {digest.alert}"
-        case PostKind.SLOT | PostKind.RUN:
+        case PostKind.SLOT | PostKind.RUN | PostKind.TROUBLE:
             return f"Digest {digest.name}"
 
 

@@ -1,7 +1,7 @@
 """Posts digests: finds slots that are due by the product's clock, turns alerts on and off, sends what is owed.
 
 Whoever ticks and however often, each slot is posted by one (see `provisioning.store.digests`). Slots that passed while
-nothing ran are caught up by one post, for the last of them.
+nothing ran are caught up by one post, for the last of them. What cannot be posted is told to the digest's owner, once.
 """
 
 import logging
@@ -12,14 +12,17 @@ from typing import Protocol
 
 from provisioning.clock import Clock
 from provisioning.digests.digest import Digest, Turn, turn_of
+from provisioning.digests.posts import Post, PostKind, Standing, post_id
 from provisioning.errors import ChatopsError, TemporaryError
 from provisioning.evidence.trail import Event
+from provisioning.people import People
 from provisioning.reports import Report
-from provisioning.store.digests import Digests, Post, PostKind, Standing, post_id
+from provisioning.store.digests import Digests
 from provisioning.store.samples import Sample
 
 log = logging.getLogger(__name__)
 
+ADMINS = frozenset({"admin"})
 MOST_TRIES = 8
 FIRST_RETRY_S, LAST_RETRY_S = 5, 600
 
@@ -46,8 +49,18 @@ class Composer(Protocol):
 class Desk:
     """Ticked by the scheduler; `watch` is told of each sample. One thread at a time ticks."""
 
-    def __init__(self, *, digests: Digests, composer: Composer, poster: Poster, measure: Measure, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        digests: Digests,
+        composer: Composer,
+        poster: Poster,
+        measure: Measure,
+        clock: Clock,
+        people: People,
+    ) -> None:
         self._digests = digests
+        self._people = people
         self._composer = composer
         self._poster = poster
         self._measure = measure
@@ -139,8 +152,8 @@ class Desk:
     def _send(self) -> None:
         while (post := self._digests.claim(self._owner, self._clock.now())) is not None:
             standing = next((one for one in self._digests.all() if one.digest.name == post.digest), None)
-            if standing is None:
-                self._settle(post, "", problem="the digest is gone")
+            if standing is None or (post.kind is PostKind.TROUBLE and not standing.trouble):
+                self._digests.forget(post)  # the digest is gone, or is posted again
                 continue
             try:
                 report = self._composer.compose(standing, post, self._clock.now())
@@ -150,13 +163,13 @@ class Desk:
                 log.exception("posting %s failed", post.id)
                 self._try_again(standing, post, type(error).__name__)
                 continue
-            if ts is not None:
+            if ts is not None and not post.addressee:
                 self._poster.illustrate(standing.digest.channel, ts, report)
 
     def _post(self, standing: Standing, post: Post, report: Report) -> str | None:
         """Return the message's ts, or None where it could not be posted. Settled at once: what is settled is not
         posted again, whatever becomes of its pictures."""
-        channel = standing.digest.channel
+        channel = post.addressee or standing.digest.channel
         head = self._digests.head()
         try:
             ts = self._poster.post(channel, report)
@@ -165,33 +178,48 @@ class Desk:
             self._try_again(standing, post, str(error))
         except ChatopsError as error:
             log.warning("posting %s: %s", post.id, error)
-            self._settle(post, channel, problem=str(error))
+            self._fail(standing, post, str(error))
         else:
-            self._settle(post, channel, ts=ts, head=head)
+            detail = {"ts": ts, "head_seq": head[0], "head": head[1]}
+            self._digests.settle(
+                post, _event("digest.told" if post.addressee else "digest.posted", post, channel, detail)
+            )
             return ts
         return None
 
     def _try_again(self, standing: Standing, post: Post, problem: str) -> None:
         if post.tries + 1 >= MOST_TRIES:
-            self._settle(post, standing.digest.channel, problem=f"after {MOST_TRIES} tries: {problem}")
+            self._fail(standing, post, f"after {MOST_TRIES} tries: {problem}")
             return
         delay_s = min(FIRST_RETRY_S * 2**post.tries, LAST_RETRY_S)
         self._digests.again(post, at=self._clock.now() + timedelta(seconds=delay_s), problem=problem)
 
-    def _settle(
-        self, post: Post, channel: str, *, ts: str = "", head: tuple[int, str] | None = None, problem: str = ""
-    ) -> None:
-        detail: dict[str, object] = {"post": post.id, "channel": channel, "missed": post.missed}
-        if head is not None:
-            detail |= {"ts": ts, "head_seq": head[0], "head": head[1]}
-        if problem:
-            detail["why"] = problem
-        event = Event(
-            action="digest.failed" if problem else "digest.posted",
-            subject=f"digest:{post.digest}",
-            outcome="failed" if problem else "",
-            detail=detail,
-            actor="bot",
-            actor_name="bot",
-        )
-        self._digests.settle(post, event, problem=problem)
+    def _fail(self, standing: Standing, post: Post, problem: str) -> None:
+        channel = post.addressee or standing.digest.channel
+        event = _event("digest.failed", post, channel, {"why": problem})
+        self._digests.settle(post, event, problem=problem, tell=self._to_tell(standing, post))
+
+    def _to_tell(self, standing: Standing, post: Post) -> frozenset[str]:
+        """Return the ids of those who hear that *post* failed: the digest's owner; where that is nobody in Slack, or
+        the owner cannot be told either, the admins."""
+        owner = standing.owner.id if standing.owner is not None and standing.owner.id.isalnum() else ""
+        if owner and not post.addressee:
+            return frozenset({owner})
+        if post.addressee and post.addressee != owner:
+            return frozenset()  # an admin, who cannot be told: the audit trail and `digest list` say it
+        try:
+            return self._people.people_with(ADMINS) - {owner}
+        except ChatopsError as error:
+            log.warning("nobody is told that %s failed: %s", post.id, error)
+            return frozenset()
+
+
+def _event(action: str, post: Post, channel: str, detail: Mapping[str, object]) -> Event:
+    return Event(
+        action=action,
+        subject=f"digest:{post.digest}",
+        outcome="failed" if action == "digest.failed" else "",
+        detail={"post": post.id, "channel": channel, "missed": post.missed, **detail},
+        actor="bot",
+        actor_name="bot",
+    )

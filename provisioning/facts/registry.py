@@ -46,9 +46,7 @@ class FactsGatherer:
         tenant_create = TenantCreateFacts(sources)
         existing = [ExistingTenantFacts(command, sources, world=tenant_create) for command in ON_TENANTS]
         rotated = ExistingTenantFacts("tenant rotate", sources, world=tenant_create, router=True)
-        digests = (
-            DigestFactsSource(f"digest {verb}", sources.store) for verb in ("add", "remove", "pause", "resume", "run")
-        )
+        digests = (DigestFactsSource(f"digest {verb}", sources) for verb in ("add", "remove", "pause", "resume", "run"))
         platform = (
             PlatformFactsGatherer(command, sources, looks_at_charts=command != "platform uninstall")
             for command in ("platform install", "platform upgrade", "platform uninstall")

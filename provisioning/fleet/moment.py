@@ -40,6 +40,7 @@ def of_one_moment(sources: Sources) -> Sources:
         cluster=cast("ClusterReads", _remembering_cluster(sources.cluster)),
         helm=cast("HelmReads", _remembering_helm(sources.helm)),
         store=cast("Store", _remembering_store(sources.store)),
+        channels=sources.channels,
     )
 
 

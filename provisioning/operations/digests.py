@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from commands.digests import DigestAdd, DigestArgs
 from policies.approvals import Refusal
+from provisioning.channels import INVITE, Channel, Reach
 from provisioning.digests.digest import Digest
 from provisioning.operations.base import Draft
 from provisioning.plan import Step
@@ -13,10 +14,11 @@ MOST = 50  # digests
 
 @dataclass(frozen=True, kw_only=True)
 class DigestFacts:
-    """The digest of that name, and how many there are."""
+    """The digest of that name, how many there are, and the channel that it would be posted in."""
 
     found: Digest | None
     count: int
+    channel: Channel | None = None  # None: nothing is posted, or nobody can ask Slack here
 
 
 class AddDigest:
@@ -36,6 +38,8 @@ class AddDigest:
                 reason=f"there are {facts.count} digests already, and {MOST} are the most",
                 next_action="remove one with digest remove; see digest list",
             )
+        if refused := _unpostable(facts.channel):
+            return refused
         schedule = args.schedule
         wanted = Digest(
             name=args.name,
@@ -91,6 +95,8 @@ class ResumeDigest:
     def draft(self, args: DigestArgs, facts: DigestFacts) -> Draft | Refusal:
         if facts.found is None:
             return _unknown(args.name)
+        if refused := _unpostable(facts.channel):
+            return refused
         wanted = facts.found.model_copy(update={"paused": False})
         step = _keep(f"Resume digest {args.name}", args.name, wanted, facts.found)
         return _draft(args.name, f"Resume digest {args.name}: slots that it missed stay missed", step)
@@ -105,6 +111,8 @@ class RunDigest:
     def draft(self, args: DigestArgs, facts: DigestFacts) -> Draft | Refusal:
         if facts.found is None:
             return _unknown(args.name)
+        if refused := _unpostable(facts.channel):
+            return refused
         step = Step(
             id="post",
             kind="digest.run",
@@ -113,6 +121,28 @@ class RunDigest:
             undo="a message that was posted stays",
         )
         return _draft(args.name, f"Post digest {args.name} now", step)
+
+
+def _unpostable(channel: Channel | None) -> Refusal | None:
+    match channel:
+        case Channel(reach=Reach.OUTSIDE):
+            return Refusal(
+                reason=f"the bot is not in {channel}, and cannot post a digest there",
+                next_action=f"in #{channel.name}: {INVITE}; then ask again",
+            )
+        case Channel(reach=Reach.HIDDEN):
+            return Refusal(
+                reason=f"Slack shows the bot no channel {channel}: it is private and the bot is not in it, or there is"
+                " none",
+                next_action=f"in that channel: {INVITE}; then ask again",
+            )
+        case Channel(reach=Reach.ARCHIVED):
+            return Refusal(
+                reason=f"{channel} is archived, and nothing can be posted there",
+                next_action="unarchive it, or name another channel: digest add … --channel",
+            )
+        case _:
+            return None
 
 
 def _draft(name: str, summary: str, step: Step) -> Draft:

@@ -6,9 +6,10 @@ from pydantic import JsonValue
 
 from commands.spec import NoArgs
 from provisioning.digests.digest import local
+from provisioning.digests.posts import Standing
 from provisioning.queries.base import Asked
-from provisioning.reports import Cell, Report, table
-from provisioning.store.digests import Digests, Standing
+from provisioning.reports import Cell, ChannelLink, Report, table
+from provisioning.store.digests import Digests
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -37,7 +38,7 @@ class DigestList:
             parts=(
                 table(
                     "",
-                    ("Name", "When", "Next", "Channel", "Holds", "Alert", "Last"),
+                    ("Name", "When", "Next", "Channel", "Holds", "Alert", "Last", "Owner"),
                     [_row(standing, asked.now) for standing in every],
                     empty="none: /clearml digest add morning --at 'weekdays 09:00 Europe/Berlin'",
                 ),
@@ -63,10 +64,11 @@ def _row(standing: Standing, now: "datetime") -> tuple[Cell, ...]:
         digest.name,
         str(digest.schedule),
         local(upcoming, digest.zone) if upcoming else "paused",
-        digest.channel,
+        ChannelLink(digest.channel),
         ", ".join(digest.include),
         alert,
         told,
+        standing.owner.name if standing.owner else None,
     )
 
 
@@ -75,6 +77,8 @@ def _data(standing: Standing, now: "datetime") -> JsonValue:
     return {
         **standing.digest.model_dump(mode="json"),
         "next": upcoming.isoformat() if upcoming else None,
+        "owner": None if standing.owner is None else {"id": standing.owner.id, "name": standing.owner.name},
+        "trouble": standing.trouble,
         "alert_since": standing.alert_since.isoformat() if standing.alert_since else None,
         "last": None
         if last is None

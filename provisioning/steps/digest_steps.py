@@ -6,10 +6,11 @@ from pydantic import BaseModel, ConfigDict
 
 from provisioning.clock import Clock
 from provisioning.digests.digest import Digest
+from provisioning.digests.posts import Owner, Post, PostKind, post_id
 from provisioning.plan import Observation, Outputs, Presence
 from provisioning.steps.base import StepRun
 from provisioning.store import Store
-from provisioning.store.digests import Digests, Post, PostKind, post_id
+from provisioning.store.digests import Digests
 
 
 class KeepInputs(BaseModel):
@@ -26,6 +27,7 @@ class KeepDigest:
     kind = "digest.keep"
 
     def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
         self._digests = Digests(store)
         self._clock = clock
 
@@ -50,20 +52,29 @@ class KeepDigest:
 
     def apply(self, inputs: dict[str, Any], run: StepRun) -> Outputs:
         asked = KeepInputs.model_validate(inputs)
-        self._keep(asked.name, asked.wanted)
+        self._keep(asked.name, asked.wanted, self._owner(asked, run))
         return {}
 
     def undo(self, inputs: dict[str, Any], outputs: Outputs, run: StepRun) -> None:
         asked = KeepInputs.model_validate(inputs)
         self._keep(asked.name, asked.before)
 
-    def _keep(self, name: str, digest: Digest | None) -> None:
+    def _owner(self, asked: KeepInputs, run: StepRun) -> Owner | None:
+        """Return whose the digest is from now on: who gave it its shape. Who pauses it takes it over from nobody."""
+        if asked.wanted is None:
+            return None
+        if asked.before is not None and asked.wanted == asked.before.model_copy(update={"paused": asked.wanted.paused}):
+            return None
+        requester = self._store.job(run.job_id).requester
+        return Owner(id=requester.id, name=requester.name)
+
+    def _keep(self, name: str, digest: Digest | None, owner: Owner | None = None) -> None:
         if self._digests.get(name) == digest:
             return  # done before a crash: the slots since then must not be passed over
         if digest is None:
             self._digests.remove(name)
         else:
-            self._digests.put(digest, self._clock.now())
+            self._digests.put(digest, self._clock.now(), owner)
 
 
 class RunInputs(BaseModel):

@@ -7,15 +7,14 @@ an alert that stands twice is better than one that nobody saw.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from sqlite_utils import Database
 
 from provisioning.digests.digest import Digest
+from provisioning.digests.posts import Owner, Post, PostKind, Standing, post_id
 from provisioning.evidence import trail
 from provisioning.evidence.trail import Event
 
@@ -23,44 +22,6 @@ if TYPE_CHECKING:
     from provisioning.store.store import Store
 
 KEPT_DAYS = 90  # settled posts
-
-
-class PostKind(StrEnum):
-    """Why something is posted."""
-
-    SLOT = "slot"
-    RUN = "run"  # asked for beside the slots
-    ALERT = "alert"
-    CLEAR = "clear"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Post:
-    """One message that a digest owes. ``id``: ``morning:slot:2026-11-30T08:00:00+00:00``."""
-
-    id: str
-    digest: str
-    kind: PostKind
-    slot: datetime  # aware, UTC
-    missed: int = 0  # earlier slots that this one stands for, too
-    values: Mapping[str, float]  # what was measured when it became due
-    state: str = "due"  # due, claimed, posted, failed
-    tries: int = 0
-    problem: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Standing:
-    """A digest and how it stands. Slots up to ``cursor`` are dealt with."""
-
-    digest: Digest
-    cursor: datetime
-    alert_since: datetime | None
-    last: Post | None = None
-
-
-def post_id(digest: str, kind: PostKind, about: str) -> str:
-    return f"{digest}:{kind.value}:{about}"
 
 
 def create_tables(db: Database) -> None:
@@ -89,6 +50,13 @@ def create_tables(db: Database) -> None:
     db.table("digest_posts").create_index(["digest", "slot"])
 
 
+def add_owners(db: Database) -> None:
+    """Add who is told where a digest cannot be posted, and what they were told last."""
+    for column in ("owner", "owner_name", "trouble"):
+        db.table("digests").add_column(column, str)
+    db.table("digest_posts").add_column("addressee", str)
+
+
 class Digests:
     """The digests of one store. Thread-safe."""
 
@@ -110,13 +78,15 @@ class Digests:
                     cursor=datetime.fromisoformat(row["cursor"]),
                     alert_since=datetime.fromisoformat(row["alert_since"]) if row["alert_since"] else None,
                     last=_last(db, row["name"]),
+                    owner=Owner(id=row["owner"], name=row["owner_name"]) if row["owner"] else None,
+                    trouble=row["trouble"] or "",
                 )
                 for row in rows
             )
 
-    def put(self, digest: Digest, now: datetime) -> None:
+    def put(self, digest: Digest, now: datetime, owner: Owner | None = None) -> None:
         """Keep *digest* in place of what was kept; its slots count from *now* on. An alert of another condition
-        is over."""
+        is over. *owner* None: it stays whose it was."""
         with self._store.writing() as transaction:
             table = transaction.db.table("digests")
             before = next(table.rows_where("name = ?", [digest.name]), None)
@@ -126,6 +96,9 @@ class Digests:
                 "body": digest.model_dump_json(),
                 "cursor": _stamp(now),
                 "alert_since": before["alert_since"] if before is not None and kept else None,
+                "owner": owner.id if owner else before and before["owner"],
+                "owner_name": owner.name if owner else before and before["owner_name"],
+                "trouble": None,
             }
             table.insert(row, replace=True)
 
@@ -173,14 +146,27 @@ class Digests:
             db.execute(update, [owner, row["id"]])
             return _post(row)
 
-    def settle(self, post: Post, event: Event, *, problem: str = "") -> None:
-        """Close a claimed post: posted, or failed for good where *problem* says why."""
+    def settle(self, post: Post, event: Event, *, problem: str = "", tell: Collection[str] = ()) -> None:
+        """Close a claimed post: posted, or failed for good where *problem* says why.
+
+        A digest's trouble is audited, and told to the people of ids *tell*, when it begins and when it becomes another
+        one; not again at each slot. What turns an alert is no slot: each is audited and told.
+        """
         state = "failed" if problem else "posted"
         with self._store.writing() as transaction:
-            transaction.db.execute(
-                "UPDATE digest_posts SET state = ?, problem = ? WHERE id = ?", [state, problem, post.id]
-            )
-            transaction.append(event)
+            db = transaction.db
+            db.execute("UPDATE digest_posts SET state = ?, problem = ? WHERE id = ?", [state, problem, post.id])
+            begins = not problem or post.kind is not PostKind.SLOT
+            if post.kind is not PostKind.TROUBLE:
+                turned = db.execute(
+                    "UPDATE digests SET trouble = ? WHERE name = ? AND coalesce(trouble, '') <> ?",
+                    [problem, post.digest, problem],
+                )
+                begins |= bool(turned.rowcount)
+            if begins:
+                transaction.append(event)
+                for person in tell:
+                    _insert(db, _trouble(post, person))
             oldest = _stamp(post.slot - timedelta(days=KEPT_DAYS))
             transaction.db.table("digest_posts").delete_where("state IN ('posted', 'failed') AND slot < ?", [oldest])
 
@@ -191,6 +177,11 @@ class Digests:
                 "UPDATE digest_posts SET state = 'due', retry_at = ?, problem = ? WHERE id = ?",
                 [_stamp(at), problem, post.id],
             )
+
+    def forget(self, post: Post) -> None:
+        """Owe a claimed post no more: there is nothing left to say."""
+        with self._store.writing() as transaction:
+            transaction.db.table("digest_posts").delete_where("id = ?", [post.id])
 
     def release(self, owner: str) -> int:
         """Make due again what others than *owner* claimed and never settled: they are dead, since whoever starts
@@ -208,19 +199,40 @@ class Digests:
 
 
 def _insert(db: Database, post: Post) -> bool:
-    row = [post.id, post.digest, post.kind.value, _stamp(post.slot), post.missed, json.dumps(dict(post.values))]
+    row = [
+        post.id,
+        post.digest,
+        post.kind.value,
+        _stamp(post.slot),
+        post.missed,
+        json.dumps(dict(post.values)),
+        post.addressee,
+    ]
     cursor = db.execute(
-        "INSERT OR IGNORE INTO digest_posts (id, digest, kind, slot, missed, measured, state, tries, problem)"
-        " VALUES (?, ?, ?, ?, ?, ?, 'due', 0, '')",
+        "INSERT OR IGNORE INTO digest_posts"
+        " (id, digest, kind, slot, missed, measured, addressee, state, tries, problem)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, 'due', 0, '')",
         row,
     )
     return bool(cursor.rowcount)
 
 
-def _last(db: Database, name: str) -> Post | None:
-    row = next(
-        db.table("digest_posts").rows_where("digest = ?", [name], order_by="slot DESC, rowid DESC", limit=1), None
+def _trouble(post: Post, person: str) -> Post:
+    """Return the word to *person* that *post*, or the word of it to somebody else, failed."""
+    about = post.id.removeprefix(f"{post.digest}:")
+    return Post(
+        id=post_id(post.digest, PostKind.TROUBLE, f"{about}:{person}"),
+        digest=post.digest,
+        kind=PostKind.TROUBLE,
+        slot=post.slot,
+        values=post.values,
+        addressee=person,
     )
+
+
+def _last(db: Database, name: str) -> Post | None:
+    where, known = "digest = ? AND kind <> ?", [name, PostKind.TROUBLE.value]
+    row = next(db.table("digest_posts").rows_where(where, known, order_by="slot DESC, rowid DESC", limit=1), None)
     return None if row is None else _post(row)
 
 
@@ -235,6 +247,7 @@ def _post(row: Mapping[str, Any]) -> Post:
         state=row["state"],
         tries=row["tries"],
         problem=row["problem"] or "",
+        addressee=row["addressee"] or "",
     )
 
 

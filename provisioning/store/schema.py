@@ -98,6 +98,11 @@ def _delegations(db: Database) -> None:
     delegations.create_table(db)
 
 
+@MIGRATIONS(name="0013_digest_owners")
+def _digest_owners(db: Database) -> None:
+    digests.add_owners(db)
+
+
 def migrate(db: Database) -> None:
     """Bring the database up to date. Raises: PermanentError where a newer version made it."""
     known = {migration.name for migration in MIGRATIONS._migrations}  # noqa: SLF001 - there is no public list

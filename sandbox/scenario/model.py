@@ -95,7 +95,7 @@ def parse(text: str, *, name: str = "scenario") -> Scenario:
     if not isinstance(document, list) or not document:
         raise ScenarioError(f"{name}: must be a list of entries, or a mapping with the list under 'scenario'")
     try:
-        cast = cast_from(_bare(head.get("people")), head.get("channels"))
+        cast = cast_from(_bare(head.get("people")), _bare(head.get("channels")))
         nodes = tuple(from_words(words) for words in _bare(head.get("nodes") or []))
     except ValueError as problem:
         raise ScenarioError(f"{name}: {problem}") from problem

@@ -52,7 +52,7 @@ class Runner:
         self._scenario = scenario
         self._tell = tell
         self._person = scenario.cast.people[0].handle
-        self._channel = scenario.cast.channels[0]
+        self._channel = scenario.cast.channels[0].name
         self._began = time.monotonic()
         self._told: dict[str, str] = {}  # ts of a message → what was told of it last
         self._entry = 0

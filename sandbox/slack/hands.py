@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from sandbox.slack import elements, file_store, forms, payloads, posting, viewing
+from sandbox.slack import elements, file_store, forms, membership, payloads, posting, viewing
 from sandbox.slack.delivery import DeliveryError, Dispatcher
 from sandbox.slack.elements import Found
 from sandbox.slack.model import JSON, ApiError, Channel, Message, Person, SandboxError, View
@@ -34,6 +34,9 @@ class Hands:
         name, _, rest = text.strip().partition(" ")
         if channel.archived:
             raise SandboxError(f"#{channel.name} is archived")
+        if membership.is_own(name) and not thread_ts:
+            membership.run(state, person, channel, name, rest.strip())
+            return
         declared = state.manifest.commands.get(name)
         if declared is None:
             state.slackbot(

@@ -68,10 +68,11 @@ def content(arguments: Mapping[str, Any], state: State, *, most: int = MAX_POST_
     return Content(text=text, blocks=blocks, metadata=metadata if isinstance(metadata, dict) else None)
 
 
-def channel_for_post(state: State, name: Any) -> Channel:
+def channel_for_post(state: State, name: Any, *, files: bool = False) -> Channel:
     """Return the channel that the app may post to. Raises: ApiError.
 
-    A person's id means the app's conversation with them, as in Slack; channel names are refused.
+    A person's id means the app's conversation with them, as in Slack; channel names are refused. *files* are only
+    taken from members: chat:write.public is for words.
     """
     if not isinstance(name, str) or not name:
         raise ApiError("channel_not_found")
@@ -88,7 +89,7 @@ def channel_for_post(state: State, name: Any) -> Channel:
         raise ApiError("is_archived")
     if channel.im and not state.manifest.messages_tab:
         raise ApiError("messages_tab_disabled")
-    if not member and "chat:write.public" not in state.manifest.scopes:
+    if not member and (files or "chat:write.public" not in state.manifest.scopes):
         raise ApiError("not_in_channel")
     return channel
 

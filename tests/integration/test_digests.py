@@ -1,19 +1,17 @@
 """Digests in a real store: each slot once whoever fires, alerts without flapping, crashes at the worst moment."""
 
 import threading
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from commands.digests import DigestAdd, DigestArgs
 from policies.approvals import Actor, Refusal
-from provisioning.clock import Clock
 from provisioning.digests.compose import DigestComposer
-from provisioning.digests.desk import MOST_TRIES, Desk
-from provisioning.digests.digest import Digest
-from provisioning.errors import PermanentError, TemporaryError, UnreachableError
+from provisioning.digests.desk import MOST_TRIES
+from provisioning.digests.posts import Post, Standing
+from provisioning.errors import PermanentError, TemporaryError
 from provisioning.evidence.verifier import verify
 from provisioning.operations.base import Draft
 from provisioning.operations.digests import MOST, AddDigest, DigestFacts, RemoveDigest
@@ -22,59 +20,12 @@ from provisioning.queries.base import Asked
 from provisioning.queries.digest_list import DigestList
 from provisioning.redact import Redactor
 from provisioning.reports import Report
-from provisioning.steps.base import StepRun
 from provisioning.steps.digest_steps import KeepDigest, RunDigestNow
 from provisioning.store import Store
-from provisioning.store.digests import Digests, Post, Standing
+from provisioning.store.digests import Digests
 from provisioning.store.samples import Sample, Samples
-
-START = datetime(2026, 11, 23, 12, tzinfo=UTC)  # a Monday
-RUN = StepRun(job_id="job-7", step_id="digest", attempt=1, timeout_s=5)
-MORNING = Digest.model_validate(
-    {
-        "name": "morning",
-        "cron": "0 9 * * *",
-        "zone": "UTC",
-        "channel": "C01",
-        "include": ["jobs", "approvals", "audit"],
-        "alert": {"measure": "ports.free", "sign": "<", "limit": "50"},
-        "clear": {"measure": "ports.free", "sign": ">", "limit": "80"},
-    }
-)
-
-
-class Hands(Clock):
-    """A clock that is turned, a world that is measured, a channel that is read."""
-
-    def __init__(self) -> None:
-        self.at = START
-        self.free: float | None = 100.0
-        self.sent: list[Report] = []
-        self.pictures = 0
-        self.fail: Callable[[], BaseException] | None = None
-
-    def now(self) -> datetime:
-        return self.at
-
-    def measure(self) -> Mapping[str, float]:
-        if self.free is None:
-            raise UnreachableError("listing Services: the cluster did not answer")
-        return {"ports.free": self.free}
-
-    def post(self, channel: str, report: Report) -> str:
-        if self.fail is not None:
-            raise self.fail()
-        assert channel == "C01"
-        self.sent.append(report)
-        return f"ts-{len(self.sent)}"
-
-    def illustrate(self, channel: str, ts: str, report: Report) -> None:
-        assert ts == f"ts-{len(self.sent)}"
-        self.pictures += 1
-
-    @property
-    def titles(self) -> list[str]:
-        return [report.title for report in self.sent]
+from tests.integration.digest_samples import MORNING, RUN, START, Hands, actions, desk, words
+from tests.integration.store_samples import create
 
 
 @pytest.fixture
@@ -85,19 +36,6 @@ def hands() -> Hands:
 @pytest.fixture
 def store(tmp_path: Path, hands: Hands) -> Store:
     return Store(tmp_path / "chatops.db", clock=hands, redact=Redactor())
-
-
-def desk(store: Store, hands: Hands) -> Desk:
-    composer = DigestComposer(store=store, queries={})
-    return Desk(digests=Digests(store), composer=composer, poster=hands, measure=hands.measure, clock=hands)
-
-
-def actions(store: Store) -> list[str]:
-    return [row["action"] for row in store.audit_rows(limit=1000)]
-
-
-def words(report: Report) -> str:
-    return f"{report.summary} {report.parts}"
 
 
 def test_each_slot_is_posted_once(store: Store, hands: Hands) -> None:
@@ -205,7 +143,7 @@ def test_slack_being_down_delays_and_loses_nothing(store: Store, hands: Hands) -
     for _ in range(MOST_TRIES + 2):
         one.tick()
         hands.at += timedelta(minutes=10)
-    assert actions(store) == ["digest.posted", "digest.failed"]
+    assert actions(store) == ["digest.posted", "digest.failed", "digest.told"]
     last = Digests(store).all()[0].last
     assert last is not None
     assert (last.state, last.tries) == ("failed", MOST_TRIES)
@@ -218,7 +156,7 @@ def test_a_channel_without_the_bot_is_said_and_not_tried_again(store: Store, han
     one = desk(store, hands)
     one.tick()
     one.tick()
-    assert actions(store) == ["digest.failed"]
+    assert actions(store) == ["digest.failed", "digest.told"]
 
     class Sources:
         def __init__(self) -> None:
@@ -242,7 +180,7 @@ def test_one_broken_digest_does_not_hold_up_the_others(store: Store, hands: Hand
         Digests(store).put(MORNING.model_copy(update={"name": name}), START)
     hands.at += timedelta(days=1)
     composer = Broken(store=store, queries={})
-    Desk(digests=Digests(store), composer=composer, poster=hands, measure=hands.measure, clock=hands).tick()
+    desk(store, hands, composer).tick()
     assert hands.titles == ["Digest morning"]
 
 
@@ -286,6 +224,7 @@ def test_pause_resume_and_remove(store: Store, hands: Hands) -> None:
 
 def test_steps_keep_and_take_back(store: Store, hands: Hands) -> None:
     """Applying again after a crash moves no cursor; undo keeps what was before; a job owes one post however often."""
+    create(store)  # the job that the steps are of
     digests, keep = Digests(store), KeepDigest(store, hands)
     wanted = {"name": "morning", "wanted": MORNING.model_dump(mode="json"), "before": None}
     assert keep.observe(wanted).presence is Presence.ABSENT

@@ -4,7 +4,9 @@ import http.client
 import json
 import time
 import urllib.parse
+import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -153,6 +155,56 @@ def test_scopes(client: WebClient) -> None:
     assert "chat:write" in missing["provided"].split(",")
     assert error(client.files_getUploadURLExternal, filename="a", length=1) == "missing_scope"
     assert "email" not in client.users_info(user="U0000001")["user"]["profile"]
+
+
+def test_what_a_channel_is_depends_on_scope_and_membership(workspace: Workspace, client: WebClient) -> None:
+    """Private ones without the app are not there; a member of one still needs its scope; without any, nobody looks."""
+    assert client.conversations_info(channel="C0000001")["channel"]["is_member"] is True
+    seen = client.conversations_info(channel="C0000002")["channel"]
+    assert (seen["is_member"], "num_members" in seen) == (False, False)
+    assert client.conversations_info(channel="C0000003")["channel"]["is_archived"] is True
+    assert error(client.conversations_info, channel="G0000001") == "channel_not_found"
+    assert error(client.conversations_info, channel="C0000009") == "channel_not_found"
+    workspace.command("operator", "#secret", "/invite @clearml")
+    missing = refusal(client.conversations_info, channel="G0000001")
+    assert (missing["error"], missing["needed"]) == ("missing_scope", "groups:read")
+    scopes = workspace.state.manifest.scopes - {"channels:read"}
+    workspace.state.manifest = replace(workspace.state.manifest, scopes=scopes)
+    missing = refusal(client.conversations_info, channel="C0000009")
+    assert (missing["error"], missing["needed"]) == (
+        "missing_scope",
+        "channels:read,groups:read,im:read,mpim:read",
+    )
+
+
+def test_files_are_for_members_also_with_the_scope_for_public_channels(workspace: Workspace, client: WebClient) -> None:
+    """chat:write.public lets the app say something in a channel that it is not in, and no more."""
+    scopes = workspace.state.manifest.scopes | {"chat:write.public", "files:write"}
+    workspace.state.manifest = replace(workspace.state.manifest, scopes=scopes)
+    client.chat_postMessage(channel="C0000002", text="hello")
+    ticket = client.files_getUploadURLExternal(filename="a.txt", length=1)
+    urllib.request.urlopen(ticket["upload_url"], data=b"a")  # noqa: S310 - the sandbox's own
+    shared: dict[str, Any] = {"files": [{"id": ticket["file_id"], "title": "a"}], "channel_id": "C0000002"}
+    assert error(client.files_completeUploadExternal, **shared) == "not_in_channel"
+    workspace.command("operator", "#elsewhere", "/invite @clearml")
+    assert client.files_completeUploadExternal(**shared)["ok"]
+
+
+def test_slacks_own_commands_say_who_is_in_a_channel(workspace: Workspace, client: WebClient) -> None:
+    """Members invite, remove and archive; whoever is none, or names nobody, is told so."""
+    workspace.command("operator", "#elsewhere", "/invite @clearml")
+    client.chat_postMessage(channel="C0000002", text="here")
+    workspace.command("operator", "#elsewhere", "/remove @clearml")
+    assert error(client.chat_postMessage, channel="C0000002", text="gone") == "not_in_channel"
+    workspace.command("operator", "#elsewhere", "/remove @clearml")
+    workspace.command("operator", "#elsewhere", "/invite @nobody")
+    said = workspace.transcript("operator", "#elsewhere")
+    assert "@clearml is not in #elsewhere" in said
+    assert "@nobody could not be found" in said
+    workspace.command("approver", "#elsewhere", "/archive")
+    assert "You are not in #elsewhere" in workspace.transcript("approver", "#elsewhere")
+    workspace.command("operator", "#elsewhere", "/archive")
+    assert error(client.chat_postMessage, channel="C0000002", text="late") == "is_archived"
 
 
 def test_bodies(workspace: Workspace, url: str) -> None:

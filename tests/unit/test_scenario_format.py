@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox.cast import DEFAULT_CAST, cast_from
+from sandbox.cast import DEFAULT_CAST, Room, cast_from
 from sandbox.scenario.matching import matches
 from sandbox.scenario.model import ScenarioError, parse, seconds
 
@@ -23,7 +23,8 @@ def test_people_and_channels_can_be_given() -> None:
     """The head replaces the cast; a role, a list of roles or a mapping will do."""
     scenario = parse(
         "people: {kim: operator, lee: [approver, viewer], max: {name: Max, role: admin}}\n"
-        "channels: ['#gpu']\nscenario:\n- {as: lee, run: /clearml whoami}\n"
+        "channels: ['#gpu', {name: war-room, private: true, bot: false}]\n"
+        "scenario:\n- {as: lee, run: /clearml whoami}\n"
     )
     assert [person.handle for person in scenario.cast.people] == ["kim", "lee", "max"]
     assert scenario.cast.roles() == {
@@ -32,7 +33,7 @@ def test_people_and_channels_can_be_given() -> None:
         "viewer": ["U00000002"],
         "admin": ["U00000003"],
     }
-    assert scenario.cast.channels == ("gpu",)
+    assert scenario.cast.channels == (Room(name="gpu"), Room(name="war-room", private=True, bot=False))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ def test_the_default_cast_has_every_role_and_a_lone_approver_is_the_first() -> N
         "viewer",
         "admin",
     ]
-    assert DEFAULT_CAST.channels == ("platform-ops",)
+    assert DEFAULT_CAST.channels == (Room(name="platform-ops"),)
     assert DEFAULT_CAST.find("approver").handle == "approver-1"
     assert DEFAULT_CAST.find("Approver 2").handle == "approver-2"
     with pytest.raises(ValueError, match="handles"):

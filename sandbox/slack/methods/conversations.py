@@ -40,6 +40,9 @@ def _json(call: Call, channel: Channel) -> JSON:
 def _named(call: Call, *, right: str = "read") -> Channel:
     """Return the channel that the call names. Raises: ApiError (channel_not_found, missing_scope)."""
     call.require("channel")
+    rights = [f"{kind}:{right}" for kind in _SCOPES.values()]
+    if not set(rights) & set(call.state.manifest.scopes):  # before anything is looked up
+        call.need_scope(",".join(rights))
     channel = call.state.channels.get(str(call.arguments["channel"]))
     hidden = channel is not None and (channel.private or channel.im)
     if channel is None or (hidden and call.state.bot_user_id not in channel.members):
@@ -49,7 +52,10 @@ def _named(call: Call, *, right: str = "read") -> Channel:
 
 
 def _info(call: Call) -> JSON:
-    return {"channel": _json(call, _named(call))}
+    shown = _json(call, _named(call))
+    if not call.flag("include_num_members"):
+        shown.pop("num_members", None)
+    return {"channel": shown}
 
 
 def _list(call: Call) -> JSON:

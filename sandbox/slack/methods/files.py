@@ -49,7 +49,7 @@ def _complete(call: Call) -> JSON:
     with state.lock:
         stored = [_uploaded(state, each) for each in given]
         if channel_id:
-            channel = posting.channel_for_post(state, channel_id)
+            channel = posting.channel_for_post(state, channel_id, files=True)
             thread_ts = call.arguments.get("thread_ts")
             comment = str(call.arguments.get("initial_comment") or "")
             said = posting.Content(text=comment, blocks=None)
