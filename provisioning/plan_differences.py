@@ -1,18 +1,23 @@
 """What differs between the plan that was approved and the plan of today, in words. Pure."""
 
+import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import JsonValue
 
-from provisioning.chart_values import leaves
+from provisioning.chart_values import HIDDEN, leaves
+from provisioning.clients.concealment import tells_a_secret
 from provisioning.manifests import SHOWN_FINGERPRINT
 from provisioning.plan import Observation, Plan, Presence, Step
 from provisioning.wording import listed
 
 MOST_LINES = 12
-MOST_NAMES = 8  # of fields, or of objects, in one line
+MOST_NAMES = 8  # of objects, in one line
+MOST_FIELDS = 5  # with their values, in one line
+MOST_VALUE = 60  # characters of a field's value
 CHART_SHA256 = "chart_sha256"
+Differences: TypeAlias = Mapping[str, tuple[JsonValue, JsonValue]]  # field → (is, shall)
 NOT_LOOKED = Observation(presence=Presence.ABSENT)
 
 
@@ -54,9 +59,7 @@ def _change(before: Step, after: Step) -> str:
         detail = f" ({now.detail})" if now.detail else ""
         said.append(f"was {was.presence.value}, is {now.presence.value}{detail}")
     elif was.differences != now.differences:
-        said.append(
-            f"differs otherwise than before in {listed(_changed(was.differences, now.differences), MOST_NAMES)}"
-        )
+        said.append(f"differs otherwise than before in {_found_otherwise(was.differences, now.differences)}")
     if before.inputs != after.inputs and was.presence is now.presence:
         said += _input_changes(before, after)
     if was.renders != now.renders and was.renders and now.renders:
@@ -66,19 +69,50 @@ def _change(before: Step, after: Step) -> str:
     return "; ".join(said) or "would now be done in another way"
 
 
+def _found_otherwise(was: Differences, now: Differences) -> str:
+    """Return each field that is another than it was. A field that does not differ is as it shall be."""
+    said: list[str] = []
+    for field in _changed(was, now):
+        match was.get(field), now.get(field):
+            case (found, shall), None:
+                said.append(f"{field} (was {_value(found)}, is {_value(shall)})")
+            case None, (found, shall):
+                said.append(f"{field} (was {_value(shall)}, is {_value(found)})")
+            case (before, _), (after, _) if before != after:
+                said.append(f"{field} (was {_value(before)}, is {_value(after)})")
+            case (_, before), (_, after):
+                said.append(f"{field} (should be {_value(before)}, shall be {_value(after)})")
+    return listed(said, MOST_FIELDS)
+
+
 def _input_changes(before: Step, after: Step) -> Iterator[str]:
-    """Yield what the step would be given otherwise: field by field, where its values are a tree."""
-    names: list[str] = []
+    """Yield what the step would be given otherwise, field by field."""
+    said: list[str] = []
     for key in _changed(before.inputs, after.inputs):
         was, now = before.inputs.get(key), after.inputs.get(key)
         if key == CHART_SHA256:
             yield f"the chart's content is another: sha256 {_short(was)}, now {_short(now)}"
-        elif isinstance(was, dict) and isinstance(now, dict):
-            names += sorted(f"{key}.{path}" for path in _changed(dict(leaves(was, "")), dict(leaves(now, ""))))
-        else:
-            names.append(key)
-    if names:
-        yield f"would now be made with another {listed(names, MOST_NAMES)}"
+            continue
+        left, right = dict(leaves(_by_name(was), key)), dict(leaves(_by_name(now), key))
+        for path in _changed(left, right):
+            shown = [HIDDEN if tells_a_secret(path) else _value(side.get(path)) for side in (left, right)]
+            said.append(f"{path} ({shown[0]}, now {shown[1]})")
+    if said:
+        yield f"would now be made with another {listed(said, MOST_FIELDS)}"
+
+
+def _by_name(value: JsonValue) -> JsonValue:
+    """Return a list of Kubernetes objects as a mapping by their names, anything else as it is."""
+    if not isinstance(value, list):
+        return value
+    named = {}
+    for one in value:
+        match one:
+            case {"metadata": {"name": str(name)}}:
+                named[name] = one
+            case _:
+                return value
+    return {**named} if len(named) == len(value) else value
 
 
 def _rendering_change(was: Mapping[str, str], now: Mapping[str, str]) -> str:
@@ -96,6 +130,14 @@ def _rendering_change(was: Mapping[str, str], now: Mapping[str, str]) -> str:
 
 def _changed(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return sorted(key for key in {*was, *now} if was.get(key) != now.get(key))
+
+
+def _value(value: JsonValue) -> str:
+    if value is None:
+        return "none"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = " ".join(text.split())
+    return text if len(text) <= MOST_VALUE else f"{text[: MOST_VALUE - 1]}…"
 
 
 def _short(sha256: JsonValue) -> str:

@@ -1,7 +1,6 @@
 """Strict stand-ins for the clients, in memory: they refuse what the real ones refuse, and count what they do."""
 
 import asyncio
-import difflib
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +27,7 @@ from provisioning.clients.cluster_objects import (
 from provisioning.clients.helm import Release
 from provisioning.clients.helm_renderings import Rendering, fingerprints
 from provisioning.clients.helm_storage import StoredRelease
+from provisioning.clients.kubectl_diff import ObjectChange
 from provisioning.clients.process import Completed
 from provisioning.configuration import Chart, ClearMLServer
 from provisioning.errors import PermanentError, TemporaryError
@@ -224,7 +224,7 @@ class FakeCluster:
 
 
 class FakeKubectl:
-    """Applies NetworkPolicies to a FakeCluster, and diffs as ``Kubectl.diff`` prints."""
+    """Applies NetworkPolicies to a FakeCluster, and compares as ``Kubectl.changes`` does."""
 
     def __init__(self, cluster: FakeCluster) -> None:
         self._cluster = cluster
@@ -235,17 +235,16 @@ class FakeKubectl:
             self._cluster.write(f"policy {'/'.join(key)}")
             self._cluster.policies[key] = json.loads(json.dumps(manifest))
 
-    def diff(self, manifests: Sequence[Mapping[str, Any]], *, namespace: str | None = None) -> str:
-        lines: list[str] = []
+    def changes(
+        self, manifests: Sequence[Mapping[str, Any]], *, namespace: str | None = None
+    ) -> tuple[ObjectChange, ...]:
+        changes = []
         for key, manifest in self._keyed(manifests, namespace):
             self._cluster.need(key[0])
             found = self._cluster.policies.get(key)
-            before = json.dumps(found, indent=1, sort_keys=True).splitlines() if found else []
-            after = json.dumps(manifest, indent=1, sort_keys=True).splitlines()
-            if before != after:
-                lines.append(f"# networking.k8s.io.v1.NetworkPolicy.{key[0]}.{key[1]}")
-                lines += list(difflib.unified_diff(before, after, lineterm=""))[2:]
-        return "\n".join(lines)
+            if found != manifest:
+                changes.append(ObjectChange(name=key[1], found=found, shall=manifest))
+        return tuple(sorted(changes, key=lambda change: change.name))
 
     def delete(
         self, manifests: Sequence[Mapping[str, Any]], *, namespace: str | None = None, timeout_s: float = 120

@@ -26,6 +26,11 @@ class Concealment:
         return redact.hide(text, self._forms)
 
 
+def tells_a_secret(path: str) -> bool:
+    """Return whether what stands at *path* is a secret by its name: ``values.redis.password``."""
+    return bool(_SECRET_NAME.search(path.rpartition(".")[2]))
+
+
 def plain(value: Any) -> Any:
     """Return *value* with every SecretStr in the clear."""
     match value:

@@ -22,6 +22,7 @@ from provisioning.clients.cluster_objects import (
 from provisioning.clients.helm_releases import Release
 from provisioning.clients.helm_renderings import Rendering
 from provisioning.clients.helm_storage import StoredRelease
+from provisioning.clients.kubectl_diff import ObjectChange
 from provisioning.clients.process import Completed
 from provisioning.configuration import Chart
 
@@ -71,7 +72,9 @@ class ClusterWrites(ClusterReads, Protocol):
 class KubectlWrites(Protocol):
     def apply(self, manifests: Sequence[Mapping[str, Any]], *, namespace: str | None = None) -> None: ...
 
-    def diff(self, manifests: Sequence[Mapping[str, Any]], *, namespace: str | None = None) -> str: ...
+    def changes(
+        self, manifests: Sequence[Mapping[str, Any]], *, namespace: str | None = None
+    ) -> tuple[ObjectChange, ...]: ...
 
     def delete(
         self, manifests: Sequence[Mapping[str, Any]], *, namespace: str | None = None, timeout_s: float = 120

@@ -5,9 +5,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from provisioning.clients import names
+from provisioning.clients.kubectl_diff import PROGRAM, ObjectChange, changes_of
 from provisioning.clients.process import ChildProcesses, Completed, inherited_environment
 from provisioning.clients.tool_errors import cluster_error
 
@@ -17,7 +19,6 @@ FIELD_MANAGER = "clearml-chatops"
 _ENDED = re.compile(
     r"command terminated with exit code (\d+)|error executing command in container: .*exit status (\d+)"
 )
-_VOLATILE = re.compile(r"[+ -]  (creationTimestamp|generation|resourceVersion|uid):")
 
 
 class Kubectl:
@@ -64,13 +65,15 @@ class Kubectl:
             doing=f"applying {_described(manifests)}",
         )
 
-    def diff(self, manifests: Sequence[Mapping[str, Any]], *, namespace: str | None = None) -> str:
-        """Return what `apply` would change, as unified diff without times or paths; "" where nothing would.
+    def changes(
+        self, manifests: Sequence[Mapping[str, Any]], *, namespace: str | None = None
+    ) -> tuple[ObjectChange, ...]:
+        """Return the objects that `apply` would change, by name; () where it would change nothing.
 
-        The same world gives the same text. Values of Secrets are masked by kubectl.
+        The same world gives the same answer. Values of Secrets are masked by kubectl.
         """
         if not manifests:
-            return ""
+            return ()
         doing = f"comparing {_described(manifests)}"
         completed = self._run(
             [
@@ -84,10 +87,11 @@ class Kubectl:
             stdin=_listed(manifests),
             doing=doing,
             fine=(0, 1),
+            more_env={"KUBECTL_EXTERNAL_DIFF": PROGRAM},
         )
         if completed.returncode == 1 and not completed.stdout.strip():
             raise cluster_error(doing, completed)  # kubectl's own failures may also end with 1
-        return _stable(completed.stdout)
+        return changes_of(completed.stdout)
 
     def delete(
         self,
@@ -159,11 +163,12 @@ class Kubectl:
         stdin: bytes | None = None,
         timeout_s: float = 60,
         fine: tuple[int, ...] = (0,),
+        more_env: Mapping[str, str] = MappingProxyType({}),
     ) -> Completed:
         completed = self._children.run(
             [*self._command(arguments[0]), *arguments[1:]],
             stdin=stdin,
-            env=_environment(),
+            env={**_environment(), **more_env},
             timeout_s=timeout_s,
             subject=doing,
         )
@@ -189,20 +194,3 @@ def _described(manifests: Sequence[Mapping[str, Any]]) -> str:
     shown = [f"{one.get('kind', '?')} {one.get('metadata', {}).get('name', '?')}" for one in manifests[:3]]
     more = len(manifests) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
-
-
-def _stable(diff: str) -> str:
-    """Drop what differs from run to run: temporary paths, times, line numbers, what the server fills in."""
-    lines: list[str] = []
-    changed = False
-    for line in diff.splitlines():
-        if line.startswith("diff "):
-            lines.append(f"# {line.rsplit('/', 1)[-1]}")
-        elif line.startswith(("--- ", "+++ ")) or _VOLATILE.match(line):
-            continue
-        elif line.startswith("@@"):
-            lines.append("@@")
-        else:
-            changed = changed or line.startswith(("+", "-"))
-            lines.append(line)
-    return "\n".join(lines) if changed else ""

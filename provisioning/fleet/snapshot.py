@@ -24,7 +24,7 @@ def planner_of_one_moment(sources: Sources, *, kubectl: KubectlWrites, clock: Cl
         clearml=seen.clearml,
         cluster=cast("ClusterWrites", seen.cluster),
         helm=cast("HelmWrites", seen.helm),
-        kubectl=cast("KubectlWrites", Remembering(kubectl, once=("diff",))),
+        kubectl=cast("KubectlWrites", Remembering(kubectl, once=("changes",))),
         store=sources.store,
         clock=clock,
     )

@@ -1,17 +1,20 @@
 """Steps on Kubernetes objects: a tenant's namespace, NetworkPolicies."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from provisioning.clients.interfaces import ClusterWrites, KubectlWrites
+from provisioning.clients.kubectl_diff import ObjectChange
 from provisioning.errors import PermanentError
+from provisioning.manifests import SHOWN_FINGERPRINT, differing_objects, fingerprint
 from provisioning.plan import Observation, Outputs, Presence
 from provisioning.steps.base import StepRun
+from provisioning.wording import counted
 
 CREATED_BY = "clearml-chatops/created-by"  # the job that made the namespace: only its undo may delete it
-SHOWN_CHARS = 1000  # of one object's difference
+MOST_FIELDS = 20  # that differ, of all policies of one step
 
 
 class NamespaceInputs(BaseModel):
@@ -91,34 +94,31 @@ class NetworkPolicies:
         wanted = PoliciesInputs.model_validate(inputs)
         if self._cluster.namespace(wanted.namespace) is None:
             return Observation(presence=Presence.ABSENT)
-        shall = [str(manifest["metadata"]["name"]) for manifest in wanted.manifests]
+        shall = [_name(manifest) for manifest in wanted.manifests]
         if not {one.name for one in self._cluster.network_policies(wanted.namespace)} & set(shall):
             return Observation(presence=Presence.ABSENT, detail=f"missing: {', '.join(shall)}")  # without a diff
-        changes = objects(self._kubectl.diff(wanted.manifests, namespace=wanted.namespace))
-        if surplus := self._surplus(wanted):
-            return Observation(
-                presence=Presence.DIFFERS,
-                detail="; ".join(
-                    [f"to be removed: {', '.join(surplus)}", *([f"differ: {', '.join(changes)}"] if changes else [])]
-                ),
-                differences={name: (removed, added) for name, (removed, added) in changes.items()},
-            )
-        if not changes:
+        changes = self._kubectl.changes(wanted.manifests, namespace=wanted.namespace)
+        surplus = self._surplus(wanted)
+        if not changes and not surplus:
             return Observation(presence=Presence.PRESENT, detail="as planned")
-        if all(not removed for removed, _ in changes.values()):
-            return Observation(presence=Presence.ABSENT, detail=f"missing: {', '.join(changes)}")
+        missing = [change.name for change in changes if change.found is None]
+        if not surplus and len(missing) == len(changes):
+            return Observation(presence=Presence.ABSENT, detail=f"missing: {', '.join(missing)}")
+        differing = [change.name for change in changes if change.found is not None]
+        said = (("to be removed", surplus), ("missing", missing), ("differ", differing))
         return Observation(
             presence=Presence.DIFFERS,
-            detail=f"differ: {', '.join(changes)}",
-            differences={name: (removed, added) for name, (removed, added) in changes.items()},
+            detail="; ".join(f"{what}: {', '.join(names)}" for what, names in said if names),
+            differences=dict.fromkeys(surplus, ("there", None)) | fields_of(changes),
         )
 
     def apply(self, inputs: dict[str, Any], run: StepRun) -> Outputs:
         wanted = PoliciesInputs.model_validate(inputs)
         self._kubectl.apply(wanted.manifests, namespace=wanted.namespace)
-        if left := objects(self._kubectl.diff(wanted.manifests, namespace=wanted.namespace)):
+        if left := self._kubectl.changes(wanted.manifests, namespace=wanted.namespace):
+            names = ", ".join(change.name for change in left)
             raise PermanentError(
-                f"applying NetworkPolicies to {wanted.namespace}: {', '.join(left)} did not stay as applied",
+                f"applying NetworkPolicies to {wanted.namespace}: {names} did not stay as applied",
                 next_action="look for an admission controller that rewrites them, then Retry",
             )
         if surplus := self._surplus(wanted):
@@ -156,9 +156,9 @@ class NoNetworkPolicies:
         wanted = PoliciesInputs.model_validate(inputs)
         if self._cluster.namespace(wanted.namespace) is None:
             return Observation(presence=Presence.PRESENT, detail="the namespace is not there")
-        changes = objects(self._kubectl.diff(wanted.manifests, namespace=wanted.namespace))
-        names = [str(one["metadata"]["name"]) for one in wanted.manifests]
-        there = [name for name in names if name not in changes or changes[name][0]]
+        changes = self._kubectl.changes(wanted.manifests, namespace=wanted.namespace)
+        gone = {change.name for change in changes if change.found is None}
+        there = [name for name in map(_name, wanted.manifests) if name not in gone]
         if not there:
             return Observation(presence=Presence.PRESENT, detail="none is there")
         return Observation(presence=Presence.DIFFERS, detail=f"there: {', '.join(there)}")
@@ -172,23 +172,22 @@ class NoNetworkPolicies:
         run.note("they stay away: platform install policies sets them again")
 
 
-def objects(diff: str) -> dict[str, tuple[str, str]]:
-    """Return what *diff* (``Kubectl.diff``) changes: object's name → (lines removed, lines added)."""
-    found: dict[str, tuple[list[str], list[str]]] = {}
-    removed: list[str] = []
-    added: list[str] = []
-    for line in diff.splitlines():
-        if line.startswith("# "):
-            removed, added = found.setdefault(line.rsplit(".", 1)[-1], ([], []))
-        elif line.startswith("-"):
-            removed.append(line[1:])
-        elif line.startswith("+"):
-            added.append(line[1:])
-    return {
-        name: ("\n".join(minus)[:SHOWN_CHARS], "\n".join(plus)[:SHOWN_CHARS])
-        for name, (minus, plus) in found.items()
-        if minus or plus
-    }
+def fields_of(changes: Sequence[ObjectChange]) -> dict[str, tuple[JsonValue, JsonValue]]:
+    """Return ``policy.spec.ingress[0].ports[0].port`` → (is, shall), at most `MOST_FIELDS` of them.
+
+    The fingerprints of the rest stand for them, so that an approval is bound to all.
+    """
+    found = {change.name: dict(change.found) for change in changes if change.found is not None}
+    shall = {change.name: dict(change.shall) for change in changes if change.found is not None}
+    every = list(differing_objects(found, shall).items())
+    fields = dict(every[:MOST_FIELDS])
+    if rest := every[MOST_FIELDS:]:
+        is_now, will_be = ({path: both[side] for path, both in rest} for side in (0, 1))
+        fields[f"{counted(len(rest), 'field')} more, sha256"] = (
+            fingerprint(is_now)[:SHOWN_FINGERPRINT],
+            fingerprint(will_be)[:SHOWN_FINGERPRINT],
+        )
+    return {change.name: (None, "as planned") for change in changes if change.found is None} | fields
 
 
 def _name(manifest: Mapping[str, Any]) -> str:

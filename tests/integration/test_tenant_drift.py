@@ -44,6 +44,20 @@ def test_each_field_that_differs_is_told(world: World) -> None:
     assert {step for step, _ in told} == {"agent", "queues", "policies"}
 
 
+def test_a_policy_that_was_opened_is_told_by_field(world: World) -> None:
+    """In the report, and where it is opened otherwise while a fix waits."""
+    world.make(f"{ACME} --ports")
+    policy = world.cluster.policies["acme", "allow-session-ports"]["spec"]["ingress"][0]["ports"][0]
+    policy["port"] = 22
+    field = "allow-session-ports.spec.ingress[0].ports[0].port"
+    assert [(one["field"], one["found"], one["shall"]) for one in drifted(world)["differences"]] == [(field, 22, 10022)]
+    job = world.job(world.plan("tenant fix acme"))
+    policy["port"] = 23
+    failure = world.run(job).failure
+    assert failure is not None
+    assert f"{field} (was 22, is 23)" in failure.what
+
+
 def test_a_secret_that_differs_is_not_told(world: World) -> None:
     """Only that it does."""
     world.make(ACME)

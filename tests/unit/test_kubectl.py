@@ -2,12 +2,17 @@
 
 import json
 import sys
+from difflib import unified_diff
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from provisioning.clients.kubectl import Kubectl
+from provisioning.clients.kubectl_diff import changes_of
 from provisioning.clients.process import ChildProcesses
 from provisioning.errors import PermanentError, TemporaryError
 
@@ -61,28 +66,69 @@ def test_manifests_go_through_stdin(fake: FakeKubectl, monkeypatch: pytest.Monke
     assert "KUBECTL_EXTERNAL_DIFF" not in env
 
 
-def test_a_diff_keeps_only_what_means_something(fake: FakeKubectl) -> None:
-    """Headers, times, ids and line numbers are dropped; what is left is empty where nothing changes."""
-    header = (
-        "diff -u -N /tmp/LIVE-1/v1.ConfigMap.acme.x /tmp/MERGED-2/v1.ConfigMap.acme.x\n--- /tmp/a\t2026\n+++ /tmp/b\n"
+def printed(*files: tuple[str, str]) -> str:
+    """Return what kubectl prints of these files, each (before, after)."""
+    lines = []
+    for before, after in files:
+        lines += [
+            "diff -U1000000 -N /tmp/LIVE-1/v1.ConfigMap.acme.x /tmp/MERGED-2/v1.ConfigMap.acme.x",
+            *unified_diff(before.splitlines(), after.splitlines(), "/tmp/a", "/tmp/b", n=1_000_000, lineterm=""),
+        ]
+    return "\n".join(lines)
+
+
+def config_map(name: str, data: dict[str, str], *, generation: int = 1) -> str:
+    metadata = {"name": name, "generation": generation, "uid": f"uid-{generation}"}
+    return yaml.safe_dump({"kind": "ConfigMap", "metadata": metadata, "data": data})
+
+
+def test_a_comparison_keeps_only_what_means_something(fake: FakeKubectl) -> None:
+    """Each object as it is and as it would be, without ids and counters; nothing where only those differ."""
+    fake.answers(
+        code=1,
+        out=printed(
+            (config_map("x", {"a": "1"}), config_map("x", {"a": "2"}, generation=2)),
+            ("", config_map("new", {"a": "---\n+++\n@@ -1 +1 @@\ndiff -N x"})),
+            (config_map("same", {}), config_map("same", {}, generation=2)),
+        ),
     )
-    body = '@@ -1,6 +1,6 @@\n data:\n-  a: "1"\n+  a: "2"\n metadata:\n-  generation: 1\n+  generation: 2\n+  uid: x\n'
-    fake.answers(code=1, out=header + body)
-    assert fake.client.diff([POLICY]) == '# v1.ConfigMap.acme.x\n@@\n data:\n-  a: "1"\n+  a: "2"\n metadata:'
-    fake.answers(code=1, out=header + "@@ -1 +1 @@\n metadata:\n-  generation: 1\n+  generation: 2\n")
-    assert fake.client.diff([POLICY]) == ""
+    new, changed = fake.client.changes([POLICY])
+    assert (new.name, new.found, new.shall["data"]) == ("new", None, {"a": "---\n+++\n@@ -1 +1 @@\ndiff -N x"})
+    assert changed.found == {"kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"a": "1"}}
+    assert changed.shall == {"kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"a": "2"}}
+    assert fake.call[2]["KUBECTL_EXTERNAL_DIFF"] == "diff -U1000000 -N"
     fake.answers(code=0)
-    assert fake.client.diff([POLICY]) == ""
+    assert fake.client.changes([POLICY]) == ()
+    assert fake.client.changes([]) == ()
 
 
-def test_a_diff_that_failed_is_no_difference(fake: FakeKubectl) -> None:
+@given(
+    before=st.dictionaries(st.text("ab-+@ d", min_size=1), st.text("xy\n-+@ d"), max_size=4),
+    after=st.dictionaries(st.text("ab-+@ d", min_size=1), st.text("xy\n-+@ d"), max_size=4),
+)
+def test_whatever_objects_hold_they_are_read_back(before: dict[str, str], after: dict[str, str]) -> None:
+    """Lines that look like a diff's own marks are content."""
+    seen = changes_of(printed((config_map("x", before), config_map("x", after))))
+    assert [(one.found or {})["data"] for one in seen] == ([before] if before != after else [])
+    assert [one.shall["data"] for one in seen] == ([after] if before != after else [])
+
+
+def test_what_is_no_comparison_is_an_error(fake: FakeKubectl) -> None:
+    """It must not pass for no difference."""
+    for text in ("diff a b\n@@ -1 +1 @@\n+[", "diff a b\n@@ -1 +1 @@\n+kind: x", "diff a b\n@@ -1 +1 @@\n+- x"):
+        fake.answers(code=1, out=text)
+        with pytest.raises(PermanentError, match="no comparison of objects"):
+            fake.client.changes([POLICY])
+
+
+def test_a_comparison_that_failed_is_no_difference(fake: FakeKubectl) -> None:
     """Exit code 1 means differences only where kubectl printed some; an error is raised as what it is."""
     fake.answers(code=1, err="error: etcdserver: request timed out")
     with pytest.raises(TemporaryError):
-        fake.client.diff([POLICY])
+        fake.client.changes([POLICY])
     fake.answers(code=2, err="error: boom")
     with pytest.raises(PermanentError, match="boom"):
-        fake.client.diff([POLICY])
+        fake.client.changes([POLICY])
 
 
 def test_the_commands_exit_code_comes_back(fake: FakeKubectl) -> None:

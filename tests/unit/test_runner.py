@@ -139,6 +139,13 @@ def step(step_id: str = "company", **words: Any) -> Step:
     return Step(id=step_id, kind="k", title=f"Create {step_id}", **words)
 
 
+OTHERWISE = "differs otherwise than before in"
+
+
+def policy(ports: int) -> dict[str, Any]:
+    return {"metadata": {"name": "deny"}, "spec": {"ingress": [{"ports": ports}]}}
+
+
 def found(presence: str, detail: str = "", **words: Any) -> Observation:
     return Observation(presence=Presence(presence), detail=detail, **words)
 
@@ -154,12 +161,27 @@ def found(presence: str, detail: str = "", **words: Any) -> Observation:
         (
             plan(step(inputs={"a": 1, "b": 2})),
             plan(step(inputs={"a": 1, "b": 3})),
-            "Create company: would now be made with another b",
+            "Create company: would now be made with another b (2, now 3)",
+        ),
+        (
+            plan(step(inputs={"values": {"redis": {"password": "one", "port": 1}}})),
+            plan(step(inputs={"values": {"redis": {"password": "two", "port": 1}}})),
+            "Create company: would now be made with another values.redis.password (•••, now •••)",
+        ),
+        (
+            plan(step(inputs={"manifests": [policy(1)]})),
+            plan(step(inputs={"manifests": [policy(2)]})),
+            "Create company: would now be made with another manifests.deny.spec.ingress[0].ports (1, now 2)",
         ),
         (
             plan(step(found=found("differs", differences={"chart": ("1", "2")}))),
             plan(step(found=found("differs", differences={"chart": ("0", "2")}))),
-            "Create company: differs otherwise than before in chart",
+            f"Create company: {OTHERWISE} chart (was 1, is 0)",
+        ),
+        (
+            plan(step(found=found("differs", differences={"a": (1, 2), "gone": (3, 4)}))),
+            plan(step(found=found("differs", differences={"a": (1, 5), "new": (6, None)}))),
+            f"Create company: {OTHERWISE} a (should be 2, shall be 5), gone (was 3, is 4), new (was none, is 6)",
         ),
         (
             plan(step(found=found("present", "r1"))),

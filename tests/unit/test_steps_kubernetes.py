@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from policies.network import redis_policy, tenant_labels, tenant_policies
+from provisioning.clients.kubectl_diff import ObjectChange
 from provisioning.errors import PermanentError
 from provisioning.plan import Presence
 from provisioning.steps.base import StepRun
-from provisioning.steps.kubernetes_steps import Namespace, NetworkPolicies, NoNetworkPolicies, objects
+from provisioning.steps.kubernetes_steps import Namespace, NetworkPolicies, NoNetworkPolicies, fields_of
 from tests.fakes import FakeCluster, FakeKubectl
 
 RUN = StepRun(job_id="job-1", step_id="x", attempt=1, timeout_s=60)
@@ -81,18 +82,44 @@ def test_policies_are_applied_and_found(cluster: FakeCluster) -> None:
     assert action.observe(POLICIES).presence is Presence.PRESENT
 
 
-def test_a_policy_that_was_opened_by_hand_differs(cluster: FakeCluster) -> None:
-    """What would be taken out and put in is shown, by policy."""
+def test_a_policy_that_was_opened_by_hand_differs_field_by_field(cluster: FakeCluster) -> None:
+    """Each field is named, with what it is and what it shall be; one that is gone is named as a whole."""
     cluster.namespaces["acme"] = {}
+    sessions = POLICIES | {"manifests": list(tenant_policies("acme", ingress_namespace="ingress-nginx", ports=True))}
     action = NetworkPolicies(cluster, FakeKubectl(cluster))
-    action.apply(POLICIES, RUN)
-    cluster.policies["acme", "default-deny-ingress"]["spec"]["ingress"] = [{"from": [{"namespaceSelector": {}}]}]
-    seen = action.observe(POLICIES)
+    action.apply(sessions, RUN)
+    opened = cluster.policies["acme", "allow-session-ports"]["spec"]
+    opened["ingress"][0]["ports"][0]["port"] = 22
+    opened["ingress"].append({"from": [{"namespaceSelector": {}}]})
+    del cluster.policies["acme", "default-deny-ingress"]
+    seen = action.observe(sessions)
     assert seen.presence is Presence.DIFFERS
-    removed, _added = seen.differences["default-deny-ingress"]
-    assert "namespaceSelector" in str(removed)
-    action.apply(POLICIES, RUN)
-    assert action.observe(POLICIES).presence is Presence.PRESENT
+    assert seen.detail == "missing: default-deny-ingress; differ: allow-session-ports"
+    assert seen.differences == {
+        "default-deny-ingress": (None, "as planned"),
+        "allow-session-ports.spec.ingress[0].ports[0].port": (22, 10022),
+        "allow-session-ports.spec.ingress[1].from[0].namespaceSelector": ({}, None),
+    }
+    action.apply(sessions, RUN)
+    assert action.observe(sessions).presence is Presence.PRESENT
+
+
+def test_many_fields_are_bounded_and_the_rest_is_bound_all_the_same() -> None:
+    """What is not shown still voids an approval when it changes."""
+
+    def opened(last: int) -> ObjectChange:
+        ports = [{"port": port} for port in (*range(1, 40), last)]
+        return ObjectChange(
+            name="sessions",
+            found={"spec": {"ports": ports}},
+            shall={"spec": {"ports": [{"port": 10_022}]}},
+        )
+
+    one, other = fields_of([opened(40)]), fields_of([opened(41)])
+    (rest,) = [path for path in one if "more" in path]
+    assert rest == "20 fields more, sha256"
+    assert len(one) == 21
+    assert {path for path in one if one[path] != other[path]} == {rest}
 
 
 def test_policies_that_do_not_stay_as_applied_are_an_error(
@@ -117,26 +144,6 @@ def test_undo_takes_a_tenants_policies_and_leaves_shared_ones(cluster: FakeClust
     assert [namespace for namespace, _ in cluster.policies] == ["redis-shared"]
     del cluster.namespaces["acme"]
     action.undo(POLICIES, {}, RUN)
-
-
-def test_a_diff_is_read_by_object() -> None:
-    """As Kubectl.diff prints it: one heading an object, context lines do not count."""
-    diff = "\n".join(
-        [
-            "# networking.k8s.io.v1.NetworkPolicy.acme.first",
-            "@@",
-            " spec:",
-            "-  a: 1",
-            "+  a: 2",
-            "# networking.k8s.io.v1.NetworkPolicy.acme.second",
-            "@@",
-            "+kind: NetworkPolicy",
-            "# networking.k8s.io.v1.NetworkPolicy.acme.third",
-            " spec:",
-        ]
-    )
-    assert objects(diff) == {"first": ("  a: 1", "  a: 2"), "second": ("", "kind: NetworkPolicy")}
-    assert objects("") == {}
 
 
 def test_manifests_survive_the_plans_json() -> None:
