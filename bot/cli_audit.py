@@ -1,6 +1,7 @@
 """`clearml-chatops audit …`: verify, read, export and seal the trail, with only the file and the key."""
 
 import json
+import re
 import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,13 +18,15 @@ from commands.audit import AuditArgs, moment
 from commands.catalog import CATALOG
 from commands.grammar import UsageError
 from policies.approvals import Refusal
-from provisioning.evidence.verifier import read_key, told
+from provisioning.evidence.command import told
+from provisioning.evidence.formats import read_key
 from provisioning.evidence.verifier import verify as verify_trail
 
 if TYPE_CHECKING:
     from provisioning.evidence.keys import Signer
 
 WHAT = "The audit trail: verify, read, export and seal it."
+_OF_PRODUCT = re.compile(r"^from provisioning[\w.]* import (\([^)]*\)|.*)\n", re.MULTILINE)
 WORD = 24  # columns of an action
 
 app = App(help=WHAT)
@@ -77,7 +80,7 @@ def verify(
     except FileNotFoundError as error:
         complain(f"audit verify: there is no file {error.filename or path}", "name the file to verify")
         raise typer.Exit(2) from error
-    except (OSError, sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
+    except (OSError, sqlite3.DatabaseError, ValueError) as error:
         complain(
             f"audit verify: {path} is no audit trail, or a key is none: {error}",
             "name a database, a sealed segment or an export, and keys as `audit key public` prints them",
@@ -95,10 +98,17 @@ def verifier(json_output: AsJson = False) -> None:
 
     One file: it needs Python and `cryptography`, and nothing else of this product.
     """
-    from provisioning.evidence import verifier as its_source
+    text = program()
+    tell({"name": "audit_verify.py", "program": text}, text.removesuffix("\n"), as_json=json_output)
 
-    program = Path(its_source.__file__).read_text(encoding="utf-8")
-    tell({"name": "audit_verify.py", "program": program}, program.removesuffix("\n"), as_json=json_output)
+
+def program() -> str:
+    """Return the verifier as one file: its parts in order, without the imports that hold them together."""
+    from provisioning import evidence
+
+    folder = Path(evidence.__path__[0])
+    parts = ((folder / f"{name}.py").read_text(encoding="utf-8") for name in ("formats", "verifier", "command"))
+    return "\n\n".join(_OF_PRODUCT.sub("", part).rstrip() for part in parts) + "\n"
 
 
 @app.command(

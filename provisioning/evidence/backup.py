@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from provisioning.errors import PermanentError
-from provisioning.evidence.verifier import SEGMENTS, verify
+from provisioning.evidence.formats import SEGMENTS
+from provisioning.evidence.verifier import verify
 from provisioning.store import Store
 
 MANIFEST = "manifest.json"

@@ -9,8 +9,8 @@ from typing import Any
 from sqlite_utils import Database
 
 from provisioning.clock import Clock
+from provisioning.evidence.formats import GENESIS, Checkpoint, root_of
 from provisioning.evidence.keys import Keyring
-from provisioning.evidence.verifier import GENESIS, Checkpoint, layers
 from provisioning.store import Store, checkpoints
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class Checkpoints:
             "first": rows[0]["seq"],
             "last": rows[-1]["seq"],
             "head": rows[-1]["hash"],
-            "root": layers([row["hash"] for row in rows])[-1][0].hex(),
+            "root": root_of([row["hash"] for row in rows]),
             "prev": before.digest if before else GENESIS,
             "key": signer.public,
             "previous_key": previous.public if previous else None,

@@ -12,8 +12,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import IO, Any
 
+from provisioning.evidence.formats import CHECKPOINTS, FIELDS, TABLE, Checkpoint, layers
 from provisioning.evidence.segments import sealed_files
-from provisioning.evidence.verifier import CHECKPOINTS, FIELDS, TABLE, Checkpoint, layers
 from provisioning.store import Store
 
 Row = Mapping[str, Any]

@@ -9,8 +9,8 @@ from typing import Any
 from sqlite_utils import Database
 
 from commands.audit import AuditArgs, moment
+from provisioning.evidence.formats import TABLE
 from provisioning.evidence.trail import READ
-from provisioning.evidence.verifier import TABLE
 
 WORDS = "audit_fts"
 _WORD = re.compile(r"[^\W_]+")  # what is no letter or digit parts words, as it does in the index

@@ -13,8 +13,9 @@ from policies.approvals import Actor, Refusal
 from provisioning.errors import PermanentError
 from provisioning.evidence import search, trail
 from provisioning.evidence.checkpoints import Checkpoints
+from provisioning.evidence.formats import CHECKPOINTS, SEALED, SEGMENT, SEGMENTS, TABLE, Checkpoint
 from provisioning.evidence.trail import Event
-from provisioning.evidence.verifier import CHECKPOINTS, SEALED, SEGMENT, SEGMENTS, TABLE, Checkpoint, verify
+from provisioning.evidence.verifier import verify
 from provisioning.jobs.job import JobState
 from provisioning.store import Store, checkpoints
 
@@ -65,6 +66,7 @@ def seal(store: Store, signed: Checkpoints, *, before: datetime, actor: Actor) -
         transaction.append(Event(action=SEALED, actor=actor.id, actor_name=actor.name, detail=detail))
         trail.drop_sealed(transaction.db, segment.last)
         checkpoints.drop_sealed(transaction.db, segment.last)
+    signed.make()  # the row that says where the others went: without them, it is believed only when it is signed
     return segment
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import JsonValue
 from sqlite_utils import Database
 
-from provisioning.evidence.verifier import FIELDS, GENESIS, TABLE, row_hash
+from provisioning.evidence.formats import FIELDS, GENESIS, TABLE, row_hash
 
 READ = "report.read"  # the action of every command that only reads
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from provisioning.evidence.verifier import CHECKPOINTS, TABLE, Checkpoint
+from provisioning.evidence.formats import CHECKPOINTS, TABLE, Checkpoint
 
 
 def create_table(db: Database) -> None:

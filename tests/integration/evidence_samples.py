@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from provisioning.configuration import AuditTrail
-from provisioning.evidence import verifier
+from provisioning.evidence import formats, verifier
 from provisioning.evidence.checkpoints import Checkpoints
 from provisioning.evidence.keys import Keyring
 from provisioning.evidence.trail import Event
@@ -69,8 +69,8 @@ def forging(path: Path) -> Iterator[sqlite3.Connection]:
 
 def chain_anew(raw: sqlite3.Connection) -> None:
     """Make every hash anew, so that the chain alone is whole again."""
-    before = verifier.GENESIS
+    before = formats.GENESIS
     for row in [dict(row) for row in raw.execute("SELECT * FROM audit ORDER BY seq")]:
         row["prev"] = before
-        before = verifier.row_hash(row)
+        before = formats.row_hash(row)
         raw.execute("UPDATE audit SET prev = ?, hash = ? WHERE seq = ?", [row["prev"], before, row["seq"]])

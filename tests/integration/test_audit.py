@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioning.evidence import verifier
+from provisioning.evidence import formats, verifier
 from provisioning.evidence.trail import Event
 from tests.integration.store_samples import open_store
 
@@ -63,7 +63,7 @@ def test_the_triggers_refuse(trail: Path, statement: str) -> None:
     assert verifier.verify(trail).ok
 
 
-@pytest.mark.parametrize("column", [name for name in verifier.FIELDS if name not in {"seq", "attempt"}])
+@pytest.mark.parametrize("column", [name for name in formats.FIELDS if name not in {"seq", "attempt"}])
 def test_a_changed_row_is_found_in_any_column(trail: Path, column: str) -> None:
     with tampering(trail) as raw:
         raw.execute(f"UPDATE audit SET {column} = 'x' WHERE seq = 3")
@@ -76,7 +76,7 @@ def test_a_changed_row_with_its_hash_made_anew_breaks_the_next_one(trail: Path) 
         raw.row_factory = sqlite3.Row
         raw.execute("UPDATE audit SET actor = 'UEVIL' WHERE seq = 3")
         row = dict(raw.execute("SELECT * FROM audit WHERE seq = 3").fetchone())
-        raw.execute("UPDATE audit SET hash = ? WHERE seq = 3", [verifier.row_hash(row)])
+        raw.execute("UPDATE audit SET hash = ? WHERE seq = 3", [formats.row_hash(row)])
     assert _problems(trail) == [(4, "inserted")]
 
 

@@ -1,18 +1,20 @@
 """Signed checkpoints: whoever rewrites what was signed needs the key, and a key can be followed to the next."""
 
 import ast
-import shutil
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from bot.cli_audit import program
 from provisioning.configuration import AuditTrail
 from provisioning.errors import PermanentError
 from provisioning.evidence import verifier
+from provisioning.evidence.export import as_json_lines
+from provisioning.evidence.formats import read_key, root_of
 from provisioning.evidence.keys import Keyring, new_pem
-from provisioning.evidence.verifier import read_key
 from tests.integration.evidence_samples import Trail, chain_anew, forging
 
 
@@ -120,6 +122,55 @@ def test_a_key_that_changed_without_the_old_one_is_said(trail: Trail) -> None:
     assert (13, "key") in trail.found(trail.public)
 
 
+def test_a_key_that_was_replaced_signs_nothing_that_comes_after(trail: Trail) -> None:
+    """Stolen later, it adds no checkpoint beside the true ones, whatever that claims of who vouches for it."""
+    old = trail.keyring.current()
+    trail.keyring.rotate()
+    trail.write(2)
+    trail.signed.make()
+    honest = trail.public
+    trail.write(1, actor="UEVIL")
+    before = trail.signed.newest()
+    assert before is not None
+    rows = trail.store.audit_rows(limit=1)
+    body = {
+        "number": before.number + 1,
+        "first": before.last + 1,
+        "last": before.last + 1,
+        "head": rows[0]["hash"],
+        "root": root_of([rows[0]["hash"]]),
+        "prev": before.digest,
+        "key": old.public,
+        "previous_key": honest,
+    }
+    text = json.dumps(body)
+    with forging(trail.path) as raw:
+        forged = [before.number + 1, before.last + 1, text, old.sign(text), old.sign(text)]
+        raw.execute("INSERT INTO audit_checkpoints VALUES (?, ?, ?, ?, ?)", forged)
+    for key in (honest, old.public):
+        assert set(trail.found(key)) == {(15, "key")}
+        assert trail.verify(key).signed == 14
+
+
+def test_a_second_line_of_keys_is_found(trail: Trail) -> None:
+    """Whoever stole a key that was replaced cannot have it replaced by one of their own as well."""
+    stolen, thief = trail.keyring.current(), Keyring(AuditTrail(signing_key=new_pem()), trail.folder).current()
+    trail.keyring.rotate()
+    trail.write(1)
+    trail.signed.make()
+    out = trail.folder / "export.jsonl"
+    with out.open("w") as file:
+        as_json_lines(trail.store, file, tenant=None)
+    assert verifier.verify(out, keys=[trail.public]).ok
+    body = {"number": 2, "first": 1, "last": 1, "head": "", "root": "", "prev": ""}
+    text = json.dumps({**body, "key": thief.public, "previous_key": stolen.public})
+    line = {"type": "checkpoint", "body": text, "signature": thief.sign(text), "previous_signature": stolen.sign(text)}
+    with out.open("a") as file:
+        file.write(json.dumps({**line, "number": 2}) + "\n")
+    verdict = verifier.verify(out, keys=[trail.public])
+    assert "two lines of keys" in verdict.problems[0].detail
+
+
 def test_keys_come_from_a_secret_too_and_overlap(trail: Trail) -> None:
     """The new value beside the old one, for as long as it takes to sign once."""
     old_pem = trail.keyring.file.read_text()
@@ -149,17 +200,16 @@ def test_a_key_file_is_private_and_one_that_is_not_is_refused(trail: Trail) -> N
 
 def test_the_verifier_stands_alone(trail: Trail, tmp_path: Path) -> None:
     """One file, run by itself: nothing of the product is imported, and its exit code says what it found."""
-    source = Path(verifier.__file__)
+    alone = tmp_path / "auditor" / "verify.py"
+    alone.parent.mkdir()
+    alone.write_text(program())
     imports = {
         (node.module if isinstance(node, ast.ImportFrom) else node.names[0].name) or ""
-        for node in ast.walk(ast.parse(source.read_text()))
+        for node in ast.walk(ast.parse(alone.read_text()))
         if isinstance(node, ast.Import | ast.ImportFrom)
     }
     foreign = {name.split(".")[0] for name in imports} - set(sys.stdlib_module_names)
     assert foreign == {"cryptography"}
-    alone = tmp_path / "auditor" / "verify.py"
-    alone.parent.mkdir()
-    shutil.copy(source, alone)
     (alone.parent / "audit.pub").write_text(trail.keyring.current().public_pem)
     trail.store.close()
 

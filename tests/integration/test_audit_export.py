@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioning.evidence import verifier
+from provisioning.evidence import formats, verifier
 from provisioning.evidence.export import as_csv, as_json_lines, path_of
+from provisioning.evidence.formats import layers, root_by
 from provisioning.evidence.segments import seal
 from provisioning.evidence.trail import Event
-from provisioning.evidence.verifier import layers, root_by
 from tests.integration.evidence_samples import TENANTS, Trail
 from tests.integration.store_samples import ANA, START
 
@@ -67,7 +67,7 @@ def _change_row(lines: list[Line]) -> None:
 def _change_row_and_hash(lines: list[Line]) -> None:
     row = _row(lines, 2)["row"]
     row["actor"] = "UEVIL"
-    row["hash"] = verifier.row_hash(row)
+    row["hash"] = formats.row_hash(row)
 
 
 def _change_path(lines: list[Line]) -> None:

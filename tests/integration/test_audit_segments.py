@@ -7,7 +7,8 @@ import pytest
 
 from policies.approvals import Refusal
 from provisioning.errors import PermanentError
-from provisioning.evidence import verifier
+from provisioning.evidence import formats, verifier
+from provisioning.evidence.formats import SEALED
 from provisioning.evidence.search import Wanted
 from provisioning.evidence.segments import Segment, seal
 from provisioning.jobs.job import JobState
@@ -83,6 +84,20 @@ def test_rows_that_were_only_deleted_are_not_taken_for_sealed(trail: Trail) -> N
         raw.execute("DELETE FROM audit WHERE seq <= 10")
         raw.execute("DELETE FROM audit_checkpoints WHERE last < 10")
     assert (1, "removed") in trail.found(trail.public)
+
+
+def test_rows_are_not_taken_for_sealed_because_an_unsigned_row_says_so(trail: Trail) -> None:
+    """Whoever may write the file can append a row to its end, where nothing is signed yet."""
+    with forging(trail.path) as raw:
+        raw.execute("DELETE FROM audit WHERE seq <= 10")
+        raw.execute("DELETE FROM audit_checkpoints WHERE last < 10")
+    trail.write(1, action=SEALED)
+    with forging(trail.path) as raw:
+        detail = '{"file":"audit-000000001-000000010.db","first":1,"last":10,"sha256":""}'
+        raw.execute("UPDATE audit SET detail = ? WHERE seq = 31", [detail])
+        row = dict(raw.execute("SELECT * FROM audit WHERE seq = 31").fetchone())
+        raw.execute("UPDATE audit SET hash = ? WHERE seq = 31", [formats.row_hash(row)])
+    assert trail.found(trail.public) == [(31, "segment")]
 
 
 def test_an_open_job_keeps_its_rows(trail: Trail) -> None:
