@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from provisioning.reports import Cell, ChannelLink, Chart, Facts, Lines, Report, Table
+from provisioning.reports import Bars, Cell, ChannelLink, Chart, Facts, Lines, Report, Table
 
 _BARS = "▁▂▃▄▅▆▇█"
 
@@ -33,6 +33,8 @@ def show(report: Report, *, as_json: bool, console: Console | None = None) -> No
                 _lines(part, out)
             case Chart():
                 out.print(f"{escape(part.title)}  {_sparkline(part)}", highlight=False)
+            case Bars():
+                pass  # its numbers stand in the table beside it
             case _:
                 assert_never(part)
 

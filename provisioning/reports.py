@@ -64,7 +64,17 @@ class Chart:
     points: tuple[tuple[str, float], ...]
 
 
-Part: TypeAlias = Table | Facts | Lines | Chart
+@dataclass(frozen=True, kw_only=True)
+class Bars:
+    """Counts by category, a bar of each series: (name, a value for each category). Not every client draws it: what
+    matters stands in words, a table or a picture, too."""
+
+    title: str
+    categories: tuple[str, ...]
+    series: tuple[tuple[str, tuple[float, ...]], ...]
+
+
+Part: TypeAlias = Table | Facts | Lines | Chart | Bars
 
 
 @dataclass(frozen=True, kw_only=True)

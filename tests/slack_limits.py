@@ -5,6 +5,7 @@ published types say of the same is asked besides.
 """
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -20,6 +21,8 @@ def problems_of_message(text: str, blocks: list[dict[str, Any]]) -> list[str]:
     found = [] if 0 < len(text) <= 4000 else [f"text: {len(text)} characters, 1 to 4000 are shown"]
     if sum(block.get("type") == "table" for block in blocks) > 1:
         found.append("one table a message")
+    if sum(block.get("type") == "data_visualization" for block in blocks) > 2:
+        found.append("two charts a message")
     if not 1 <= len(blocks) <= 50:
         found.append(f"{len(blocks)} blocks, 1 to 50 are allowed")
     return [*found, *_blocks(blocks, in_view=False), *slack_types.problems_of_message(blocks)]
@@ -93,6 +96,8 @@ def _block(block: dict[str, Any], *, in_view: bool) -> list[str]:
             found += _input(block)
         case {"type": "table", "rows": list(rows)}:
             found += _table(rows)
+        case {"type": "data_visualization", "title": str(title), "chart": chart}:
+            found += _length(title, 50, "title") + _chart(chart)
         case {"type": "plan", "title": str(title), "tasks": list(tasks)}:
             found += [] if 1 <= len(title) <= 256 else ["title is 1 to 256"]
             found += [] if len(tasks) <= 50 else [f"{len(tasks)} tasks, 50 are allowed"]
@@ -113,10 +118,39 @@ def _table(rows: list[list[dict[str, Any]]]) -> list[str]:
     found = [] if 1 <= len(rows) <= 100 else [f"{len(rows)} rows, 1 to 100 are allowed"]
     widths = {len(row) for row in rows}
     found += [] if len(widths) == 1 and widths <= set(range(1, 21)) else [f"rows of {sorted(widths)} cells"]
-    cells = [cell for row in rows for cell in row]
+    cells = [cell for row in rows for cell in row if not _is_link(cell)]
     found += ["a cell is no raw_text, or empty"] if any(c["type"] != "raw_text" or not c["text"] for c in cells) else []
     size = sum(len(cell["text"]) for cell in cells)
     return found if size <= 10_000 else [*found, f"{size} characters in all cells, 10000 are allowed"]
+
+
+def _is_link(cell: dict[str, Any]) -> bool:
+    """Return whether the cell is a channel's link alone: it has no words that could be too long, or somebody's."""
+    match cell:
+        case {
+            "type": "rich_text",
+            "elements": [
+                {"type": "rich_text_section", "elements": [{"type": "channel", "channel_id": str(channel), **more}]}
+            ],
+        }:
+            return not more and re.fullmatch(r"[CDG][A-Z0-9]{2,20}", channel) is not None
+        case _:
+            return False
+
+
+def _chart(chart: dict[str, Any]) -> list[str]:
+    categories, series = chart["axis_config"]["categories"], chart["series"]
+    found = [] if chart["type"] in {"line", "bar", "area"} else [f"no such chart: {chart['type']}"]
+    found += [] if 1 <= len(series) <= 6 else [f"{len(series)} series, 1 to 6 are allowed"]
+    found += [] if 1 <= len(categories) <= 20 else [f"{len(categories)} categories, 1 to 20 are allowed"]
+    names = [one["name"] for one in series]
+    found += [] if len({*names}) == len(names) and len({*categories}) == len(categories) else ["names are not unique"]
+    for text in (*categories, *names):
+        found += _length(text, 20, "label")
+    for one in series:
+        found += [] if [point["label"] for point in one["data"]] == categories else ["labels are not the categories"]
+        found += [f"{p['value']!r} is no number" for p in one["data"] if not math.isfinite(p["value"])]
+    return found
 
 
 def _button(element: dict[str, Any]) -> list[str]:

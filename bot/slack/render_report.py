@@ -7,8 +7,9 @@ from typing import assert_never
 from bot.slack import kit
 from bot.slack.kit import Block
 from bot.slack.mrkdwn import block, cut, cut_markup, date, escape
+from bot.slack.render_charts import CHART, CHARTS, bar_chart, line_chart
 from bot.slack.render_job import Rendered
-from provisioning.reports import Cell, ChannelLink, Chart, Column, Facts, Lines, Report, Table
+from provisioning.reports import Bars, Cell, ChannelLink, Chart, Column, Facts, Lines, Report, Table
 
 TABLE_ROWS = 99  # and a header: Slack takes 100
 TABLE_COLUMNS = 20
@@ -18,11 +19,6 @@ CELL_CHARS = 300
 LINE_SECTIONS = 8
 FACT_SECTIONS = 4
 MONOSPACE_CHARS = 2900
-CHART = "data_visualization"
-CHARTS = 2  # in one message: Slack takes no more
-CHART_POINTS = 20
-CHART_TITLE_CHARS = 50
-LABEL_CHARS = 20
 MOST_BLOCKS = kit.MESSAGE_BLOCKS - 2
 
 
@@ -39,7 +35,7 @@ def message(report: Report) -> Rendered:
                 blocks += _facts(part)
             case Lines():
                 blocks += _lines(part)
-            case Chart():
+            case Chart() | Bars():
                 drawn = _chart(part) if charts < CHARTS else []
                 charts += len(drawn)
                 blocks += drawn
@@ -61,22 +57,8 @@ def without_charts(shown: Rendered) -> Rendered | None:
     return None if len(left) == len(shown.blocks) else Rendered(shown.text, left, shown.attachments)
 
 
-def _chart(part: Chart) -> list[Block]:
-    """Return Slack's own chart: few points, since it has room for twenty labels."""
-    points = [{"label": cut(label, LABEL_CHARS), "value": value} for label, value in part.points[-CHART_POINTS:]]
-    if len(points) < 2:
-        return []
-    return [
-        {
-            "type": CHART,
-            "title": cut(part.title, CHART_TITLE_CHARS),
-            "chart": {
-                "type": "line",
-                "series": [{"name": cut(part.title, LABEL_CHARS), "data": points}],
-                "axis_config": {"categories": [point["label"] for point in points]},
-            },
-        }
-    ]
+def _chart(part: Chart | Bars) -> list[Block]:
+    return line_chart(part) if isinstance(part, Chart) else bar_chart(part)
 
 
 def _names(report: Report) -> str:

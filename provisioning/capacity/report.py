@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from provisioning.capacity.bars import bars_of
 from provisioning.capacity.data import data_of
 from provisioning.capacity.holdings import Holding
 from provisioning.capacity.inventory import Supply
@@ -43,6 +44,7 @@ def report_of(
     elif tenant is not None:
         parts += [_holdings(view.holdings, tenant), *_waiting(view, tenant)]
     else:
+        parts += bars_of(view, profile)
         parts += [_profiles(view, {profile} if profile else None), _facts(view), *_nodes(view, node)]
         parts += [_holdings(view.holdings, tenant), *_waiting(view, tenant)]
     parts += _findings(view)

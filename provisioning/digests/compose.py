@@ -15,7 +15,7 @@ from provisioning.errors import ChatopsError
 from provisioning.jobs.job import JobState
 from provisioning.queries import trends
 from provisioning.queries.base import Asked, Query
-from provisioning.reports import Attachment, Cell, Chart, Facts, Lines, Part, Report, table
+from provisioning.reports import Attachment, Bars, Cell, Chart, Facts, Lines, Part, Report, table
 from provisioning.store import Store
 from provisioning.store.digests import Digests
 from provisioning.store.samples import Samples
@@ -71,7 +71,7 @@ class DigestComposer:
         )
 
     def _asked(self, command: str, now: datetime) -> _Piece:
-        """Return the summary, the warnings and the pictures of what `command` answers."""
+        """Return the summary, the warnings, the first bars and the pictures of what `command` answers."""
         query = self._queries.get(command)
         if query is None:
             return _Piece(())
@@ -84,8 +84,9 @@ class DigestComposer:
         shown = said[:MOST_WARNINGS]
         if len(said) > len(shown):
             shown.append(f"and {len(said) - len(shown)} more: /clearml {command}")
-        warnings = (Lines(title=found.title, lines=tuple(shown), kind="warning"),) if shown else ()
-        return _Piece(warnings, f"{found.title}: {found.summary}", found.attachments)
+        parts: list[Part] = [Lines(title=found.title, lines=tuple(shown), kind="warning")] if shown else []
+        parts += [part for part in found.parts if isinstance(part, Bars)][:1]  # a line of trends has its place, too
+        return _Piece(tuple(parts), f"{found.title}: {found.summary}", found.attachments)
 
     def _trends(self, digest: Digest, names: Sequence[str], now: datetime) -> _Piece:
         """Return the last month's trends of the measures called *names*, with the alert's limit drawn in."""

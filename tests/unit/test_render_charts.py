@@ -10,14 +10,16 @@ from slack_sdk.errors import SlackApiError
 from bot import cli_report
 from bot.slack import render_report
 from bot.slack.digest_posts import SlackPoster
+from bot.slack.render_charts import distinct
 from provisioning.errors import PermanentError, TemporaryError
-from provisioning.reports import Chart, Lines, Report
+from provisioning.reports import Bars, Chart, Lines, Report
 from sandbox.slack.blocks.validation import problems_of_blocks
+from tests.slack_limits import problems_of_message
 
 LONG = tuple((f"{day:02d} Nov 2026 with more", 2600.0 - day) for day in range(1, 61))
 
 
-def report(*charts: Chart) -> Report:
+def report(*charts: Chart | Bars) -> Report:
     return Report(title="Trends", summary="s", parts=(Lines(lines=("words",)), *charts), data=None)
 
 
@@ -69,6 +71,42 @@ def test_a_workspace_without_charts_gets_the_words() -> None:
     with pytest.raises(PermanentError) as raised:
         SlackPoster(Channel("not_in_channel")).post("C01", report())  # type: ignore[arg-type]  # a stand-in
     assert raised.value.next_action.startswith("in that channel: /invite @clearml-chatops; or give the digest another")
+
+
+@pytest.mark.parametrize(
+    "bars",
+    [
+        Bars(title="none", categories=(), series=()),
+        Bars(title="no series", categories=("a",), series=()),
+        Bars(title="one", categories=("1g.10gb",), series=(("Used", (0,)),)),
+        Bars(
+            title="x" * 80,
+            categories=tuple(f"a profile of a very long name {number}" for number in range(40)),
+            series=tuple((f"a series of a long name {number}", tuple(range(40))) for number in range(9)),
+        ),
+        Bars(title="<!channel> & *b*", categories=("<!here>", "a|b", "`c`"), series=(("<@U1>", (1, 2, 3)),)),
+    ],
+    ids=lambda bars: bars.title[:9],
+)
+def test_bars_keep_slacks_limits_at_the_extremes(bars: Bars) -> None:
+    """Labels that are the same once cut are told apart; what is too much is left out; nothing is drawn of nothing."""
+    shown = render_report.message(report(bars, Chart(title="t", points=LONG), bars))
+    assert problems_of_blocks(shown.blocks) == ()
+    assert problems_of_message(shown.text, shown.blocks) == []
+    drawn = [block["chart"] for block in shown.blocks if block["type"] == "data_visualization"]
+    assert [chart["type"] for chart in drawn] == (["bar", "line"] if bars.series else ["line"])
+    if bars.series:
+        categories = drawn[0]["axis_config"]["categories"]
+        assert len(set(categories)) == len(categories) == min(len(bars.categories), 20)
+        assert [len(series["data"]) for series in drawn[0]["series"]] == [len(categories)] * min(len(bars.series), 6)
+
+
+def test_cut_labels_are_distinct_and_short() -> None:
+    """However many are alike, and whatever they end with."""
+    labels = distinct(["same name, too long for it"] * 30 + ["b", "b", "b 2"], 20)
+    assert len(set(labels)) == len(labels)
+    assert max(map(len, labels)) <= 20
+    assert labels[-3:] == ["b", "b 2", "b 2 2"]
 
 
 @pytest.mark.parametrize(

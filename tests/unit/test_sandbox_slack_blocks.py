@@ -298,3 +298,36 @@ def test_manifests_that_are_none(manifest: str, message: str) -> None:
     """What is no manifest at all is told so."""
     with pytest.raises(ManifestError, match=message):
         parse_manifest(manifest)
+
+
+def _bars(categories: list[str], **series: list[str]) -> dict[str, Any]:
+    drawn = [
+        {"name": name, "data": [{"label": label, "value": 1} for label in labels]} for name, labels in series.items()
+    ]
+    chart = {"type": "bar", "series": drawn, "axis_config": {"categories": categories}}
+    return {"type": "data_visualization", "title": "t", "chart": chart}
+
+
+@pytest.mark.parametrize(
+    ("chart", "said"),
+    [
+        (_bars(["a", "b"], one=["a", "b"], two=["b", "a"]), ""),
+        (_bars(["a", "b"], one=["a"]), "labels must match the categories"),
+        (_bars(["a", "b"], one=["a", "c"]), "labels must match the categories"),
+        (_bars(["a", "a"], one=["a", "a"]), "categories must be unique"),
+        (_bars(["a"]), "no less than 1"),
+        (_bars([str(number) for number in range(21)], one=["a"] * 21), "no more than 20"),
+        (_bars(["a" * 21], one=["a" * 21]), "less than 21 characters"),
+        ({"type": "data_visualization", "title": "t", "chart": {"type": "bar", "series": 1}}, "must be an array"),
+    ],
+)
+def test_a_chart_has_a_value_of_each_series_for_each_category(chart: dict[str, Any], said: str) -> None:
+    """As Slack's reference of the block says; a chart without even that shape is refused for that."""
+    assert (said in " ".join(problems_of_blocks([chart]))) is True
+    assert bool(problems_of_blocks([chart])) is bool(said)
+
+
+def test_series_have_names_of_their_own() -> None:
+    chart = _bars(["a"], one=["a"])
+    chart["chart"]["series"] *= 2
+    assert "series names must be unique" in " ".join(problems_of_blocks([chart]))

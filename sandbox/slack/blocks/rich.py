@@ -1,9 +1,12 @@
 """Rich text, tables and the newer blocks for data and progress."""
 
+from typing import Any
+
 from sandbox.slack.blocks.objects import ID
 from sandbox.slack.blocks.schema import (
     Check,
     Field,
+    Problems,
     anything,
     array,
     boolean,
@@ -146,13 +149,33 @@ _AXES = shape(
 
 
 def _chart(kind: str) -> Check:
-    return shape(
-        {
-            "type": required(one_of(kind)),
-            "series": required(array(_SERIES, most=6)),
-            "axis_config": required(_AXES),
-        }
+    return both(
+        shape(
+            {
+                "type": required(one_of(kind)),
+                "series": required(array(_SERIES, most=6)),
+                "axis_config": required(_AXES),
+            }
+        ),
+        _series_stand_on_the_axis,
     )
+
+
+def _series_stand_on_the_axis(value: Any, path: str, problems: Problems) -> None:
+    """Series have names of their own, and a value for each category."""
+    try:
+        categories = value["axis_config"]["categories"]
+        names = [series["name"] for series in value["series"]]
+        labels = [[point["label"] for point in series["data"]] for series in value["series"]]
+        unlike = [at for at, found in enumerate(labels) if sorted(found) != sorted(categories)]
+    except (KeyError, TypeError):
+        return  # said already: it has no such shape
+    if len(set(names)) != len(names):
+        problems.add("series names must be unique", f"{path}/series")
+    if len(set(categories)) != len(categories):
+        problems.add("categories must be unique", f"{path}/axis_config/categories")
+    for at in unlike:
+        problems.add("labels must match the categories of the axis", f"{path}/series/{at}/data")
 
 
 DATA_VISUALIZATION = block(
