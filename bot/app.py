@@ -45,7 +45,7 @@ class Bot:
     def __init__(self, settings: Settings) -> None:
         if settings.slack is None:
             raise PermanentError(
-                "no Slack workspace is set",
+                "starting the bot: no Slack workspace is set",
                 next_action="set CLEARML_CHATOPS_SLACK__BOT_TOKEN and CLEARML_CHATOPS_SLACK__APP_TOKEN",
             )
         slack = settings.slack
@@ -69,7 +69,7 @@ class Bot:
         )
         identity = self._core.identity
         if identity is None:
-            raise PermanentError("no Slack workspace is set")
+            raise PermanentError("no Slack workspace is set", next_action="set CLEARML_CHATOPS_SLACK__BOT_TOKEN")
         self._reminders = Reminders(
             store=self._core.store,
             people=self._core.people,

@@ -11,7 +11,7 @@ from commands.file_links import file_id_of
 from commands.grammar import HelpRequest, Invocation, UsageError
 from commands.help import usage_of
 from commands.spec import file_fields
-from provisioning.errors import PermanentError
+from provisioning.errors import PermanentError, reason_of
 from provisioning.reports import Attachment
 
 PNG, EXPORT = "--png", "--export"
@@ -64,7 +64,7 @@ def write(attachments: Sequence[Attachment], wanted: Wanted) -> list[Path]:
             path.write_bytes(each.content)
         except OSError as error:
             raise PermanentError(
-                f"writing {path}: {error.strerror}", next_action="choose a file that can be written"
+                f"writing {path}: {reason_of(error)}", next_action="choose a file that can be written"
             ) from error
         written.append(path)
     if wanted.png is not None and wanted.png not in written:
@@ -117,7 +117,7 @@ def _content(path: str) -> str:
             raise PermanentError(f"{doing}: it is larger than {MOST_BYTES} bytes", next_action="split it")
         return content.decode()
     except OSError as error:
-        raise PermanentError(f"{doing}: {error.strerror}", next_action="check the path") from error
+        raise PermanentError(f"{doing}: {reason_of(error)}", next_action="check the path") from error
     except UnicodeDecodeError as error:
         raise PermanentError(f"{doing}: it is not UTF-8 text", next_action="save it as UTF-8") from error
 

@@ -7,8 +7,9 @@ import typer
 
 from bot import cli_jobs
 from bot.cli_app import App
-from bot.cli_print import AsJson, complain, reason_of, tell
+from bot.cli_print import AsJson, complain, tell
 from commands.catalog import CATALOG
+from provisioning.errors import reason_of
 
 FAMILY = "platform"
 REFUSED = 1
@@ -38,7 +39,7 @@ def init(
             target.write(example())
         beside.write_text(schema_text(), encoding="utf-8")
     except OSError as problem:
-        complain(f"writing {problem.filename}: {problem.strerror}", "name another file")
+        complain(f"writing {problem.filename}: {reason_of(problem)}", "name another file")
         raise typer.Exit(REFUSED) from problem
     said = f"wrote {file}, and {beside} for editors"
     tell({"file": str(file), "schema": str(beside)}, said, as_json=json_output)

@@ -9,8 +9,9 @@ from rich.console import Console
 
 from bot import cli_jobs
 from bot.cli_app import App
-from bot.cli_print import AsJson, complain, reason_of, tell
+from bot.cli_print import AsJson, complain, tell
 from commands.catalog import CATALOG
+from provisioning.errors import reason_of
 
 if TYPE_CHECKING:
     from policies.expectations import Result, Table

@@ -89,13 +89,6 @@ def _badge(job: "Job") -> str:
     return "  [glass broken, " + ("reviewed]" if job.break_glass.is_reviewed else "not reviewed yet]")
 
 
-def reason_of(error: OSError | UnicodeDecodeError) -> str:
-    """Return why a file could not be read, in words."""
-    if isinstance(error, UnicodeDecodeError):
-        return "it is not UTF-8 text"
-    return error.strerror or type(error).__name__
-
-
 def complain(what: str, next_action: str = "", details: str = "") -> None:
     """Print what went wrong, and what to do next, to standard error."""
     from rich.console import Console

@@ -13,6 +13,7 @@ from bot.people import Everybody
 from bot.settings import Settings
 from policies.guardrails import public_secret_refusal
 from provisioning.clock import Clock, ShiftedClock, SystemClock
+from provisioning.configuration import setting_of
 from provisioning.errors import PermanentError
 from provisioning.permissions import Permissions
 from provisioning.policy_source import PolicySource
@@ -53,7 +54,7 @@ class Core:
 
     def __init__(self, settings: Settings) -> None:
         secrets = settings.secrets()
-        if refused := public_secret_refusal(secrets):
+        if refused := public_secret_refusal({setting_of(name): value for name, value in secrets.items()}):
             raise PermanentError(refused.reason, next_action=refused.next_action)
         self.settings = settings
         self.configuration = settings.provisioning()

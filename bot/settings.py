@@ -36,7 +36,7 @@ from provisioning.configuration import (
     ServerPods,
     Tools,
 )
-from provisioning.errors import PermanentError
+from provisioning.errors import PermanentError, reason_of
 
 PREFIX = "CLEARML_CHATOPS_"
 # What Kubernetes puts into every pod for a Service called clearml-chatops.
@@ -74,9 +74,9 @@ class Slack(Configuration):
     @model_validator(mode="after")
     def _mode_has_its_secret(self) -> Self:
         if self.mode == "socket" and self.app_token is None:
-            raise ValueError("Socket Mode needs slack.app_token (xapp-…)")
+            raise ValueError("Socket Mode needs SLACK__APP_TOKEN (xapp-…)")
         if self.mode == "http" and self.signing_secret is None:
-            raise ValueError("HTTP mode needs slack.signing_secret")
+            raise ValueError("HTTP mode needs SLACK__SIGNING_SECRET")
         return self
 
 
@@ -257,7 +257,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         found = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader
     except (OSError, UnicodeDecodeError) as error:
-        raise PermanentError(f"reading the settings {path}: {error}", next_action=next_action) from error
+        raise PermanentError(f"reading the settings {path}: {reason_of(error)}", next_action=next_action) from error
     except _AliasError as alias:
         said = f"reading the settings {path}: it has an alias (line {alias.line}): write the value out"
         raise PermanentError(said, next_action=next_action) from None

@@ -110,7 +110,7 @@ def ports_refusal(start: int, max_services: int, *, first: int, last: int) -> Re
         return Refusal(
             reason=f"{max_services} sessions need {max_services + 1} ports, and this platform's pool has"
             f" {last - first + 1} ({first}-{last})",
-            next_action="ask for fewer --max-services, or ask an admin to widen the pool (ports.first, ports.last)",
+            next_action="ask for fewer --max-services, or ask an admin to widen the pool (PORTS__FIRST, PORTS__LAST)",
         )
     if start < first or start + max_services > last:
         return Refusal(

@@ -6,6 +6,11 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 
+def setting_of(secret: str) -> str:
+    """Return the setting that *secret* comes from, as people set it: ``redis.password`` → ``REDIS__PASSWORD``."""
+    return secret.upper().replace(".", "__")
+
+
 class Configuration(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -137,7 +142,7 @@ class Router(Configuration):
     release: str = "clearml-ttr"
     """The name of every tenant's router release."""
     domain: str | None = Field(default=None, pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*$")
-    """A tenant's router is reached at `NAME.DOMAIN` where nothing else is said. Default: that of `clearml.web_url`."""
+    """A tenant's router is reached at `NAME.DOMAIN` where nothing else is said. Default: that of `CLEARML__WEB_URL`."""
     api_url: str | None = None
     """Where routers reach the API. Default: the API server's Service, `http://APISERVER.NAMESPACE:8008` of `server`."""
     signing_key: SecretStr | None = None
@@ -153,10 +158,10 @@ class Router(Configuration):
     def _can_tell_who_is_signed_in(self) -> Self:
         if self.generation == "app-gateway":
             if not self.auth_cookie_name:
-                raise ValueError("an app gateway needs router.auth_cookie_name")
+                raise ValueError("an app gateway needs ROUTER__AUTH_COOKIE_NAME")
         elif (self.signing_key is None) == (self.signing_key_secret is None):
             raise ValueError(
-                "a Task Traffic Router needs router.signing_key, or router.signing_key_secret (namespace/name/key)"
+                "a Task Traffic Router needs ROUTER__SIGNING_KEY, or ROUTER__SIGNING_KEY_SECRET (namespace/name/key)"
             )
         return self
 
@@ -228,7 +233,7 @@ class Provisioning(Configuration):
     @model_validator(mode="after")
     def _releases_differ(self) -> Self:
         if self.router is not None and self.router.release == self.agent.release:
-            raise ValueError("router.release and agent.release are one name: two releases of a tenant need two")
+            raise ValueError("ROUTER__RELEASE and AGENT__RELEASE are one name: two releases of a tenant need two")
         return self
 
     def secrets(self) -> dict[str, SecretStr]:

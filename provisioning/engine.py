@@ -106,7 +106,9 @@ class Engine:
         if self._lock_file is not None:
             return
         if not Engine._launched.acquire(blocking=False):
-            raise PermanentError("starting the engine: this process already runs one")
+            raise PermanentError(
+                "starting the engine: this process already runs one", next_action="start another process for it"
+            )
         try:
             self._data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock_file = _lock(self._data_dir / LOCK_FILE)

@@ -10,6 +10,13 @@ Each client maps foreign exceptions to these in one place.
 """
 
 
+def reason_of(error: OSError | UnicodeDecodeError) -> str:
+    """Return in words why a file could not be read or written: `No such file or directory`."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    return error.strerror or type(error).__name__
+
+
 class ChatopsError(Exception):
     """An error whose text an operator may read.
 

@@ -91,7 +91,10 @@ class Planner:
             return NOT_YET
         action = self._actions.get(step.kind)
         if action is None:
-            raise PermanentError(f"planning step {step.id}: no action is called {step.kind!r}")
+            raise PermanentError(
+                f"planning step {step.id}: no action is called {step.kind}",
+                next_action="run the version of the bot that knows it",
+            )
         return action.observe(inputs)
 
 

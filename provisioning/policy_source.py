@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Lock
 
 from policies.loader import PolicyError, PolicyVersion, default_text, version_of
-from provisioning.errors import PermanentError
+from provisioning.errors import PermanentError, reason_of
 from provisioning.evidence.trail import Event
 from provisioning.store import Store
 from provisioning.store.policy_versions import PolicyVersions
@@ -115,12 +115,15 @@ def read_version(path: Path | None) -> PolicyVersion:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise PermanentError(
-                f"reading the policy {path}: it is larger than {MOST_BYTES} bytes", next_action="check POLICY_FILE"
+                f"reading the policy {path}: it is larger than {MOST_BYTES} bytes",
+                next_action="name a policy in POLICY_FILE",
             )
         # Bytes, not text: the digest is that of the file, whatever its line ends.
         return version_of(path.read_bytes().decode("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise PermanentError(f"reading the policy {path}: {error}", next_action="check POLICY_FILE") from error
+        raise PermanentError(
+            f"reading the policy {path}: {reason_of(error)}", next_action="name a file that can be read in POLICY_FILE"
+        ) from error
     except PolicyError as error:
         next_action = f"mend the file: clearml-chatops policy check {path}"
         raise PermanentError(f"{path}: {error}", next_action=next_action) from error

@@ -132,7 +132,7 @@ def _locate(pin: Pin, setting: Path | None, folder: Path) -> Path:
             said = "does not answer" if found is None else f"is {found[0]}.{found[1]}"
             wanted = ".".join(str(part) for part in pin.minimum)
             raise PermanentError(
-                f"{binary}, set as tools.{pin.name}, {said}",
+                f"{binary}, set as TOOLS__{pin.name.upper()}, {said}",
                 next_action=f"point it to {pin.name} {wanted} or newer, or unset it",
             )
         return binary

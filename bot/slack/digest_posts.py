@@ -62,7 +62,8 @@ class SlackPoster:
             return self._send(channel, shown)
         except (SlackApiError, OSError) as error:
             raise TemporaryError(
-                f"posting in {channel}: {type(error).__name__}", next_action="the bot tries again"
+                f"posting in {channel}: Slack did not take it ({type(error).__name__})",
+                next_action="the bot tries again",
             ) from error
 
     def _send(self, channel: str, shown: Rendered) -> str:

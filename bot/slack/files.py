@@ -86,7 +86,8 @@ class SharedFiles:
                     if time.monotonic() > until:
                         raise TemporaryError(f"{doing}: it takes too long", next_action="ask again")
         except httpx.HTTPError as error:  # its text may hold the address
-            raise TemporaryError(f"{doing}: {type(error).__name__}", next_action="ask again") from None
+            what = f"{doing}: Slack could not be reached ({type(error).__name__})"
+            raise TemporaryError(what, next_action="ask again") from None
         return bytes(received)
 
 

@@ -86,7 +86,7 @@ def _version(review: "ClusterReview", kubectl_version: Callable[[], str]) -> lis
     apart = abs(_minor(kubectl) - _minor(version))
     if apart > 1:
         detail = f"kubectl {kubectl} and the cluster's {version} are {apart} minor versions apart"
-        found.append(warn("kubectl's version", detail, "set tools.kubectl to one that is nearer"))
+        found.append(warn("kubectl's version", detail, "set TOOLS__KUBECTL to one that is nearer"))
     return found
 
 

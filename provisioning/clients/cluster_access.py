@@ -46,7 +46,7 @@ def connect(cluster: Cluster) -> client.ApiClient:
     except (config.ConfigException, OSError, ValueError) as problem:
         raise PermanentError(
             f"reading the cluster's configuration {named}: {problem}",
-            next_action="set cluster.kubeconfig and cluster.context",
+            next_action="set CLUSTER__KUBECONFIG and CLUSTER__CONTEXT",
         ) from problem
     return client.ApiClient(settings)
 

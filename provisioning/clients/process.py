@@ -173,7 +173,10 @@ class _Child:
             if not chunk:
                 selector.unregister(key.fileobj)
             if len(key.data) > OUTPUT_LIMIT:
-                raise PermanentError(f"{self.name} printed more than {OUTPUT_LIMIT >> 20} MiB")
+                raise PermanentError(
+                    f"reading what {self.name} prints: more than {OUTPUT_LIMIT >> 20} MiB",
+                    next_action="find out what it says so much of, as with --dry-run on the command line",
+                )
         return len(events)
 
     def completed(self, returncode: int) -> Completed:

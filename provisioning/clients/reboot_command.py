@@ -30,6 +30,6 @@ class RebootCommand:
         if done.returncode != 0:
             raise PermanentError(
                 f"rebooting {node}: the configured command ended with {done.returncode}",
-                next_action="check the setting nodes.reboot_command, or reboot the node by hand; then Retry",
+                next_action="check the setting NODES__REBOOT_COMMAND, or reboot the node by hand; then Retry",
                 details=(done.stderr.strip() or done.stdout.strip())[-DETAIL_CHARS:],
             )

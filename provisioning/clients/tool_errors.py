@@ -33,7 +33,7 @@ _MEANINGS = (
         r"context \S+ does not exist|context was not found|stat \S+: no such file|no configuration has been provided",
         PermanentError,
         "the kubeconfig or its context is not there",
-        "set cluster.kubeconfig and cluster.context",
+        "set CLUSTER__KUBECONFIG and CLUSTER__CONTEXT",
     ),
     _Meaning(
         r"x509: |certificate signed by unknown authority",

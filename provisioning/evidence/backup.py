@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from provisioning.errors import PermanentError
+from provisioning.errors import PermanentError, reason_of
 from provisioning.evidence.formats import SEGMENTS
 from provisioning.evidence.verifier import verify
 from provisioning.store import Store
@@ -59,7 +59,8 @@ def backup(store: Store, folder: Path, *, now: datetime) -> Path:
         draft.replace(final)
     except (OSError, sqlite3.Error) as error:
         raise PermanentError(
-            f"backing up into {folder}: {error}", next_action="check the folder and its disk"
+            f"backing up into {folder}: {reason_of(error) if isinstance(error, OSError) else error}",
+            next_action="check the folder and its disk",
         ) from error
     return final
 
@@ -86,19 +87,26 @@ def restore(made: Path, data_dir: Path, *, now: datetime) -> Path | None:
 
 def _manifest_of(made: Path) -> dict[str, Any]:
     """Return the backup's manifest, all of it checked. Raises: PermanentError."""
-    next_action = "take another backup"
+    next_action = "name another folder that `clearml-chatops backup` made; nothing was changed"
     try:
         manifest = json.loads((made / MANIFEST).read_text())
         names = [str(name) for name in manifest["files"]]
         strange = [name for name in names if Path(name).is_absolute() or ".." in Path(name).parts]
         wrong = strange or [name for name in names if _sha256(made / name) != manifest["files"][name]]
         head = str(manifest["audit_head"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise PermanentError(f"{made} is no backup that is whole: {error}", next_action=next_action) from error
+    except OSError as error:
+        what = f"{error.filename or made}: {reason_of(error)}"
+        raise PermanentError(
+            f"restoring {made}: it is no backup that is whole ({what})", next_action=next_action
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise PermanentError(f"restoring {made}: its {MANIFEST} cannot be used", next_action=next_action) from error
     if wrong:
-        raise PermanentError(f"{made} was changed since it was made: {', '.join(wrong)}", next_action=next_action)
+        raise PermanentError(
+            f"restoring {made}: it was changed since it was made: {', '.join(wrong)}", next_action=next_action
+        )
     if not verify(made / STORE, head).ok:
-        raise PermanentError(f"the audit trail in {made} does not verify", next_action=next_action)
+        raise PermanentError(f"restoring {made}: its audit trail does not verify", next_action=next_action)
     return {"files": names}
 
 

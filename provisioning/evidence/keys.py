@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import SecretStr
 
 from provisioning.configuration import AuditTrail
-from provisioning.errors import PermanentError
+from provisioning.errors import PermanentError, reason_of
 
-_NEXT = "check audit.key_file, or set audit.signing_key; see docs/operations.md"
+_NEXT = "check AUDIT__KEY_FILE, or set AUDIT__SIGNING_KEY; see docs/operations.md"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +71,8 @@ class Keyring:
         """Make a new key in the file and keep the one before it beside it. Returns the new one."""
         if self._settings.signing_key is not None:
             raise PermanentError(
-                "the audit's key comes from audit.signing_key, not from a file",
-                next_action="put the old value into audit.previous_signing_key and a new one into audit.signing_key",
+                "the audit's key comes from AUDIT__SIGNING_KEY, not from a file",
+                next_action="put the old value into AUDIT__PREVIOUS_SIGNING_KEY and a new one into AUDIT__SIGNING_KEY",
             )
         self.current()
         os.link(self.file, temporary := self.file.with_name(self.file.name + ".retiring"))
@@ -104,7 +104,7 @@ def _create(path: Path) -> None:
     except FileExistsError:  # another process was quicker
         return
     except OSError as error:
-        raise PermanentError(f"making the audit's key {path}: {error.strerror}", next_action=_NEXT) from error
+        raise PermanentError(f"making the audit's key {path}: {reason_of(error)}", next_action=_NEXT) from error
 
 
 def _read(path: Path) -> Signer:
@@ -112,7 +112,7 @@ def _read(path: Path) -> Signer:
         text = path.read_text(encoding="ascii")
         open_to_others = path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO) & ~stat.S_IRGRP
     except (OSError, UnicodeDecodeError) as error:
-        raise PermanentError(f"reading the audit's key {path}: {type(error).__name__}", next_action=_NEXT) from error
+        raise PermanentError(f"reading the audit's key {path}: {reason_of(error)}", next_action=_NEXT) from error
     if open_to_others:
         raise PermanentError(
             f"the audit's key {path} is open to others: whoever reads it can sign",

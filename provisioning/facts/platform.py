@@ -12,7 +12,7 @@ from commands.platform import Component, PlatformArgs
 from provisioning.chart_values import secret_names
 from provisioning.clients.helm_releases import Release
 from provisioning.configuration import Chart
-from provisioning.errors import ChatopsError, PermanentError
+from provisioning.errors import ChatopsError, PermanentError, reason_of
 from provisioning.named_secrets import NamedSecrets
 from provisioning.operations.platform_facts import ChartFacts, PlatformFacts
 from provisioning.operations.platform_releases import located
@@ -173,7 +173,7 @@ def read_spec(path: Path | None) -> PlatformSpec:
     try:
         return load(path.expanduser().read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise PermanentError(f"reading the platform spec {path}: {error}", next_action=NEXT) from error
+        raise PermanentError(f"reading the platform spec {path}: {reason_of(error)}", next_action=NEXT) from error
     except SpecError as error:
         raise PermanentError(f"{path.name}: {error}", next_action="correct the file, then ask again") from error
 
@@ -205,7 +205,7 @@ def _more_values(path: str | None) -> Mapping[str, Any]:
             raise PermanentError(f"{path}: larger than {MOST_VALUES_BYTES >> 10} KiB", next_action=next_action)
         found = yaml.safe_load(raw)
     except OSError as problem:
-        raise PermanentError(f"reading {path}: {problem.strerror}", next_action=next_action) from problem
+        raise PermanentError(f"reading {path}: {reason_of(problem)}", next_action=next_action) from problem
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
         raise PermanentError(f"reading {path}: it is no YAML", next_action=next_action) from None
     if found is None:

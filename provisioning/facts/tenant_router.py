@@ -59,7 +59,7 @@ def _unfit_key(router: Router, cluster: ClusterReads) -> Refusal | None:
     if key not in stored:
         return Refusal(
             reason=f"the token-signing secret {where} is not there",
-            next_action="ask an admin to set router.signing_key_secret to where the server keeps it",
+            next_action="ask an admin to set ROUTER__SIGNING_KEY_SECRET to where the server keeps it",
         )
     return public_secret_refusal({where: stored[key].get_secret_value()})
 

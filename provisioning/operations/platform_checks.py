@@ -6,6 +6,7 @@ from commands.platform import Component
 from policies.approvals import Refusal
 from policies.guardrails import public_secret_refusal
 from provisioning.clients.helm_releases import Release
+from provisioning.configuration import setting_of
 from provisioning.operations.platform_facts import PlatformFacts
 from provisioning.operations.platform_releases import NEEDS, release_refusal, secrets_of_release
 from provisioning.platform.spec import PlatformSpec
@@ -117,7 +118,7 @@ def _missing_refusal(facts: PlatformFacts, needed: Iterable[str], *, generate: b
             )
         return Refusal(
             reason=f"the spec names the setting {name}, which is not set",
-            next_action=f"set CLEARML_CHATOPS_{name.upper().replace('.', '__')} and start the bot again",
+            next_action=f"set CLEARML_CHATOPS_{setting_of(name)} and start the bot again",
         )
     if ours and not generate:
         return Refusal(

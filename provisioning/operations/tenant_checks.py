@@ -15,7 +15,7 @@ from policies.guardrails import (
     public_secret_refusal,
 )
 from policies.network import TENANT_LABEL
-from provisioning.configuration import Provisioning
+from provisioning.configuration import Provisioning, setting_of
 from provisioning.operations.agent_values import DEFAULT_QUEUE, DEFAULT_QUEUE_SHARE
 from provisioning.operations.tenant_facts import TenantFacts
 from provisioning.port_ranges import PortRange, conflicts, next_free
@@ -43,8 +43,8 @@ def first_refusal(args: TenantCreate, facts: TenantFacts) -> Refusal | None:
 
 
 def secrets_of(configuration: Provisioning) -> dict[str, str]:
-    """Return every secret of the configuration by its setting's name."""
-    return {name: secret.get_secret_value() for name, secret in configuration.secrets().items()}
+    """Return every secret of the configuration by its setting: ``REDIS__PASSWORD``."""
+    return {setting_of(name): secret.get_secret_value() for name, secret in configuration.secrets().items()}
 
 
 def choose_ports(args: TenantCreate, facts: TenantFacts) -> PortRange | Refusal | None:
@@ -80,7 +80,7 @@ def _choose_ports(args: TenantCreate, facts: TenantFacts) -> PortRange | Refusal
     if free is None:
         return Refusal(
             reason=f"no {args.max_services + 1} ports in a row are free between {pool.first} and {pool.last}",
-            next_action="ask for fewer --max-services, or ask an admin to widen the pool (ports.first, ports.last)",
+            next_action="ask for fewer --max-services, or ask an admin to widen the pool (PORTS__FIRST, PORTS__LAST)",
         )
     return free
 
@@ -118,7 +118,7 @@ def port_warnings(facts: TenantFacts, ports: PortRange) -> Iterator[str]:
         yield sentence[:1].upper() + sentence[1:]
     if facts.configuration.ports.external_ip is None:
         advertised = _external_ip(facts) or "no address"
-        yield f"No external IP is configured (ports.external_ip): the chart advertises {advertised}"
+        yield f"No external IP is configured (PORTS__EXTERNAL_IP): the chart advertises {advertised}"
     if ports.last > STATIC_BAND_END:
         yield (
             f"Ports {ports} are reserved here, not in Kubernetes: it may hand one of them to another Service"
@@ -164,7 +164,7 @@ def chart_refusal(version: str | None, facts: TenantFacts) -> Refusal | None:
         reason=f"the configured chart {facts.chart.name} is {facts.chart.version}: there is no version {version} of it"
         " where it lies",
         next_action=f"say --chart-version {facts.chart.version}, or ask an admin to configure where all versions lie"
-        " (agent.chart.reference)",
+        " (AGENT__CHART__REFERENCE)",
     )
 
 
@@ -173,7 +173,7 @@ def external_ip_refusal(args: TenantCreate, facts: TenantFacts) -> Refusal | Non
     if args.ports and _external_ip(facts) == PLACEHOLDER_IP:
         return Refusal(
             reason=f"sessions would be advertised at {PLACEHOLDER_IP}, a placeholder that no user can reach",
-            next_action="ask an admin to set ports.external_ip to the address of a node, or leave --ports out",
+            next_action="ask an admin to set PORTS__EXTERNAL_IP to the address of a node, or leave --ports out",
         )
     return None
 

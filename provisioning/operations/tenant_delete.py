@@ -160,6 +160,6 @@ def _refusal(args: TenantDelete, facts: DoomedTenant) -> Refusal | None:
         return Refusal(
             reason="the ClearML server is older than 3.30, and its pods, where a company is deleted, do not run"
             " where the settings say",
-            next_action="ask an admin to set server.namespace, server.apiserver and server.fileserver",
+            next_action="ask an admin to set SERVER__NAMESPACE, SERVER__APISERVER and SERVER__FILESERVER",
         )
     return None

@@ -137,7 +137,7 @@ def _agent_refusal(name: str, facts: ImportFacts) -> Refusal | None:
         return Refusal(
             reason=f"the agent's release is called {agent.name}, and this bot's are {facts.agent_release}:"
             " it would install a second agent beside it",
-            next_action=f"install it anew as {facts.agent_release}, or ask an admin to set agent.release",
+            next_action=f"install it anew as {facts.agent_release}, or ask an admin to set AGENT__RELEASE",
         )
     if agent.status != "deployed":
         return Refusal(

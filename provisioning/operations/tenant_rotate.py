@@ -65,7 +65,7 @@ def _choose_router(tenant: ExistingTenant) -> Router | Refusal | None:
         return Refusal(
             reason=f"tenant {name} has a router at {host}, and no router is configured any more: it would stop when"
             " the old key is revoked",
-            next_action="ask an admin to set router.chart and its settings as they were",
+            next_action="ask an admin to set ROUTER__CHART__REFERENCE and the other ROUTER settings as they were",
         )
     release = seen.release
     if release is None and host is None:

@@ -46,7 +46,7 @@ def choose_router(spec: TenantCreate, facts: TenantFacts) -> Router | Refusal | 
     if domain is None or base is None:
         return Refusal(
             reason=f"no domain for routers' hosts is known: {configuration.clearml.web_url} has none",
-            next_action="ask an admin to set router.domain",
+            next_action="ask an admin to set ROUTER__DOMAIN",
         )
     host = spec.router_host or _recorded_host(facts) or seen.host or f"{spec.name}.{base}"
     if refusal := seen.unfit_key or _host_refusal(host, domain, seen):
@@ -56,7 +56,8 @@ def choose_router(spec: TenantCreate, facts: TenantFacts) -> Router | Refusal | 
         return Refusal(
             reason=f"chart {seen.chart.name} {seen.chart.version} knows no {', '.join(unknown)}: helm would ignore"
             " what is set there",
-            next_action="ask an admin to set router.generation to what the chart is, or router.chart to one that fits",
+            next_action="ask an admin to set ROUTER__GENERATION to what the chart is, or ROUTER__CHART__REFERENCE to"
+            " one that fits",
         )
     return Router(host=host, values=values, warnings=tuple(_warnings(host, seen)))
 
@@ -112,7 +113,8 @@ def choose_removal(spec: TenantCreate, facts: TenantFacts) -> Step | Refusal | N
         return Refusal(
             reason=f"tenant {spec.name} has a router at {recorded}, and no router is configured any more: it would be"
             " left where it is",
-            next_action="ask an admin to set router.chart and its settings as they were; --no-router then removes it",
+            next_action="ask an admin to set ROUTER__CHART__REFERENCE and the other ROUTER settings as they were;"
+            " --no-router then removes it",
         )
     host = seen.host or recorded
     if host is None:
@@ -165,7 +167,7 @@ def server_domain(server: ClearMLServer) -> str | None:
 def _not_configured() -> Refusal:
     return Refusal(
         reason="no router is configured on this platform",
-        next_action="ask an admin to set router.chart and its settings, or say --no-router",
+        next_action="ask an admin to set ROUTER__CHART__REFERENCE and the other ROUTER settings, or say --no-router",
     )
 
 

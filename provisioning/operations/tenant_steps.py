@@ -73,7 +73,7 @@ def choose_agent(spec: TenantCreate, facts: TenantFacts) -> Agent | Refusal:
         return Refusal(
             reason=f"chart {facts.chart.name} {facts.chart.version} knows no {', '.join(unknown)}: helm would"
             " ignore what is set there",
-            next_action="ask an admin to configure an agent chart that fits (agent.chart)",
+            next_action="ask an admin to configure an agent chart that fits (AGENT__CHART__REFERENCE)",
         )
     return Agent(queues=chosen.queues, ports=ports, values=values, warnings=chosen.warnings)
 

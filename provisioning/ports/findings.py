@@ -146,7 +146,7 @@ def _outside(claims: PortClaims, envelopes: Sequence[tuple[str, PortRange]]) -> 
             tenants=(),
             ports=f"{first}-{last}",
             text=f"the pool {first}-{last} is larger than the API server's range {api} ({api.source}): set"
-            " ports.first and ports.last within it",
+            " PORTS__FIRST and PORTS__LAST within it",
         )
     for tenant, ports in envelopes:
         beyond = [port for port in ports.service_ports if not api.holds(port)]
@@ -175,7 +175,7 @@ def _outside(claims: PortClaims, envelopes: Sequence[tuple[str, PortRange]]) -> 
             tenants=(),
             ports=spans(strange),
             text=f"Services hold {spans(strange)}, outside {api}: that range is {api.source} and cannot be the API"
-            " server's; set ports.node_port_range",
+            " server's; set PORTS__NODE_PORT_RANGE",
         )
 
 

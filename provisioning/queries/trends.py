@@ -41,7 +41,7 @@ class Trends:
         if not samples:
             return Refusal(
                 reason="there are no samples yet" if args.days > 1 else "there are no samples of the last day",
-                next_action="the bot takes one an hour while it runs (sample_every_s): wait, or ask for more --days",
+                next_action="the bot takes one an hour while it runs (SAMPLE_EVERY_S): wait, or ask for more --days",
             )
         return report_of(samples, args.measures or DEFAULT, days=args.days, pictures=asked.pictures)
 

@@ -184,7 +184,8 @@ class ServerJobs:
         if pod is None:
             raise TemporaryError(
                 f"{doing}: no pod {prefix}… runs in namespace {namespace}",
-                next_action="wait until the ClearML server runs, or check the settings server.*, then Retry",
+                next_action="wait until the ClearML server runs, or check SERVER__NAMESPACE, SERVER__APISERVER and"
+                " SERVER__FILESERVER, then Retry",
             )
         ended = self._kubectl.exec(namespace, pod, container, command, timeout_s=run.timeout_s, cancelled=run.cancelled)
         if ended.returncode != 0:

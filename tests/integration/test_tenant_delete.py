@@ -171,7 +171,7 @@ def test_without_the_servers_pods_an_old_server_is_not_half_deleted(world: World
     """It is said before anything is touched."""
     world.make(ACME)
     world.cluster.all_pods.clear()
-    assert "server.namespace" in world.refusal(DELETE).next_action
+    assert "SERVER__NAMESPACE" in world.refusal(DELETE).next_action
 
 
 @pytest.mark.parametrize(

@@ -332,7 +332,7 @@ def test_a_placeholder_address_is_refused(external_ip: str | None) -> None:
     """Whether it is set, or the chart's default would be used."""
     answer = refusal(given=args(ports=True), configuration=configuration(ports={"external_ip": external_ip}))
     assert "0.0.0.0" in answer.reason
-    assert "ports.external_ip" in answer.next_action
+    assert "PORTS__EXTERNAL_IP" in answer.next_action
 
 
 def test_an_address_that_only_the_chart_knows_is_warned_of() -> None:
@@ -344,7 +344,7 @@ def test_an_address_that_only_the_chart_knows_is_warned_of() -> None:
         configuration=configuration(ports={}),
         chart=AgentChart(name="agent", version="1", values=known),
     )
-    assert "No external IP is configured (ports.external_ip): the chart advertises 198.51.100.7" in drafted.warnings
+    assert "No external IP is configured (PORTS__EXTERNAL_IP): the chart advertises 198.51.100.7" in drafted.warnings
 
 
 def test_ports_are_not_looked_at_where_none_are_asked_for() -> None:
@@ -366,7 +366,7 @@ def test_reserved_names_are_refused(name: str) -> None:
 def test_public_secrets_in_the_configuration_are_refused() -> None:
     """Whichever setting holds one: here the guide's Redis password, spelt in two parts."""
     answer = refusal(configuration=configuration(redis={"password": "sdk" + "Woq23"}))
-    assert answer.reason.startswith("redis.password is")
+    assert answer.reason.startswith("REDIS__PASSWORD is")
 
 
 def test_public_mail_providers_are_refused() -> None:

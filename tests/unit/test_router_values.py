@@ -184,9 +184,9 @@ def test_no_router_and_a_host_do_not_go_together() -> None:
 @pytest.mark.parametrize(
     ("router", "said"),
     [
-        ({"chart": {"reference": "x"}}, "needs router.signing_key"),
-        (TTR | {"signing_key_secret": "clearml/clearml-conf/key"}, "needs router.signing_key"),
-        ({"chart": {"reference": "x"}, "generation": "app-gateway"}, "needs router.auth_cookie_name"),
+        ({"chart": {"reference": "x"}}, "needs ROUTER__SIGNING_KEY"),
+        (TTR | {"signing_key_secret": "clearml/clearml-conf/key"}, "needs ROUTER__SIGNING_KEY"),
+        ({"chart": {"reference": "x"}, "generation": "app-gateway"}, "needs ROUTER__AUTH_COOKIE_NAME"),
         (TTR | {"release": "clearml-agent"}, "are one name"),
         (TTR | {"domain": "no domain"}, "pattern"),
     ],

@@ -57,7 +57,8 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "words"), [("socket", "app_token"), ("http", "signing_secret"), ("pigeon", "'socket' or 'http'")]
+    ("mode", "words"),
+    [("socket", "SLACK__APP_TOKEN"), ("http", "SLACK__SIGNING_SECRET"), ("pigeon", "'socket' or 'http'")],
 )
 def test_each_mode_needs_its_secret(monkeypatch: pytest.MonkeyPatch, mode: str, words: str) -> None:
     """Socket Mode needs the app token, HTTP mode the signing secret; there is no third."""

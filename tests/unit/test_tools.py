@@ -187,7 +187,7 @@ def test_the_setting_wins_and_must_answer(package: Package, cache: Path, path: P
     chosen = _binary(cache.parent, "my-helm", HELM_ANSWER.format(version="4.0.0"))
     assert tools.locate(Tools(helm=chosen), cache_dir=cache).helm == chosen
     old = _binary(cache.parent, "old-helm", HELM_ANSWER.format(version="3.1.0"))
-    with pytest.raises(PermanentError, match=r"old-helm, set as tools.helm, is 3.1"):
+    with pytest.raises(PermanentError, match=r"old-helm, set as TOOLS__HELM, is 3.1"):
         tools.locate(Tools(helm=old), cache_dir=cache)
     with pytest.raises(PermanentError, match="does not answer"):
         tools.locate(Tools(kubectl=Path("/nonexistent/kubectl")), cache_dir=cache)
