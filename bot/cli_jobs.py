@@ -207,7 +207,7 @@ def _query(core: "Core", invocation: Invocation, actor: Actor, files: cli_files.
 
 
 def _request(core: "Core", invocation: Invocation, actor: Actor, *, as_json: bool) -> None:
-    from provisioning.service import DryRun, NothingToDo, Requested
+    from provisioning.service import Changed, DryRun, NothingToDo, Requested
 
     answer = core.service.request(invocation, actor, None)
     match answer:
@@ -215,6 +215,8 @@ def _request(core: "Core", invocation: Invocation, actor: Actor, *, as_json: boo
             _refuse(answer)
         case DryRun(plan=plan):
             print_plan(plan, "Dry run: nothing was changed.", as_json=as_json)
+        case Changed(plan=plan):
+            print_plan(plan, "The plan has changed: nothing was asked for.", as_json=as_json)
         case NothingToDo(plan=plan):
             print_plan(plan, "There is nothing to do: all of it is already there.", as_json=as_json)
         case Requested(job=job):

@@ -14,7 +14,7 @@ from provisioning.jobs.changes import is_untouched
 from provisioning.jobs.delegation import Delegations
 from provisioning.jobs.job import UNDER_WAY, Failure, Job, JobState
 from provisioning.jobs.pending import Pending, pending_for
-from provisioning.jobs.requests import Answer, DryRun, NothingToDo, Requested, Requests
+from provisioning.jobs.requests import Answer, Changed, DryRun, NothingToDo, Requested, Requests
 from provisioning.jobs.reveals import Reveals
 from provisioning.people import People
 from provisioning.permissions import Permissions
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from policies.loader import PolicyVersion
     from provisioning.clients.clearml import ClearML, Credentials
 
-__all__ = ["Answer", "DryRun", "JobService", "NothingToDo", "Requested"]
+__all__ = ["Answer", "Changed", "DryRun", "JobService", "NothingToDo", "Requested"]
 
 MOST_PENDING = 200  # of each kind, the newest
 ALL = 100_000  # jobs: more than a store ever holds open
@@ -110,9 +110,12 @@ class JobService:
         """Return whether the policy would let *actor* ask for it. Nothing is audited: nobody has asked."""
         return self._permissions.allows(invocation, actor, channel)
 
-    def request(self, invocation: "Invocation", actor: Actor, channel: str | None) -> Answer:
-        """Plan what was asked; store it as a job where something is to do and the policy does not deny it."""
-        return self._requests.request(invocation, actor, channel)
+    def request(self, invocation: "Invocation", actor: Actor, channel: str | None, *, seen_digest: str = "") -> Answer:
+        """Plan what was asked; store it as a job where something is to do and the policy does not deny it.
+
+        With *seen_digest* only where the plan is still that one.
+        """
+        return self._requests.request(invocation, actor, channel, seen_digest=seen_digest)
 
     def vote(self, job_id: str, actor: Actor, *, approve: bool, seen_digest: str, reason: str = "") -> Job | Refusal:
         """Count the actor's word. The vote that completes the approval queues the job."""

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
-from bot.slack import render_job, render_lists, render_report
+from bot.slack import previews, render_job, render_lists, render_report
 from bot.slack.mrkdwn import user
+from bot.slack.previews import ShownPlans
 from bot.slack.render_job import Rendered
 from commands import grammar
 from commands.approvals import ApprovalDelegate, ApprovalRecall
@@ -18,7 +19,7 @@ from policies.approvals import Actor, Refusal
 from provisioning.evidence.search import wanted_by
 from provisioning.jobs.requests import Answer
 from provisioning.queries.base import Asked, Query
-from provisioning.service import DryRun, JobService, NothingToDo, Requested
+from provisioning.service import Changed, DryRun, JobService, NothingToDo, Requested
 from provisioning.store import Store
 
 
@@ -29,9 +30,13 @@ class Answers:
         self._service = service
         self._store = store
         self._queries = queries
+        self._shown_plans = ShownPlans()
 
-    def answer(self, invocation: Invocation, actor: Actor, channel: str) -> Rendered | None:
-        """Return the reply to who asked; None where the job's own message says it all."""
+    def answer(self, invocation: Invocation, actor: Actor, channel: str, *, seen_digest: str = "") -> Rendered | None:
+        """Return the reply to who asked; None where the job's own message says it all.
+
+        *seen_digest*: of the plan whose preview was asked for.
+        """
         invocation = replace(invocation, args=invocation.args.asked_in(channel))
         if invocation.spec.risk is Risk.READ:
             refused = self._service.may(invocation, actor, channel)
@@ -40,15 +45,21 @@ class Answers:
             return self._delegation(invocation, invocation.args, actor, channel)
         if isinstance(invocation.args, JobArgs):
             return self._job_command(invocation.spec.name, invocation.args, actor)
-        return self._request(invocation, actor, channel)
+        answer = self._service.request(invocation, actor, channel, seen_digest=seen_digest)
+        if isinstance(answer, Changed):
+            before = self._shown_plans.get(seen_digest)
+            self._shown_plans.remember(answer.plan)
+            return previews.changed(invocation, answer.plan, before, channel=channel)
+        return self._shown(answer)
 
-    def preview(self, invocation: Invocation, actor: Actor, channel: str) -> tuple[Rendered, bool]:
-        """Return what a dry run shows, and whether it is a plan that can be asked for."""
+    def preview(self, invocation: Invocation, actor: Actor, channel: str) -> tuple[Rendered, str]:
+        """Return what a dry run shows, and the digest of a plan that can be asked for."""
         invocation = replace(invocation, args=invocation.args.asked_in(channel))
         answer = self._service.request(invocation, actor, channel)
         if isinstance(answer, DryRun):
-            return render_job.plan_message(answer.plan, headline="Dry run: nothing was changed."), True
-        return self._shown(answer) or render_lists.notice("It was asked for."), False
+            self._shown_plans.remember(answer.plan)
+            return render_job.plan_message(answer.plan, headline="Dry run: nothing was changed."), answer.plan.digest
+        return self._shown(answer) or render_lists.notice("It was asked for."), ""
 
     def _read(self, invocation: Invocation, actor: Actor, channel: str) -> Rendered:
         match invocation.args:
@@ -104,13 +115,12 @@ class Answers:
             return render_lists.notice(f"Job {number} stops at the next safe point.")
         return render_lists.notice(f"Job {number} {render_job.STATES[answer.state][1]}.")
 
-    def _request(self, invocation: Invocation, actor: Actor, channel: str) -> Rendered | None:
-        return self._shown(self._service.request(invocation, actor, channel))
-
     def _shown(self, answer: Answer) -> Rendered | None:
         match answer:
             case Requested():
                 return None
+            case Changed(plan=plan):
+                return render_job.plan_message(plan, headline="The plan has changed: nothing was asked for.")
             case DryRun(plan=plan):
                 return render_job.plan_message(plan, headline="Dry run: nothing was changed.")
             case NothingToDo(plan=plan):

@@ -28,6 +28,18 @@ class Parcel:
     body: Mapping[str, Any]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A command that was not typed: its arguments are kept as they are, since a text has one line.
+
+    *digest*: of the plan that was seen and is asked for, if one was.
+    """
+
+    invocation: Invocation
+    channel: str
+    digest: str = ""
+
+
 def slack_id(value: Any) -> str:
     """Return an id of a person or a place: opaque, but letters and digits. Raises: NotOurs.
 
@@ -52,19 +64,16 @@ def of_command(body: Payload) -> Parcel:
     return Parcel(kind=COMMAND, key=f"command:{kept['trigger_id']}", body=kept)
 
 
-def of_form(body: Payload, view: Payload, *, channel: str, invocation: Invocation) -> Parcel:
-    """Return a command that a form was filled in for: its arguments as they are, since a text has one line.
-
-    A dry run keeps its window, in which the plan is shown.
-    """
-    kept = {
-        "user": slack_id(body["user"]["id"]),
-        "teams": sorted(teams_of(body)),
-        "channel": slack_id(channel) if channel else "",
-        **kept_of(invocation),
-        "view": str(view["id"]) if invocation.dry_run else "",
-    }
+def of_form(body: Payload, view: Payload, asked: Asked) -> Parcel:
+    """Return a command that a form was filled in for. A dry run keeps its window, in which the plan is shown."""
+    kept = {**_asked(body, asked), "view": str(view["id"]) if asked.invocation.dry_run else ""}
     return Parcel(kind=FORM, key=_key_of(view), body=kept)
+
+
+def of_ask(body: Payload, action: Payload, asked: Asked) -> Parcel:
+    """Return a command that a button under its plan asks for."""
+    user = slack_id(body["user"]["id"])
+    return Parcel(kind=FORM, key=f"ask:{user}:{action['action_ts']}", body=_asked(body, asked))
 
 
 def kept_of(invocation: Invocation) -> dict[str, Any]:
@@ -117,6 +126,16 @@ def of_reason(body: Payload, view: Payload) -> Parcel:
         "reason": str(view["state"]["values"]["reason"]["value"].get("value") or ""),
     }
     return Parcel(kind=REASON, key=_key_of(view), body=kept)
+
+
+def _asked(body: Payload, asked: Asked) -> dict[str, Any]:
+    return {
+        "user": slack_id(body["user"]["id"]),
+        "teams": sorted(teams_of(body)),
+        "channel": slack_id(asked.channel) if asked.channel else "",
+        **kept_of(asked.invocation),
+        "digest": asked.digest,
+    }
 
 
 def _key_of(view: Payload) -> str:

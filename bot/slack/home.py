@@ -9,7 +9,7 @@ from slack_bolt import Ack, App
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from bot.slack import forms
+from bot.slack import forms, previews
 from bot.slack.deliveries import slack_id
 from bot.slack.gate import Gate, teams_of
 from bot.slack.offers import Offers
@@ -74,7 +74,9 @@ class HomeTab:
     def _on_open_form(self, ack: Ack, body: Payload, action: Payload) -> None:
         """Open the form of the command that the button names. It changes nothing: no inbox is needed."""
         ack()
-        channel = str((body.get("channel") or {}).get("id") or "")
+        stood = body.get("view") or {}
+        in_modal = stood.get("type") == "modal"
+        channel = previews.channel_of(stood) if in_modal else str((body.get("channel") or {}).get("id") or "")
         channel = slack_id(channel) if channel else ""
         if self._gate.refusal(user=slack_id(body["user"]["id"]), channel=channel, teams=teams_of(body)) is not None:
             return  # it was shown to somebody who is heard no more
@@ -85,7 +87,10 @@ class HomeTab:
         spec = asked.spec
         view = forms.opened(asked, spec, channel=channel, choices=self._offers.of(spec))
         try:
-            self._client.views_open(trigger_id=str(body["trigger_id"]), view=view)
+            if in_modal:  # where Slack says ok to views.open, and shows nothing
+                self._client.views_update(view_id=str(stood["id"]), view=view)
+            else:
+                self._client.views_open(trigger_id=str(body["trigger_id"]), view=view)
         except SlackApiError as error:
             log.warning("Slack did not open the form of %s: %s", spec.name, error.response.get("error"))
 

@@ -2,9 +2,7 @@
 
 import logging
 import re
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -13,14 +11,14 @@ from slack_sdk import WebClient
 
 from bot.slack import deliveries, forms, previews, render_job, render_lists, render_modals
 from bot.slack.answers import Answers
-from bot.slack.deliveries import CLICK, COMMAND, FORM, REASON
+from bot.slack.deliveries import CLICK, COMMAND, FORM, REASON, Asked
 from bot.slack.files import SharedFiles
 from bot.slack.gate import Gate
 from bot.slack.inbox import Handler, Inbox
 from bot.slack.mrkdwn import date
 from bot.slack.offers import Offers
 from bot.slack.render_job import Rendered
-from bot.slack.replies import Reply, fence, to_person
+from bot.slack.replies import Reply, fence, patience, to_person
 from bot.slack.windows import Windows
 from commands import grammar
 from commands.catalog import CATALOG
@@ -36,8 +34,6 @@ from provisioning.service import JobService
 from provisioning.store import Delivery, Store
 
 log = logging.getLogger(__name__)
-
-PATIENCE_S = 1.0  # after this long people are told that planning goes on
 
 _SEE_JOBS = f"see {grammar.COMMAND} {CATALOG['jobs'].name}"
 
@@ -101,6 +97,7 @@ class Listeners:
         app.action(re.compile(r"job_[a-z]+"))(self._on_button)
         app.view(forms.COMMAND_FORM)(self._on_command_form)
         app.view(previews.PREVIEW)(self._on_preview)
+        app.action(previews.ASK)(self._on_ask)
         app.view(re.compile(r"job_[a-z]+_form"))(self._on_reason_form)
         for event in ("user_change", "subteam_updated", "subteam_members_changed"):
             app.event(event)(self._on_change_of_people)
@@ -128,12 +125,16 @@ class Listeners:
             ack(response_action="errors", errors=forms.errors(invocation))
             return
         shows = partial(ack, response_action="update", view=previews.waiting(invocation))
-        parcel = deliveries.of_form(body, view, channel=channel, invocation=invocation)
+        parcel = deliveries.of_form(body, view, Asked(invocation=invocation, channel=channel))
         self._inbox.take(parcel, ack=shows if invocation.dry_run else ack)
 
     def _on_preview(self, ack: Ack, body: Payload, view: Payload) -> None:
-        invocation, channel = previews.accepted(view)
-        self._inbox.take(deliveries.of_form(body, view, channel=channel, invocation=invocation), ack=ack)
+        wanted = previews.accepted(view["private_metadata"])
+        self._inbox.take(deliveries.of_form(body, view, wanted), ack=ack)
+
+    def _on_ask(self, ack: Ack, body: Payload, action: Payload) -> None:
+        wanted = previews.accepted(action["value"])
+        self._inbox.take(deliveries.of_ask(body, action, wanted), ack=ack)
 
     def _on_button(self, ack: Ack, body: Payload, action: Payload) -> None:
         self._inbox.take(deliveries.of_click(body, action), ack=ack)
@@ -182,14 +183,14 @@ class Listeners:
             self._preview(delivery, deliveries.filled_in(body))
             return
         with fence(reply := self._reply(delivery)):
-            self._run(deliveries.filled_in(body), body["user"], body["channel"], reply)
+            self._run(deliveries.filled_in(body), body["user"], body["channel"], reply, body.get("digest", ""))
 
     def _preview(self, delivery: Delivery, invocation: Invocation) -> None:
         """Show the plan, or why there is none, in the window that waits for it."""
         body = delivery.body
 
-        def show(shown: Rendered, *, may_ask: bool = False) -> None:
-            view = previews.preview(invocation, shown, channel=body["channel"], may_ask=may_ask)
+        def show(shown: Rendered, digest: str = "") -> None:
+            view = previews.preview(invocation, shown, channel=body["channel"], digest=digest)
             self._client.views_update(view_id=body["view"], view=view)
 
         with fence(show):
@@ -197,16 +198,16 @@ class Listeners:
                 case UsageError() as error:
                     show(render_lists.usage_error(error))
                 case filled:
-                    shown, may_ask = self._answers.preview(filled, self._people.actor(body["user"]), body["channel"])
-                    show(shown, may_ask=may_ask)
+                    show(*self._answers.preview(filled, self._people.actor(body["user"]), body["channel"]))
 
-    def _run(self, invocation: Invocation, user: str, channel: str, reply: Reply) -> None:
-        with _patience(reply, f"⏳ Working on `{invocation.spec.name}` …"):
+    def _run(self, invocation: Invocation, user: str, channel: str, reply: Reply, digest: str = "") -> None:
+        with patience(reply, f"⏳ Working on `{invocation.spec.name}` …"):
             match self._files.filled(invocation, user=user, channel=channel):
                 case UsageError() as error:
                     answer: Rendered | None = render_lists.usage_error(error)
                 case filled:
-                    answer = self._answers.answer(filled, self._people.actor(user), channel)
+                    actor = self._people.actor(user)
+                    answer = self._answers.answer(filled, actor, channel, seen_digest=digest)
         if answer is not None:
             reply(answer)
 
@@ -275,22 +276,3 @@ class Listeners:
             return self._store.job(job_id), digest
         except (deliveries.NotOurs, KeyError) as problem:
             raise PermanentError("this button is about a job that I do not have", next_action=_SEE_JOBS) from problem
-
-
-@contextmanager
-def _patience(reply: Reply, text: str) -> Iterator[None]:
-    """Say *text* where what is inside takes long."""
-
-    def say() -> None:
-        try:
-            reply(render_lists.notice(text))
-        except Exception:
-            log.exception("the word that it takes long could not be said")
-
-    timer = threading.Timer(PATIENCE_S, say)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()

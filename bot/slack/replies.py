@@ -1,6 +1,7 @@
 """Replies to one person alone, and the fence that turns errors into replies."""
 
 import logging
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 
 Reply: TypeAlias = Callable[[Rendered], None]
 TIMEOUT_S = 10
+PATIENCE_S = 1.0  # after this long people are told that planning goes on
 SLACK_HOSTS = frozenset({"slack.com", "slack-gov.com"})
 
 
@@ -94,3 +96,22 @@ def _by_url(response_url: str, shown: Rendered) -> bool:
     if answer.status_code != 200:
         log.warning("the response_url refused a reply: %s", answer.status_code)
     return answer.status_code == 200
+
+
+@contextmanager
+def patience(reply: Reply, text: str) -> Iterator[None]:
+    """Say *text* where what is inside takes long."""
+
+    def say() -> None:
+        try:
+            reply(render_lists.notice(text))
+        except Exception:
+            log.exception("the word that it takes long could not be said")
+
+    timer = threading.Timer(PATIENCE_S, say)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -54,7 +54,14 @@ class NothingToDo:
     plan: Plan
 
 
-Answer: TypeAlias = Requested | DryRun | NothingToDo | Refusal
+@dataclass(frozen=True)
+class Changed:
+    """The plan is no longer the one that was seen. Nothing was stored but the audit row."""
+
+    plan: Plan
+
+
+Answer: TypeAlias = Requested | DryRun | NothingToDo | Changed | Refusal
 
 
 class _Busy(Exception):  # noqa: N818 - carries a refusal out of the store's transaction
@@ -89,10 +96,10 @@ class Requests:
         self._lease_ttl_s = lease_ttl_s
         self._permissions = permissions
 
-    def request(self, invocation: "Invocation", actor: Actor, channel: str | None) -> Answer:
+    def request(self, invocation: "Invocation", actor: Actor, channel: str | None, *, seen_digest: str = "") -> Answer:
         """Plan what was asked; store it as a job where something is to do and the policy does not deny it.
 
-        Raises: ChatopsError where the world could not be read.
+        With *seen_digest* only where the plan is still that one. Raises: ChatopsError where the world is not readable.
         """
         version = self._policy()
         subject = invocation.args.subject
@@ -101,13 +108,12 @@ class Requests:
         if denied := is_denied_anyhow(version.policy, asked):
             return self._permissions.denied(denied, version, invocation, actor)
         try:
-            return self._request(invocation, actor, channel, asked, version)
+            return self._request(invocation, actor, channel, asked, version, seen_digest=seen_digest)
         except _Busy as busy:
             return self._permissions.refused(busy.refusal, invocation, actor)
         except LeaseTakenError as error:
-            return self._permissions.refused(
-                Refusal(reason=error.what, next_action=error.next_action), invocation, actor
-            )
+            taken = Refusal(reason=error.what, next_action=error.next_action)
+            return self._permissions.refused(taken, invocation, actor)
         except ChatopsError as error:
             self._permissions.record(invocation, actor, "command.failed", outcome="failed", detail={"why": error.what})
             raise
@@ -195,6 +201,8 @@ class Requests:
         channel: str | None,
         asked: PolicyRequest,
         version: "PolicyVersion",
+        *,
+        seen_digest: str,
     ) -> Answer:
         if not invocation.dry_run:
             self._check_free(asked.subject)
@@ -207,6 +215,9 @@ class Requests:
         if plan.is_noop:
             self._permissions.record(invocation, actor, "command.nothing_to_do", digest=plan.digest)
             return NothingToDo(plan)
+        if seen_digest and plan.digest != seen_digest:
+            self._permissions.record(invocation, actor, "command.plan_changed", outcome="refused", digest=plan.digest)
+            return Changed(plan)
         decision = decide_on(version.policy, replace(asked, blast=radius_of(plan)), subjects_of(plan))
         if isinstance(decision, Refusal):
             return self._permissions.refused(decision, invocation, actor)

@@ -30,13 +30,19 @@ def checked(state: State, given: Any, kind: str) -> JSON:
 
 
 def open_modal(state: State, trigger: Trigger, given: Any) -> View:
-    """Open a modal in place of what the person has open."""
+    """Open a modal, which is the only one that the person has open.
+
+    A trigger from inside a modal is answered like any other, and yet the person sees nothing of it: some of Slack's
+    clients show it, some do not. What is meant for there is views.push and views.update. Source: slackapi/bolt-js
+    issues 1072 and 1827, slackapi/bolt-python issue 481.
+    """
     with state.lock:
         view = checked(state, given, "modal")
         _external_id_is_free(state, view)
         opened = _new(state, trigger.person, view)
-        state.modals[trigger.person] = [opened]
-        state.touch()
+        if trigger.modal is None:
+            state.modals[trigger.person] = [opened]
+            state.touch()
         return opened
 
 

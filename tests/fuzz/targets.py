@@ -123,7 +123,15 @@ PIECES: Mapping[str, list[bytes]] = {
         *b"<!channel> <https://evil.example|x> <@UEVIL>".split(b" "),
         *(
             name.encode()
-            for name in ("job_approve", "job_deny", "job_retry", "job_reveal", "form_open", "view_submission")
+            for name in (
+                "job_approve",
+                "job_deny",
+                "job_retry",
+                "job_reveal",
+                "form_open",
+                "preview_ask",
+                "view_submission",
+            )
         ),
     ],
 }

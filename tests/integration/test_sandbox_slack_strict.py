@@ -301,6 +301,20 @@ def test_methods_are_limited_by_tier(client: WebClient) -> None:
     assert 50 <= int(limited.headers["Retry-After"]) <= 60
 
 
+@pytest.mark.parametrize(("method", "a_minute"), [("team.info", 50), ("bots.info", 50), ("api.test", 100)])
+def test_each_tier_has_its_own_limit(client: WebClient, workspace: Workspace, method: str, a_minute: int) -> None:
+    """Tier 3 is 50 a minute, tier 4 is 100, each method for itself, whatever the answer is."""
+    for _ in range(a_minute):
+        try:
+            client.api_call(method)
+        except SlackApiError as refused:
+            assert refused.response.status_code == 200  # noqa: PT017 - without its scope, and yet a call
+    limited = refusal(client.api_call, api_method=method)
+    assert (limited.status_code, limited["error"]) == (429, "ratelimited")
+    assert 1 <= int(limited.headers["Retry-After"]) <= 60
+    assert client.auth_test()["ok"]
+
+
 # -- interactions
 
 
@@ -319,6 +333,27 @@ def test_a_trigger_opens_one_modal_within_three_seconds(
     later = time.monotonic() + 3.1
     monkeypatch.setattr("sandbox.slack.passes.time.monotonic", lambda: later)
     assert error(client.views_open, trigger_id=app.newest["trigger_id"], view=MODAL) == "expired_trigger_id"
+
+
+def test_a_modal_opened_from_inside_a_modal_is_seen_by_nobody(
+    client: WebClient, workspace: Workspace, app: Recorder
+) -> None:
+    """Slack says ok, and some of its clients show nothing: there a view is pushed or updated. On Home it opens."""
+    workspace.command("operator", "#platform", "/clearml x")
+    shown = client.views_open(trigger_id=app.newest["trigger_id"], view={**MODAL, "blocks": CARD})["view"]
+    workspace.click("operator", "Go")
+    other = {**MODAL, "title": {"type": "plain_text", "text": "Other"}}
+    lost = client.views_open(trigger_id=app.newest["trigger_id"], view=other)["view"]
+    assert (workspace.modal("operator") or {})["title"] == "T"
+    assert error(client.views_update, view_id=lost["id"], view=other) == "not_found"
+    client.views_update(view_id=shown["id"], view=other)
+    assert (workspace.modal("operator") or {})["title"] == "Other"
+    workspace.close("operator")
+    client.views_publish(user_id="U0000001", view={"type": "home", "blocks": CARD})
+    workspace.open_home("operator")
+    workspace.click("operator", "Go")
+    client.views_open(trigger_id=app.newest["trigger_id"], view=other)
+    assert (workspace.modal("operator") or {})["title"] == "Other"
 
 
 def test_modals_stack_three_high_and_updates_can_conflict(

@@ -15,7 +15,7 @@ from policies.loader import load
 from provisioning.clients.clearml import CredentialInfo, Credentials
 from provisioning.errors import PermanentError, UnreachableError
 from provisioning.jobs.job import Job, JobState
-from provisioning.service import DryRun, NothingToDo, Requested
+from provisioning.service import Changed, DryRun, NothingToDo, Requested
 from tests.integration.engine_samples import (
     ADA,
     DANA,
@@ -249,6 +249,19 @@ def test_a_dry_run_stores_no_job(world: World) -> None:
     assert isinstance(answer, DryRun)
     assert [step.id for step in answer.plan.steps] == ["one"]
     assert len(world.store.jobs()) == 1
+
+
+def test_what_was_seen_is_what_is_asked_for(world: World) -> None:
+    """Who has seen a plan gets a job of that plan; another plan is shown first, and on record."""
+    seen = world.service.request(invocation(more="--dry-run"), DANA, None)
+    assert isinstance(seen, DryRun)
+    answer = world.service.request(invocation(), DANA, None, seen_digest="0" * 64)
+    assert isinstance(answer, Changed)
+    assert answer.plan.digest == seen.plan.digest
+    assert world.store.jobs() == ()
+    assert world.store.audit_rows()[-1]["action"] == "command.plan_changed"
+    asked = world.service.request(invocation(), DANA, None, seen_digest=seen.plan.digest)
+    assert isinstance(asked, Requested)
 
 
 def test_nothing_to_do_stores_no_job(world: World) -> None:

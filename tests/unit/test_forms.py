@@ -16,8 +16,10 @@ from commands.grammar import How, UsageError
 from commands.spec import choices_of
 from commands.tenants import TenantCreate
 from provisioning.clients.cluster_objects import Node
-from tests.slack_limits import problems_of_view
-from tests.unit.job_samples import HOSTILE
+from provisioning.jobs.job import JobState
+from provisioning.plan import Plan, Step
+from tests.slack_limits import problems_of_message, problems_of_view
+from tests.unit.job_samples import HOSTILE, STEPS, hostile_job
 
 BAD = HOSTILE * 100
 OFFERED = {"tenants": ["acme", "globex"], "nodes": [f"gpu-{number}" for number in range(100)]}
@@ -181,7 +183,7 @@ def test_a_file_has_a_field_of_many_lines() -> None:
     filled = {"id": "V1", "hash": "h", "state": {"values": {"specs": {"value": {"value": text}}}}}
     invocation = grammar.build(spec, forms.values(spec, filled))
     assert isinstance(invocation, grammar.Invocation)
-    parcel = deliveries.of_form(body, filled, channel="C1", invocation=invocation)
+    parcel = deliveries.of_form(body, filled, deliveries.Asked(invocation=invocation, channel="C1"))
     again = deliveries.filled_in(json.loads(json.dumps(parcel.body)))
     assert (again.spec, again.args, again.how) == (spec, invocation.args, invocation.how)
 
@@ -283,16 +285,65 @@ def test_a_preview_asks_for_what_it_shows() -> None:
     made = grammar.parse('tenant create acme --admin-email ana@acme.example --dry-run --reason "it is time"')
     assert isinstance(made, grammar.Invocation)
     shown = Rendered(BAD[:3000], [kit.section(BAD) for _ in range(50)])
-    view = previews.preview(made, shown, channel="C1", may_ask=True)
+    view = previews.preview(made, shown, channel="C1", digest="d" * 64)
     assert problems_of_view(view) == []
-    again, channel = previews.accepted(view)
-    assert (again.args, again.how, channel) == (made.args, How(reason="it is time"), "C1")
+    asked = previews.accepted(view["private_metadata"])
+    again = asked.invocation
+    assert (again.args, again.how, asked.channel) == (made.args, How(reason="it is time"), "C1")
+    assert asked.digest == "d" * 64
     assert grammar.parse(again.text) == again
-    assert "submit" not in previews.preview(made, shown, channel="C1", may_ask=False)
+    refused = previews.preview(made, shown, channel="C1", digest="")
+    assert "submit" not in refused
+    back = forms.asked_for(refused["blocks"][-1]["elements"][0]["value"])
+    assert back is not None
+    assert back.how == made.how
+    assert previews.channel_of(refused) == previews.channel_of(view) == "C1"
+    assert previews.channel_of({"private_metadata": BAD}) == previews.channel_of({}) == ""
     assert problems_of_view(previews.waiting(made)) == []
     specs = "\n---\n".join(f"name: tenant-{number}\nadmin_email: ana@acme.example" for number in range(60))
     long = grammar.build(CATALOG["tenant apply"], {"specs": specs}, how=How(dry_run=True))
     assert isinstance(long, grammar.Invocation)
-    view = previews.preview(long, shown, channel="C1", may_ask=True)
+    view = previews.preview(long, shown, channel="C1", digest="d" * 64)
     assert "submit" not in view
     assert "without *Dry run*" in view["blocks"][-1]["elements"][0]["text"]
+
+
+def plan_of(*steps: Step) -> Plan:
+    return Plan(operation="tenant create", subject="acme", summary="Create tenant acme", request={}, steps=steps)
+
+
+def test_a_plan_that_has_changed_says_how_and_is_asked_for_anew() -> None:
+    """Field by field, before the plan of now; its button asks for that one; without a memory it says so."""
+    made = grammar.parse("tenant create acme --admin-email ana@acme.example")
+    assert isinstance(made, grammar.Invocation)
+    before, now = plan_of(*STEPS), plan_of(*STEPS[:2])
+    shown = previews.changed(made, now, before, channel="C1")
+    assert problems_of_message(shown.text, shown.blocks) == []
+    said = json.dumps(shown.blocks)
+    assert "The plan has changed since you looked at it: nothing was asked for." in said
+    assert "Create queue acme-1: no longer part of the plan" in said
+    asked = previews.accepted(shown.blocks[-1]["elements"][0]["value"])
+    assert (asked.invocation.args, asked.channel, asked.digest) == (made.args, "C1", now.digest)
+    forgotten = previews.changed(made, now, None, channel="C1")
+    assert "I was started again since" in json.dumps(forgotten.blocks)
+
+
+def test_a_changed_plan_keeps_to_the_limits() -> None:
+    """Whatever is in it: a command too long for a button gets the form's instead."""
+    big = hostile_job(JobState.AWAITING_APPROVAL).plan
+    specs = "\n---\n".join(f"name: tenant-{number}\nadmin_email: ana@acme.example" for number in range(60))
+    made = grammar.build(CATALOG["tenant apply"], {"specs": specs}, how=How())
+    assert isinstance(made, grammar.Invocation)
+    shown = previews.changed(made, big, plan_of(*STEPS), channel="C1")
+    assert problems_of_message(shown.text, shown.blocks) == []
+    assert shown.blocks[-1]["elements"][0]["action_id"] == forms.OPEN
+
+
+def test_plans_are_remembered_by_their_digest_and_not_for_ever() -> None:
+    """The newest ones, however many are looked at."""
+    shown, first = previews.ShownPlans(), plan_of(*STEPS)
+    shown.remember(first)
+    for number in range(previews.MOST_SHOWN):
+        assert shown.get(first.digest) == first
+        shown.remember(plan_of(Step(id=str(number), kind="k", title="x")))
+    assert shown.get(first.digest) is None
