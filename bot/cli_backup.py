@@ -59,7 +59,7 @@ def restore(
     What was there is moved aside and kept. Refused while a bot runs on the data folder.
     """
     from provisioning.clock import SystemClock
-    from provisioning.engine import locked
+    from provisioning.data_folder import locked
     from provisioning.evidence.backup import restore as put_back
 
     with fenced():

@@ -1,18 +1,16 @@
 """The durable engine: DBOS runs jobs, one per subject at a time, and goes on after a crash.
 
-The only module that imports dbos, and only once it runs: that takes a second, which no report should wait for.
+With engine_database the only module that imports dbos, and only once it runs: that takes a second, which no report
+should wait for.
 What holds, and what the four hazards are: docs/adr/0002-dbos-as-the-engine.md.
 """
 
 import contextlib
 import contextvars
-import fcntl
 import logging
-import os
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from enum import StrEnum
 from pathlib import Path
 from threading import Condition, Lock
@@ -20,11 +18,14 @@ from typing import IO, TYPE_CHECKING, ClassVar, ParamSpec, TypeVar
 
 from pydantic import SecretStr
 
+from provisioning.data_folder import lock
+from provisioning.engine_database import open_database
 from provisioning.errors import PermanentError
 from provisioning.jobs.attempts import Interrupted, failure_of
 from provisioning.jobs.batches import is_batch
 from provisioning.jobs.job import UNDER_WAY, Job
-from provisioning.jobs.runner import Done, Runner
+from provisioning.jobs.runner import Begun, Done, Runner, how_ended
+from provisioning.jobs.schedule import Schedule
 
 if TYPE_CHECKING:
     from dbos import DBOSConfig
@@ -33,14 +34,12 @@ log = logging.getLogger(__name__)
 
 APPLICATION = "clearml-chatops"
 # Pinned: by default it is a hash of the workflow's source, and an upgrade would strand the jobs under way.
-# It changes only with the order of the calls in Engine._run_job, which is what a replay goes by.
+# It changes only with the places of the calls in Engine._run_job, which are what a replay goes by.
 APPLICATION_VERSION = "1"
 WORKFLOW = "run_job"
 QUEUE = "jobs"
 BATCH_QUEUE = "batches"  # of their own: a batch waits for jobs, and must not take the places that those need
 BATCHES_AT_ONCE = 2
-LOCK_FILE = "engine.lock"
-POLL_S = 0.1  # an idle look costs about 2 ms
 SETTLED_LOOK_S = 0.2
 ENDED = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 
@@ -111,7 +110,7 @@ class Engine:
             )
         try:
             self._data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock_file = _lock(self._data_dir / LOCK_FILE)
+            self._lock_file = lock(self._data_dir)
             self._draining = False
             self.runner.resume()
             self._before_launch()
@@ -167,7 +166,9 @@ class Engine:
     def _launch(self) -> None:
         from dbos import DBOS, DBOSPortableJSONSerializer
 
-        url = self._open_database()
+        logging.getLogger("dbos").setLevel(logging.WARNING)
+        queues = {QUEUE: self._max_parallel_jobs, BATCH_QUEUE: BATCHES_AT_ONCE}
+        url = open_database(self._data_dir, self._database_url, APPLICATION, queues)
         config: DBOSConfig = {
             "name": APPLICATION,
             "system_database_url": url,
@@ -181,34 +182,6 @@ class Engine:
         DBOS(config=config)
         self._registered = DBOS.workflow(name=WORKFLOW, max_recovery_attempts=1000)(self._workflow())
         DBOS.launch()
-
-    def _open_database(self) -> str:
-        """Return the URL of DBOS's database, in which its tables and our queue are."""
-        from dbos import DBOS, DBOSClient
-
-        match self._database_url:
-            case None:
-                file = self._data_dir / "engine.db"
-                with contextlib.closing(sqlite3.connect(file)) as connection:
-                    connection.execute("PRAGMA journal_mode=WAL")  # kept in the file
-                file.chmod(0o600)
-                url = f"sqlite:///{file}"
-            case SecretStr() as secret:
-                url = secret.get_secret_value()
-            case str() as url:
-                pass
-        logging.getLogger("dbos").setLevel(logging.WARNING)
-        DBOS.migrate(url)
-        # Before launch: a queue that launch does not find is looked for a second later.
-        client = DBOSClient(system_database_url=url, application_name=APPLICATION)
-        try:
-            for name, at_once in ((QUEUE, self._max_parallel_jobs), (BATCH_QUEUE, BATCHES_AT_ONCE)):
-                client.register_queue(
-                    name, partition_concurrency=1, worker_concurrency=at_once, polling_interval_sec=POLL_S
-                )
-        finally:
-            client.destroy()
-        return url
 
     def _workflow(self) -> Callable[[str, int], Done]:
         def run_job(job_id: str, attempt: int) -> Done:
@@ -230,31 +203,41 @@ class Engine:
         begun = DBOS.run_step({"name": "begin"}, self._call, self.runner.begin, job_id, attempt)
         if not begun["ok"]:
             return {"ok": False}
-        run = self.runner.undo_step if begun["undo"] else self.runner.run_step
-        for wave in begun["waves"]:
-            # Siblings of a failed step end; later waves do not begin, unless the plan goes on.
-            is_good = all(done["ok"] for done in self._run_wave(run, job_id, wave, attempt))
-            if not is_good and not begun.get("goes_on", False):
-                break
+        self._run_steps(job_id, attempt, begun)
         return DBOS.run_step({"name": "finish"}, self._call, self.runner.finish, job_id, attempt)
 
-    def _run_wave(self, run: Callable[[str, str, int], Done], job_id: str, wave: list[str], attempt: int) -> list[Done]:
-        """Run the steps at the same time. Their places in the replay are drawn before, in the plan's order:
-        after a crash DBOS hands out what was recorded, and only what was interrupted runs again."""
+    def _run_steps(self, job_id: str, attempt: int, begun: Begun) -> None:
+        """Run each step as soon as the steps that it needs are done.
+
+        All places in the replay are drawn before, wave after wave, whatever then begins when, or never: after a crash
+        DBOS hands out what was recorded, and only what was interrupted runs again.
+        """
         from dbos import DBOS
 
-        places = [DBOS.reserve_step() for _ in wave]
-        with ThreadPoolExecutor(len(wave), thread_name_prefix=job_id) as pool:
-            running = [
-                pool.submit(
-                    contextvars.copy_context().run,  # DBOS knows by the context which workflow this is
-                    lambda place=place, step_id=step_id: place.run(
-                        {"name": f"step:{step_id}"}, self._call, run, job_id, step_id, attempt
-                    ),
-                )
-                for place, step_id in zip(places, wave, strict=True)
-            ]
-        return [step.result() for step in running]
+        places = {step_id: DBOS.reserve_step() for wave in begun["waves"] for step_id in wave}
+        run = self.runner.undo_step if begun["undo"] else self.runner.run_step
+        schedule = self.runner.schedule(job_id, attempt, begun)
+        running: dict[Future[Done], str] = {}
+        with ThreadPoolExecutor(len(places) or 1, thread_name_prefix=job_id) as pool:
+            while True:
+                for step_id in self._next(schedule, job_id):
+                    step = pool.submit(
+                        contextvars.copy_context().run,  # DBOS knows by the context which workflow this is
+                        lambda step_id=step_id: places[step_id].run(
+                            {"name": f"step:{step_id}"}, self._call, run, job_id, step_id, attempt
+                        ),
+                    )
+                    running[step] = step_id
+                if not running:
+                    return
+                for step in wait(running, return_when=FIRST_COMPLETED).done:
+                    schedule.ended(running.pop(step), how_ended(step.result()))
+
+    def _next(self, schedule: Schedule, job_id: str) -> tuple[str, ...]:
+        """Return the steps that begin now: none once a step that waits may go on, so that the job soon does."""
+        if schedule.waits and self.runner.may_go_on(self.runner.job(job_id)):
+            schedule.hold()
+        return tuple(schedule.begin())
 
     def _call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         if self._draining:
@@ -302,32 +285,3 @@ class Engine:
 
 def _workflow_id(job: Job) -> str:
     return f"{job.id}:{job.attempt}" + (f":{job.wakes}" if job.wakes else "")
-
-
-@contextlib.contextmanager
-def locked(data_dir: Path, *, doing: str) -> Iterator[None]:
-    """Keep every engine off the data folder meanwhile. Raises: PermanentError where one runs."""
-    with _lock(data_dir / LOCK_FILE, doing):
-        yield
-
-
-def _lock(path: Path, doing: str = "starting the engine") -> IO[str]:
-    """Return the open, locked file. Raises: PermanentError, naming the holder.
-
-    The kernel lets go of the lock when the process dies, however it dies; children do not inherit it.
-    """
-    file = path.open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.seek(0)
-        holder = file.read().strip() or "unknown"
-        file.close()
-        raise PermanentError(
-            f"{doing}: process {holder} already runs on {path.parent}",
-            next_action="stop it first, or give this one another CLEARML_CHATOPS_DATA_DIR",
-        ) from None
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return file

@@ -7,7 +7,7 @@ references, ``{"$ref": "company.id"}``: step id, then the key in that step's out
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -56,6 +56,7 @@ class Step(BaseModel):
     timeout_s: int = 60
     destroys: bool = False  # it takes away what its undo cannot bring back: policies count these
     momentary: bool = False  # it only waits for what comes and goes, as an API's answers do: see Plan.digest
+    chain: str = ""  # the part of the world that it is a step of, where only so many are changed at once: a node
 
     @property
     def is_noop(self) -> bool:
@@ -90,6 +91,7 @@ class Plan(BaseModel):
     warnings: tuple[str, ...] = ()
     admission: Admission | None = None
     goes_on: bool = False  # where a step fails, those that do not need it still run
+    chains_at_once: int | None = None  # how many chains of steps are under way at most; None: all
 
     @model_validator(mode="after")
     def _steps_are_a_dag_in_order(self) -> "Plan":
@@ -111,9 +113,13 @@ class Plan(BaseModel):
     def digest(self) -> str:
         """Return the SHA-256 of the canonical JSON without what is of the moment, 64 hex digits."""
         lasting = self.model_dump(mode="json", exclude={"admission"})
+        if self.chains_at_once is None:  # as it was before there were chains: an upgrade voids no approval
+            del lasting["chains_at_once"]
         for step in lasting["steps"]:
             if step.pop("momentary"):
                 del step["found"]
+            if not step["chain"]:
+                del step["chain"]
         canonical = json.dumps(lasting, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -125,7 +131,7 @@ class Plan(BaseModel):
         raise KeyError(step_id)
 
     def waves(self) -> tuple[tuple[Step, ...], ...]:
-        """Return the steps in waves: each wave needs only earlier ones, so its steps run in parallel."""
+        """Return the steps in waves: each wave needs only earlier ones."""
         depth: dict[str, int] = {}
         for step in self.steps:
             depth[step.id] = 1 + max((depth[need] for need in step.needs), default=-1)
@@ -157,3 +163,20 @@ def resolve(inputs: Mapping[str, Any], outputs: Mapping[str, Outputs]) -> dict[s
                 return value
 
     return {key: walk(value) for key, value in inputs.items()}
+
+
+def references(inputs: Any) -> frozenset[str]:
+    """Return the ids of the steps whose outputs *inputs* refer to."""
+    return frozenset(_references(inputs))
+
+
+def _references(value: Any) -> Iterator[str]:
+    match value:
+        case {"$ref": str(path)} if len(value) == 1:
+            yield path.partition(".")[0]
+        case dict():
+            for item in value.values():
+                yield from _references(item)
+        case list() | tuple():
+            for item in value:
+                yield from _references(item)

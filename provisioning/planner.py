@@ -1,15 +1,15 @@
 """From a request to a plan: gather facts, draft, let every step look at the world."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
 from provisioning.errors import PermanentError
 from provisioning.operations.base import Draft, FactsSource, Operation
 from provisioning.operations.registry import OPERATIONS
-from provisioning.plan import Observation, Outputs, Plan, Presence, Step, resolve
+from provisioning.plan import Observation, Outputs, Plan, Presence, Step, references, resolve
 from provisioning.steps.base import StepAction
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class Planner:
             warnings=drafted.warnings,
             admission=drafted.admission,
             goes_on=drafted.goes_on,
+            chains_at_once=drafted.chains_at_once,
         )
 
     def replan(self, plan: Plan) -> "Plan | Refusal":
@@ -96,20 +97,3 @@ class Planner:
                 next_action="run the version of the bot that knows it",
             )
         return action.observe(inputs)
-
-
-def references(inputs: Any) -> frozenset[str]:
-    """Return the ids of the steps whose outputs *inputs* refer to."""
-    return frozenset(_references(inputs))
-
-
-def _references(value: Any) -> Iterator[str]:
-    match value:
-        case {"$ref": str(path)} if len(value) == 1:
-            yield path.partition(".")[0]
-        case dict():
-            for item in value.values():
-                yield from _references(item)
-        case list() | tuple():
-            for item in value:
-                yield from _references(item)

@@ -14,6 +14,7 @@ from provisioning.clock import Clock
 from provisioning.jobs import changes
 from provisioning.jobs.attempts import Attempt, failure_of
 from provisioning.jobs.job import Failure, Job, JobState
+from provisioning.jobs.schedule import Ended, Schedule, schedule_of
 from provisioning.jobs.step_runs import Cancellations, StepRuns
 from provisioning.jobs.waits import WaitingJobs
 from provisioning.plan import Plan
@@ -31,15 +32,17 @@ class Done(TypedDict):
     """The envelope of a step, and of the end."""
 
     ok: bool
+    waits: NotRequired[bool]  # it did not fail: it goes on once something outside has happened
 
 
 class Begun(TypedDict):
-    """The envelope of the beginning: the step ids to run, or to undo, wave by wave."""
+    """The envelope of the beginning: the step ids to run, or to undo. Wave after wave they are the steps' places in
+    the replay, whatever order they are run in."""
 
     ok: bool
     undo: bool
     waves: list[list[str]]
-    goes_on: NotRequired[bool]  # later waves begin although a step failed; each step looks at what it needs
+    goes_on: NotRequired[bool]  # where a step fails, those that do not need it still begin
 
 
 class Runner:
@@ -113,12 +116,18 @@ class Runner:
             self.abandon(job_id, attempt, failure_of(error, f"beginning {job_id}, attempt {attempt}"))
             return _nothing_to_run()
 
+    def schedule(self, job_id: str, attempt: int, begun: Begun) -> Schedule:
+        """Return when each of the steps of *begun* may run. Raises: KeyError."""
+        steps = [step_id for wave in begun["waves"] for step_id in wave]
+        goes_on = begun.get("goes_on", False)
+        return schedule_of(self._store.job(job_id), attempt, steps, undo=begun["undo"], goes_on=goes_on)
+
     def run_step(self, job_id: str, step_id: str, attempt: int) -> Done:
-        """Look, and make it so where it is not: ``{"ok"}``. The store has the details."""
+        """Look, and make it so where it is not. The store has the details."""
         return self._fenced(self._steps.run, job_id, step_id, attempt)
 
     def undo_step(self, job_id: str, step_id: str, attempt: int) -> Done:
-        """Take back what the step did: ``{"ok"}``."""
+        """Take back what the step did."""
         return self._fenced(self._steps.undo, job_id, step_id, attempt)
 
     def finish(self, job_id: str, attempt: int) -> Done:
@@ -161,9 +170,9 @@ class Runner:
     def _ask_for(self, job: Job, step_id: str, ask: Ask) -> Job | Refusal:
         return self.ask_for(job, step_id, ask)  # whoever answers is known only later
 
-    def _fenced(self, run: Callable[[str, str, int], bool], job_id: str, step_id: str, attempt: int) -> Done:
+    def _fenced(self, run: Callable[[str, str, int], Ended], job_id: str, step_id: str, attempt: int) -> Done:
         try:
-            return {"ok": run(job_id, step_id, attempt)}
+            return _done(run(job_id, step_id, attempt))
         except Exception as error:  # noqa: BLE001 - the engine pickles what escapes
             failure = failure_of(error, f"{job_id}, attempt {attempt}, step {step_id}")
         try:
@@ -225,6 +234,17 @@ class Runner:
         ranges = port_ranges_of(job.plan)
         if ranges is not None:
             self._store.settle_leases(job.plan.subject, ranges, job.id)
+
+
+def how_ended(done: Done) -> Ended:
+    """Return what a step's envelope says."""
+    if done["ok"]:
+        return Ended.WELL
+    return Ended.WAITS if done.get("waits") else Ended.BADLY
+
+
+def _done(ended: Ended) -> Done:
+    return {"ok": False, "waits": True} if ended is Ended.WAITS else {"ok": ended is Ended.WELL}
 
 
 def _nothing_to_run() -> Begun:

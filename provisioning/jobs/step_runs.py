@@ -11,6 +11,7 @@ from provisioning.errors import PermanentError
 from provisioning.jobs import changes
 from provisioning.jobs.attempts import Attempt
 from provisioning.jobs.job import Failure, Job, JobState, StepState
+from provisioning.jobs.schedule import Ended
 from provisioning.jobs.waits import WaitingJobs
 from provisioning.plan import Outputs, Presence, Step, resolve
 from provisioning.steps.base import Ask, StepAction, StepRun, StepWaits
@@ -76,19 +77,21 @@ class StepRuns:
         self._waits = waits
         self._ask_for = ask_for
 
-    def run(self, job_id: str, step_id: str, attempt: int) -> bool:
-        """Make the step so where it is not; True where it is now."""
+    def run(self, job_id: str, step_id: str, attempt: int) -> Ended:
+        """Make the step so where it is not."""
         job = self._store.job(job_id)
         if job.attempt != attempt or job.state is not JobState.RUNNING:
-            return False
+            return Ended.BADLY
         known = job.status(step_id)
         if known.attempt == attempt and known.state in changes.COMPLETE:
-            return True  # done and written; only the engine had not heard of it before a crash
+            return Ended.WELL  # done and written; only the engine had not heard of it before a crash
+        if (known.attempt, known.state) == (attempt, StepState.FAILED):
+            return Ended.BADLY  # written, too: steps that saw it have not begun
         if job.cancelled_by is not None:
-            return False
+            return Ended.BADLY
         step = job.plan.step(step_id)
         if any(job.status(need).state not in changes.COMPLETE for need in step.needs):
-            return False  # it stays pending: a plan that goes on passes over what a failed step would have given
+            return Ended.BADLY  # it stays pending: a plan that goes on passes over what a failed step would have given
         try:
             result = self._attempt(job, step, attempt).run(
                 lambda timeout_s, stop: self._make_so(job, step, timeout_s, stop)
@@ -103,15 +106,18 @@ class StepRuns:
             job.id,
             lambda job: changes.step_ended(job, step.id, attempt, state=state, outputs=outputs, note=note, now=now),
         )
-        return True
+        return Ended.WELL
 
-    def undo(self, job_id: str, step_id: str, attempt: int) -> bool:
-        """Take back what the step did; True where that is done."""
+    def undo(self, job_id: str, step_id: str, attempt: int) -> Ended:
+        """Take back what the step did."""
         job = self._store.job(job_id)
         if job.attempt != attempt or job.state is not JobState.ROLLING_BACK:
-            return False
-        if not job.status(step_id).applied:
-            return True
+            return Ended.BADLY
+        known = job.status(step_id)
+        if not known.applied:
+            return Ended.WELL
+        if (known.attempt, known.state) == (attempt, StepState.FAILED):
+            return Ended.BADLY
         step, now = job.plan.step(step_id), self._clock.now()
         self._store.update_job(job.id, lambda job: changes.undo_started(job, step.id, attempt, now))
         result = self._attempt(job, step, attempt).run(
@@ -121,7 +127,7 @@ class StepRuns:
             return self._failed(job, step, result)
         now = self._clock.now()
         self._store.update_job(job.id, lambda job: changes.undo_ended(job, step.id, attempt, now))
-        return True
+        return Ended.WELL
 
     def failed(self, job_id: str, step_id: str, attempt: int, failure: Failure) -> None:
         """Write a failure that did not come from the step's action."""
@@ -144,22 +150,22 @@ class StepRuns:
         outputs = action.apply(inputs, self._step_run(job, step, timeout_s, stop))
         return StepState.DONE, outputs, ""
 
-    def _wait(self, job: Job, step: Step, waits: StepWaits) -> bool:
+    def _wait(self, job: Job, step: Step, waits: StepWaits) -> Ended:
         """Write what the step waits for, having asked for the job that it needs. Asking twice asks once."""
         asked = None if waits.ask is None else self._ask_for(job, step.id, waits.ask)
         if isinstance(asked, Refusal):
             return self._failed(job, step, Failure(what=asked.reason, next_action=asked.next_action))
         waiting, now = self._waits.waiting(waits, asked), self._clock.now()
         self._store.update_job(job.id, lambda fresh: changes.step_waits(fresh, step.id, job.attempt, waiting, now))
-        return False
+        return Ended.WAITS
 
     def _take_back(self, job: Job, step: Step, timeout_s: float, stop: Callable[[], bool]) -> None:
         run = self._step_run(job, step, timeout_s, stop)
         self._action(step).undo(_resolved(job, step), job.status(step.id).outputs, run)
 
-    def _failed(self, job: Job, step: Step, failure: Failure) -> bool:
+    def _failed(self, job: Job, step: Step, failure: Failure) -> Ended:
         self.failed(job.id, step.id, job.attempt, failure)
-        return False
+        return Ended.BADLY
 
     def _action(self, step: Step) -> StepAction:
         try:

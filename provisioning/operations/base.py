@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from provisioning.plan import Admission, Step
+from provisioning.plan import Admission, Step, references
 
 if TYPE_CHECKING:
     from commands.spec import CommandArgs
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """A plan before its steps observed: every ``step.found`` is still absent."""
+    """A plan before its steps observed: every ``step.found`` is still absent.
+
+    Raises: ValueError where a step refers to what a step gives that it does not need: it might begin before.
+    """
 
     subject: str
     summary: str
@@ -24,8 +27,16 @@ class Draft:
     warnings: tuple[str, ...] = ()
     admission: Admission | None = None
     goes_on: bool = False  # see Plan.goes_on
+    chains_at_once: int | None = None  # see Plan.chains_at_once
     # Where set, only steps with something to do are planned, where there are any: what the draft becomes with them.
     narrow: "Callable[[Sequence[Step]], Draft] | None" = None
+
+    def __post_init__(self) -> None:
+        before: dict[str, set[str]] = {}
+        for step in self.steps:
+            before[step.id] = {*step.needs}.union(*(before.get(need, set()) for need in step.needs))
+            if loose := references(step.inputs) - before[step.id]:
+                raise ValueError(f"step {step.id!r} refers to {sorted(loose)}, which it does not need")
 
 
 class Operation(Protocol):

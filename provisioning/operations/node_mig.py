@@ -1,7 +1,6 @@
 """`node mig enable` and `node mig disable`: per node cordon, drain, mode, reboot if pending, label, uncordon. Pure.
 
-Nodes come one after the other, or as many at once as ``--parallel`` says: the first step of a node needs the last
-one of the node that many places before it, so that nothing begins after a bad one.
+Each node is a chain of steps, and as many are under way at once as ``--parallel`` says. None begins after a bad one.
 """
 
 from collections.abc import Sequence
@@ -40,18 +39,16 @@ class ChangeMig:
             chosen = [(node, gpus) for node, gpus in chosen if gpus]
         if not chosen:
             return Refusal(reason="no node has GPUs that are capable of MIG", next_action="see node mig status")
-        steps: list[Step] = []
-        ends: list[str] = []
-        for place, (node, gpus) in enumerate(chosen):
-            after = (ends[place - args.parallel],) if place >= args.parallel else ()
-            own = self._steps(node, gpus, after, facts.drain_timeout_s)
-            steps += own
-            ends.append(own[-1].id)
         return Draft(
             subject=args.subject,
             summary=self._summary(chosen, args.parallel),
-            steps=tuple(steps),
+            steps=tuple(
+                step.model_copy(update={"chain": node.name})
+                for node, gpus in chosen
+                for step in self._steps(node, gpus, facts.drain_timeout_s)
+            ),
             warnings=tuple(self._warnings(chosen)),
+            chains_at_once=args.parallel,
         )
 
     def _summary(self, chosen: Sequence[tuple[NodeFacts, tuple[GpuMode, ...]]], parallel: int) -> str:
@@ -76,13 +73,11 @@ class ChangeMig:
                 found.append(f"only some GPUs of {node.name} change: a node with both kinds is hard to schedule on")
         return found
 
-    def _steps(
-        self, node: NodeFacts, gpus: tuple[GpuMode, ...], after: tuple[str, ...], drain_timeout_s: int
-    ) -> list[Step]:
+    def _steps(self, node: NodeFacts, gpus: tuple[GpuMode, ...], drain_timeout_s: int) -> list[Step]:
         """Return the node's steps. Where no mode changes, nothing on it needs to stop."""
         name = node.name
         changing = differing(gpus, self._mode)
-        mode = self._mode_step(node, gpus, after)
+        mode = self._mode_step(node, gpus)
         if not changing:
             label = self._label_step(node, gpus, (mode.id,))
             return [mode] if label is None else [mode, label]
@@ -90,7 +85,6 @@ class ChangeMig:
             id=_id("cordon", name),
             kind="node.cordon",
             title=f"Cordon {name}",
-            needs=after,
             inputs={"node": name},
             undo="uncordoned",
             timeout_s=STEP_S,
@@ -139,7 +133,7 @@ class ChangeMig:
             )
         return steps
 
-    def _mode_step(self, node: NodeFacts, gpus: tuple[GpuMode, ...], after: tuple[str, ...]) -> Step:
+    def _mode_step(self, node: NodeFacts, gpus: tuple[GpuMode, ...]) -> Step:
         changing = differing(gpus, self._mode)
         other = "Disabled" if self._mode == "Enabled" else "Enabled"
         # What is on its way already was asked for by somebody else, and is not ours to take back.
@@ -150,7 +144,6 @@ class ChangeMig:
             id=_id("mode", node.name),
             kind="node.mig_mode",
             title=f"{verb} MIG on GPU {indexes} of {node.name}, and read it back",
-            needs=after,
             inputs={**_gpu_inputs(node.name, gpus, self._mode), "before": before},
             undo="put back on the GPUs that it changed" + ("; instances are not made again" if before else ""),
             destroys=self._mode == "Disabled",

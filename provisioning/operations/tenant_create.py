@@ -84,6 +84,8 @@ def _steps(
     admin: dict[str, JsonValue] = {"$ref": "admin_user.id"}
     company: dict[str, JsonValue] = {"$ref": "company.id"}
     before = None if facts.recorded is None else TenantCreate.model_validate(facts.recorded)
+    redis = _redis_steps(facts)
+    guards = ("policies", *(step.id for step in redis))
     steps = [
         *_account_steps(args),
         policies_step(
@@ -93,13 +95,13 @@ def _steps(
             had_ports=None if before is None else before.ports,
             needs=("namespace",),
         ),
-        *_redis_steps(facts),
+        *redis,
         _credentials_step(args.name, admin),
         *([domains_step(admin, args.domains, needs=("admin_user",))] if args.domains else []),
-        agent_step(args.name, facts, agent, needs=("credentials", "policies")),
-        *([router_step(args.name, facts, router, needs=("credentials", "policies"))] if router else []),
-        *([removal] if removal else []),
         queues_step(agent.queue_names, admin, needs=("admin_user",)),
+        agent_step(args.name, facts, agent, needs=("credentials", "queues", *guards)),
+        *([router_step(args.name, facts, router, needs=("credentials", *guards))] if router else []),
+        *([removal] if removal else []),
     ]
     if args.users:
         steps.append(

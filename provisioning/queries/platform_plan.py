@@ -57,12 +57,19 @@ def _summed(plan: Plan | Refusal) -> str:
 def _part(title: str, plan: Plan | Refusal) -> list[Part]:
     if isinstance(plan, Refusal):
         return [Lines(title=title, lines=(str(plan),))]
+    steps = [step for wave in plan.waves() for step in wave]
+    numbers = {step.id: number for number, step in enumerate(steps, 1)}
     rows: list[tuple[Cell, ...]] = [
-        (number, step.title, _MARKS[step.found.presence], step.found.detail or None)
-        for number, wave in enumerate(plan.waves(), 1)
-        for step in wave
+        (
+            numbers[step.id],
+            step.title,
+            ", ".join(str(number) for number in sorted(numbers[need] for need in step.needs)) or None,
+            _MARKS[step.found.presence],
+            step.found.detail or None,
+        )
+        for step in steps
     ]
-    return [table(f"{title}, wave by wave", (">Wave", "Step", "Found", "Detail"), rows)]
+    return [table(title, (">No.", "Step", "After", "Found", "Detail"), rows)]
 
 
 def _differences(plan: Plan | Refusal) -> list[Part]:

@@ -17,7 +17,7 @@ from provisioning.clients.clearml import ClearML
 from provisioning.clock import Clock, SystemClock
 from provisioning.engine import Engine
 from provisioning.errors import PermanentError
-from provisioning.jobs.job import Job
+from provisioning.jobs.job import Job, StepState
 from provisioning.jobs.runner import Runner
 from provisioning.operations.base import Draft
 from provisioning.plan import Observation, Outputs, Presence, Step
@@ -100,6 +100,7 @@ class FileOperation:
     shape: Shape
     port_range: dict[str, int] | None = None
     goes_on: bool = False
+    chains_at_once: int | None = None  # of steps whose ids begin with the same letter
     command: str = "tenant create"
     args: type[TenantCreate] = TenantCreate
 
@@ -121,6 +122,7 @@ class FileOperation:
                     needs=tuple(needs),
                     inputs=inputs,
                     timeout_s=30,
+                    chain=step_id[0] if self.chains_at_once else "",
                 )
             )
         return Draft(
@@ -129,6 +131,7 @@ class FileOperation:
             steps=tuple(steps),
             warnings=tuple(facts),
             goes_on=self.goes_on,
+            chains_at_once=self.chains_at_once,
         )
 
 
@@ -159,6 +162,7 @@ class World:
         clearml: object = None,
         max_parallel_jobs: int = 8,
         database_url: str | None = None,
+        engine: type[Engine] = Engine,
     ) -> None:
         self.folder = folder
         folder.mkdir(exist_ok=True)
@@ -175,7 +179,7 @@ class World:
             operations={"tenant create": self.operation},
         )
         self.runner = Runner(self.store, {"test.file": self.action}, self.planner.replan, self.clock, delay_scale=0.01)
-        self.engine = Engine(
+        self.engine = engine(
             self.runner, data_dir=folder, max_parallel_jobs=max_parallel_jobs, database_url=database_url
         )
         self.service = JobService(
@@ -211,6 +215,13 @@ class World:
     def held(self, tenant: str, step_id: str, timeout_s: float = 30) -> None:
         """Wait until the step holds."""
         wait_until_held(self.folder, tenant, step_id, timeout_s)
+
+    def until(self, job: Job, step_id: str, state: StepState, timeout_s: float = 30) -> None:
+        """Wait until the step of the job stands so."""
+        until = time.monotonic() + timeout_s
+        while self.store.job(job.id).status(step_id).state is not state:
+            assert time.monotonic() < until, self.store.job(job.id)
+            time.sleep(0.01)
 
     def log(self) -> list[str]:
         """Return what ran, in order, without the times."""

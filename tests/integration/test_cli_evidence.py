@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bot.cli import app
-from provisioning.engine import locked
+from provisioning.data_folder import locked
 from provisioning.evidence.trail import Event
 from tests.integration.store_samples import open_store
 

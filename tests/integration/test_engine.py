@@ -13,7 +13,9 @@ from provisioning.engine import Engine, Fate
 from provisioning.errors import PermanentError, TemporaryError, UnreachableError
 from provisioning.evidence.trail import Event
 from provisioning.jobs.job import Job, JobState, StepState
+from provisioning.jobs.waits import LOOK_EVERY_S
 from provisioning.plan import Plan
+from provisioning.steps.base import StepWaits
 from tests.integration.engine_samples import DANA, OLAF, World
 
 ONE = {"one": ()}
@@ -133,7 +135,69 @@ def test_a_fault_of_ours_becomes_an_incident(tmp_path: Path, caplog: pytest.LogC
         assert "ZeroDivisionError" in caplog.text
 
 
-def test_siblings_of_a_failed_step_end_and_later_waves_do_not_begin(tmp_path: Path) -> None:
+def test_a_slow_step_holds_up_only_what_needs_it(tmp_path: Path) -> None:
+    """While the left one still runs, all that is right of it comes to its end."""
+    shape = {"left": (), "right": (), "right_two": ("right",), "right_three": ("right_two",), "last": ("left",)}
+    with World(tmp_path, shape=shape, holds=frozenset({"left"})) as world:
+        job = world.ask()
+        world.held("acme", "left")
+        world.until(job, "right_three", StepState.DONE)
+        assert states(world.store.job(job.id))["left"] == "running"
+        assert states(world.store.job(job.id))["last"] == "pending"
+        world.action.let_go.set()
+        assert world.ended(job).state is JobState.SUCCEEDED
+
+
+def test_nothing_begins_after_a_failure_but_what_runs_ends(tmp_path: Path) -> None:
+    """The right one was under way when the left one failed: it ends, and the one behind it does not begin."""
+    shape = {"left": (), "right": (), "after_right": ("right",)}
+    with World(tmp_path, shape=shape, holds=frozenset({"right"})) as world:
+        world.action.problems["left"] = [PermanentError("refused")]
+        job = world.ask()
+        world.held("acme", "right")
+        world.until(job, "left", StepState.FAILED)
+        time.sleep(0.2)  # so that the engine has heard of it
+        world.action.let_go.set()
+        job = world.ended(job)
+        assert states(job) == {"left": "failed", "right": "done", "after_right": "pending"}
+
+
+def test_only_so_many_chains_are_under_way_and_the_next_begins_when_any_has_ended(tmp_path: Path) -> None:
+    """Two at a time: while the first still runs, the second ends and the third begins; rolling back keeps to it."""
+    shape = {f"{name}{part}": (f"{name}1",) if part == 2 else () for name in ("a", "b", "c") for part in (1, 2)}
+    with World(tmp_path, shape=shape, holds=frozenset({"a1"})) as world:
+        world.operation.chains_at_once = 2
+        world.action.problems["a2"] = [PermanentError("refused")]
+        job = world.ask()
+        world.held("acme", "a1")
+        world.until(job, "c2", StepState.DONE)
+        world.action.let_go.set()
+        job = world.ended(job)
+        assert states(job)["a2"] == "failed"
+        log = [line for line in world.log() if "c1" in line or "b2" in line]
+        assert log.index("apply job-1 c1") > log.index("done job-1 b2")
+        world.service.roll_back(job.id, DANA)
+        assert world.ended(job).state is JobState.ROLLED_BACK
+        undone = [line.split()[2] for line in world.log() if line.startswith("undo")]
+        assert all(undone.index(f"{name}2") < undone.index(f"{name}1") for name in ("a", "b", "c"))
+
+
+def test_what_a_step_waits_for_holds_up_only_what_needs_it(tmp_path: Path) -> None:
+    """The left one waits for people; the right ones go on to their end before the job waits."""
+    shape = {"left": (), "right": (), "right_two": ("right",), "last": ("left", "right_two")}
+    with World(tmp_path, shape=shape) as world:
+        setattr(world.action, "may_go_on", lambda _inputs: False)  # noqa: B010 - FileAction has none
+        world.action.problems["left"] = [StepWaits("the door")]
+        job = world.ended(world.ask())
+        assert job.state is JobState.WAITING
+        assert states(job) == {"left": "waiting", "right": "done", "right_two": "done", "last": "pending"}
+        setattr(world.action, "may_go_on", lambda _inputs: True)  # noqa: B010 - FileAction has none
+        time.sleep(LOOK_EVERY_S)
+        world.service.sweep()
+        assert world.ended(job).state is JobState.SUCCEEDED
+
+
+def test_siblings_of_a_failed_step_end_and_nothing_else_begins(tmp_path: Path) -> None:
     """Then Retry goes on: what is done stays done, and only the rest runs."""
     with World(tmp_path, shape=SIBLINGS) as world:
         world.action.problems["left"] = [PermanentError("refused")]

@@ -97,14 +97,16 @@ def test_what_was_pending_before_is_not_taken_back() -> None:
     assert plan.step("mode:n1").inputs["before"] == {"1": "Disabled"}
 
 
-@pytest.mark.parametrize(("parallel", "after"), [(1, ["", "n1", "n2", "n3"]), (2, ["", "", "n1", "n2"]), (9, [""] * 4)])
-def test_a_bounded_number_of_nodes_at_a_time(parallel: int, after: list[str]) -> None:
-    """A node begins once the one that many places before it has ended well."""
-    names = ["n1", "n2", "n3", "n4"]
-    plan = draft(ENABLE, args(*names, parallel=parallel), facts(*(node(name) for name in names)))
-    needs = [plan.step(f"cordon:{name}").needs for name in names]
-    assert needs == [(f"uncordon:{name}",) if name else () for name in after]
-    assert plan.subject == "nodes"
+@pytest.mark.parametrize("parallel", [1, 2, 9])
+def test_a_bounded_number_of_nodes_at_a_time(parallel: int) -> None:
+    """Each node's steps are one chain, no node needs another, and the plan says how many are under way at once."""
+    names = ["n1", "n2.example", "n3"]
+    drafted = ENABLE.draft(args(*names, parallel=parallel), facts(*(node(name) for name in names)))
+    assert isinstance(drafted, Draft)
+    assert (drafted.chains_at_once, drafted.subject) == (parallel, "nodes")
+    assert list(dict.fromkeys(step.chain for step in drafted.steps)) == names
+    chain_of = {step.id: step.chain for step in drafted.steps}
+    assert all(chain_of[need] == step.chain for step in drafted.steps for need in step.needs)
 
 
 def test_names_with_dots_make_ids_that_can_be_referred_to() -> None:

@@ -99,3 +99,21 @@ def test_so_is_the_rest_of_a_step(change: dict[str, Any]) -> None:
     step = plan("k").steps[0]
     changed = plan("k").model_copy(update={"steps": (step.model_copy(update=change),)})
     assert changed.digest != plan("k").digest
+
+
+def test_an_upgrade_voids_no_approval_of_a_plan_that_it_would_make_again() -> None:
+    """The digest is that of 0.1, which knew nothing of chains; one with chains has another."""
+    steps = (
+        Step(id="one", kind="k8s.namespace", title="Create namespace acme", inputs={"name": "acme"}),
+        Step(id="api", kind="clearml.api", title="Wait", needs=("one",), momentary=True),
+    )
+    made = Plan(
+        operation="tenant create",
+        subject="acme",
+        summary="Create tenant acme",
+        request={"name": "acme"},
+        steps=steps,
+    )
+    assert made.digest == "0f0952fd25be81154365fe4ac93ec221ddd1b2fccd0f14a10ce63b84fd04cae2"
+    chained = made.model_copy(update={"steps": (steps[0].model_copy(update={"chain": "n1"}), steps[1])})
+    assert len({made.digest, chained.digest, made.model_copy(update={"chains_at_once": 2}).digest}) == 3

@@ -11,9 +11,9 @@ from commands.spec import CommandArgs
 from policies.approvals import Refusal
 from provisioning.errors import PermanentError, UnreachableError
 from provisioning.operations.base import Draft
-from provisioning.plan import Observation, Outputs, Plan, Presence, Step
+from provisioning.plan import Observation, Outputs, Plan, Presence, Step, references
 from provisioning.plan_differences import differences
-from provisioning.planner import Planner, references
+from provisioning.planner import Planner
 from provisioning.steps.base import StepRun
 
 
@@ -190,3 +190,13 @@ def test_references_are_found_at_any_depth() -> None:
     """In lists, in maps; a map with more than the reference is none."""
     inputs = {"a": [{"b": {"$ref": "x.id"}}], "c": {"$ref": "y.id", "more": 1}, "d": ({"$ref": "z.id.deep"},)}
     assert references(inputs) == {"x", "z"}
+
+
+def test_a_step_that_refers_to_one_that_it_does_not_need_is_no_draft() -> None:
+    """It might begin before there is anything to refer to. Through others is near enough."""
+    one = Step(id="one", kind="x", title="One")
+    two = Step(id="two", kind="x", title="Two", needs=("one",))
+    three = Step(id="three", kind="x", title="Three", needs=("two",), inputs={"colour": {"$ref": "one.colour"}})
+    assert Draft(subject="x", summary="x", steps=(one, two, three)).steps[-1] is three
+    with pytest.raises(ValueError, match=r"step 'three' refers to \['one'\], which it does not need"):
+        Draft(subject="x", summary="x", steps=(one, two, three.model_copy(update={"needs": ()})))
