@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import SecretStr
 
-from commands.platform import Component, PlatformArgs
+from commands.platform import Component, PlatformArgs, PlatformUpgrade
 from provisioning.chart_values import secret_names
 from provisioning.clients.helm_releases import Release
 from provisioning.configuration import Chart
@@ -44,13 +44,18 @@ class PlatformFactsGatherer:
     def gather(self, args: PlatformArgs) -> PlatformFacts:
         """Return the facts about the component that *args* names and about those that it needs.
         Raises: ChatopsError."""
-        facts, troubles = self.look(args.component)
+        keeps_versions = isinstance(args, PlatformUpgrade) and args.values_only
+        facts, troubles = self.look(args.component, keeps_versions=keeps_versions)
         if troubles:
             raise next(iter(troubles.values()))
         return facts
 
-    def look(self, component: Component | None) -> tuple[PlatformFacts, Mapping[Component, ChatopsError]]:
+    def look(
+        self, component: Component | None, *, keeps_versions: bool = False
+    ) -> tuple[PlatformFacts, Mapping[Component, ChatopsError]]:
         """Return the facts, and why a chart or a values file could not be read, by component.
+
+        *keeps_versions*: look at each chart in the version that is installed, and not in the spec's.
 
         Raises: ChatopsError where the spec or the cluster cannot be read.
         """
@@ -60,7 +65,11 @@ class PlatformFactsGatherer:
         every_release = self._sources.helm.releases()
         releases = _ours(spec, every_release)
         agents = _agents(spec, every_release)
-        charts, more, troubles = self._charts(spec, chosen if self._looks_at_charts else ())
+        charts, more, troubles = self._charts(
+            spec,
+            chosen if self._looks_at_charts else (),
+            {one: release.chart_version for one, release in releases.items()} if keeps_versions else {},
+        )
         given = self._parallel(
             (one for one in chosen if one in releases),
             lambda one: self._sources.helm.values(spec.part(one).namespace, spec.part(one).release),
@@ -85,11 +94,12 @@ class PlatformFactsGatherer:
         return facts, troubles
 
     def _charts(
-        self, spec: PlatformSpec, components: Iterable[Component]
+        self, spec: PlatformSpec, components: Iterable[Component], versions: Mapping[Component, str]
     ) -> tuple[dict[Component, ChartFacts], dict[Component, Mapping[str, Any]], dict[Component, ChatopsError]]:
         def read(component: Component) -> tuple[ChartFacts, Mapping[str, Any]] | ChatopsError:
             try:
-                return self._chart(spec, component), _more_values(spec.part(component).values_file)
+                chart = self._chart(spec, component, versions.get(component))
+                return chart, _more_values(spec.part(component).values_file)
             except ChatopsError as error:
                 return error
 
@@ -104,11 +114,11 @@ class PlatformFactsGatherer:
                     charts[component], more[component] = chart, values
         return charts, more, troubles
 
-    def _chart(self, spec: PlatformSpec, component: Component) -> ChartFacts:
-        reference, repo, username, password = located(spec, component)
+    def _chart(self, spec: PlatformSpec, component: Component, version: str | None) -> ChartFacts:
+        reference, repo, username, password = located(spec, component, version=version)
         chart = Chart(
             reference=reference,
-            version=spec.part(component).chart.version,
+            version=version or spec.part(component).chart.version,
             repo=repo,
             username=self._credential(username),
             password=SecretStr(found) if (found := self._credential(password)) is not None else None,

@@ -44,7 +44,7 @@ def release_inputs(
     back_to: int | None = None,
     version: str | None = None,
 ) -> dict[str, JsonValue]:
-    """Return the inputs of ``helm.release``. *version*: another than the spec's, of the same chart."""
+    """Return the inputs of ``helm.release``. *version*: of the chart that was looked at, where it is not the spec's."""
     part, chart = facts.spec.part(component), facts.charts[component]
     return {
         "namespace": part.namespace,
@@ -52,7 +52,7 @@ def release_inputs(
         "chart": chart_input(facts.spec, component, version=version),
         "chart_name": chart.name,
         "chart_version": version or chart.version,
-        "chart_sha256": chart.sha256 if version in {None, chart.version} else None,  # only the spec's was looked at
+        "chart_sha256": chart.sha256,
         "values": whole_values(facts, component),
         "wait_s": part.timeout_s,
         "keep": keep,
@@ -67,21 +67,23 @@ def step_timeout_s(facts: PlatformFacts, component: Component) -> int:
 
 def chart_input(spec: PlatformSpec, component: Component, *, version: str | None = None) -> dict[str, JsonValue]:
     """Return where the chart lies, credentials by name."""
-    reference, repo, username, password = located(spec, component)
-    source = spec.part(component).chart
-    if version not in {None, source.version}:
-        reference = reference.partition("@")[0]  # the digest is that of the spec's version
+    reference, repo, username, password = located(spec, component, version=version)
     return {
         "reference": reference,
-        "version": version or source.version,
+        "version": version or spec.part(component).chart.version,
         "repo": repo,
         "username": {"$secret": username} if username else None,
         "password": {"$secret": password} if password else None,
     }
 
 
-def located(spec: PlatformSpec, component: Component) -> tuple[str, str | None, str | None, str | None]:
-    """Return reference, repo, and the names of user and password: as helm takes OCI, classic repos and files."""
+def located(
+    spec: PlatformSpec, component: Component, *, version: str | None = None
+) -> tuple[str, str | None, str | None, str | None]:
+    """Return reference, repo, and the names of user and password: as helm takes OCI, classic repos and files.
+
+    *version*: another than the spec's. The digest is that of the spec's.
+    """
     source = spec.part(component).chart
     if source.file is not None or source.repository is None:
         return source.file or "", None, None, None
@@ -89,7 +91,7 @@ def located(spec: PlatformSpec, component: Component) -> tuple[str, str | None, 
     username = repository.username.name if repository.username else None
     password = repository.password.name if repository.password else None
     if repository.url.lower().startswith("oci://"):
-        digest = f"@{source.digest}" if source.digest else ""
+        digest = f"@{source.digest}" if source.digest and version in {None, source.version} else ""
         return f"{repository.url.rstrip('/')}/{source.name}{digest}", None, username, password
     return source.name or "", repository.url, username, password
 

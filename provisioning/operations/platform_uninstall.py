@@ -70,7 +70,7 @@ def _steps(facts: PlatformFacts, components: tuple[Component, ...]) -> Iterator[
             title=f"Uninstall {component} ({part.namespace}/{part.release})",
             needs=dependents,
             inputs={"namespace": part.namespace, "release": part.release, "wait_s": part.timeout_s},
-            undo="stays uninstalled: platform install installs it again",
+            undo=f"cannot be undone once it is gone: platform install {component} installs it again",
             timeout_s=part.timeout_s + MARGIN_S,
         )
     if Component.POLICIES in components:
@@ -81,7 +81,7 @@ def _steps(facts: PlatformFacts, components: tuple[Component, ...]) -> Iterator[
                 title=f"Take the limits on who reaches {component} out of namespace {namespace}",
                 needs=tuple(one.field for one in releases if one is component),
                 inputs={"namespace": namespace, "manifests": as_json(manifests)},
-                undo="stay away: platform install policies sets them again",
+                undo="set again, as the spec has them",
             )
 
 

@@ -82,8 +82,10 @@ class UpgradePlatform:
         if refusal := first_refusal(facts, present, generate=False):
             return refusal
         changes = tuple(change_of(facts, one, values_only=args.values_only) for one in present if one in facts.releases)
-        if args.values_only and (refusal := _file_refusal(facts, changes)):
-            return refusal
+        if args.values_only:
+            changes = tuple(one for one in changes if not (one.is_nothing and _is_another_file(facts, one)))
+            if refusal := _file_refusal(facts, changes):
+                return refusal
         return Draft(
             subject=SUBJECT,
             summary=_summary(changes),
@@ -109,15 +111,19 @@ def change_of(facts: PlatformFacts, component: Component, *, values_only: bool =
 
 def _file_refusal(facts: PlatformFacts, changes: tuple[ReleaseChange, ...]) -> Refusal | None:
     for change in changes:
-        chart = facts.charts[change.component]
-        is_file = facts.spec.part(change.component).chart.file is not None
-        if is_file and chart.version != change.version_is and change.values:
+        if _is_another_file(facts, change):
+            chart = facts.charts[change.component]
             return Refusal(
                 reason=f"{change.component} runs chart {change.version_is}, and its file holds {chart.version}: the"
                 " values cannot be changed alone",
                 next_action=f"name the file of {change.version_is} in the spec, or leave --values-only out",
             )
     return None
+
+
+def _is_another_file(facts: PlatformFacts, change: ReleaseChange) -> bool:
+    """Return whether the chart that runs cannot be had: a file holds one version."""
+    return facts.charts[change.component].version != change.version_is
 
 
 def _summary(changes: tuple[ReleaseChange, ...]) -> str:

@@ -144,7 +144,10 @@ class NetworkPolicies:
 
 
 class NoNetworkPolicies:
-    """``k8s.no_network_policies``: none of these NetworkPolicies is there. No outputs. Undo does nothing."""
+    """``k8s.no_network_policies``: none of these NetworkPolicies is there. No outputs. Undo sets them all again.
+
+    So one that had been missing before is there after it: better one guard too many than one too few.
+    """
 
     kind = "k8s.no_network_policies"
 
@@ -169,7 +172,9 @@ class NoNetworkPolicies:
         return {}
 
     def undo(self, inputs: dict[str, Any], outputs: Outputs, run: StepRun) -> None:
-        run.note("they stay away: platform install policies sets them again")
+        wanted = PoliciesInputs.model_validate(inputs)
+        if self._cluster.namespace(wanted.namespace) is not None:
+            self._kubectl.apply(wanted.manifests, namespace=wanted.namespace)
 
 
 def fields_of(changes: Sequence[ObjectChange]) -> dict[str, tuple[JsonValue, JsonValue]]:

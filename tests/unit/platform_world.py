@@ -31,7 +31,7 @@ class PlatformHelm:
 
     def show_chart(self, chart: Chart) -> dict[str, Any]:
         self.asked.append(chart)
-        name = chart.reference.rsplit("/", 1)[-1].removesuffix(".tgz")
+        name = chart.reference.rsplit("/", 1)[-1].partition("@")[0].removesuffix(".tgz")
         if name in self.down:
             raise self.down[name]
         return {"name": name, "version": self.versions[name]}

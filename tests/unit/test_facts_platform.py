@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from commands.platform import Component, PlatformInstall
+from commands.platform import Component, PlatformInstall, PlatformUpgrade
 from provisioning.clients.helm_releases import Release
 from provisioning.errors import PermanentError, UnreachableError
 from tests.unit.platform_samples import CHART_OF, GENERATED, SPEC
@@ -179,3 +179,20 @@ def test_a_spec_that_cannot_be_read_says_how_to_get_one(
         world.gatherer().look(None)
     assert said in caught.value.what
     assert next_action in caught.value.next_action
+
+
+@pytest.mark.parametrize(("values_only", "wanted"), [(False, "17.8.3"), (True, "17.7.0")])
+def test_what_keeps_its_version_is_looked_at_in_the_version_that_is_installed(
+    world: PlatformWorld, values_only: bool, wanted: str
+) -> None:
+    """Also where the spec pins another by its digest: that one's content and defaults say nothing of what runs."""
+    (world.folder / "platform.yaml").write_text(
+        SPEC.replace("version: 17.8.3}", f"version: 17.8.3, digest: 'sha256:{'a' * 64}'}}")
+    )
+    world.install()
+    world.change(Component.REDIS, chart_version="17.7.0")
+    found = world.gatherer().gather(PlatformUpgrade(component="redis", values_only=values_only))
+    asked = {(chart.reference, chart.version) for chart in world.helm.asked if "redis" in chart.reference}
+    pinned = "" if values_only else f"@sha256:{'a' * 64}"
+    assert asked == {(f"oci://registry.example.com/charts/redis{pinned}", wanted)}
+    assert found.charts[Component.REDIS].sha256

@@ -238,7 +238,7 @@ def test_versions_and_values_are_told_apart() -> None:
     assert titles["billing"] == "Leave billing as it is, chart 1.1.0"
     assert "versions: redis 17.8.3 → 17.9.0, server 1.0.0 → 1.1.0; values: redis (1)" in draft.summary
     assert [one for one in draft.warnings if "platform upgrade redis --values-only first" in one]
-    only = upgraded(replace(seen, given_values=given, charts=charts), values_only=True)
+    only = upgraded(replace(seen, given_values=given), values_only=True)  # whose charts are those that are installed
     assert isinstance(only, Draft)
     step = next(step for step in only.steps if step.id == "redis")
     assert (step.title, step.inputs["chart_version"]) == ("Change 1 value of redis, chart 17.8.3 stays", "17.8.3")
@@ -286,3 +286,41 @@ def test_dependents_are_removed_first() -> None:
         {"billing", "gpu_operator", "policies_server", "policies_redis"},
         {"policies_billing"},
     ]
+
+
+def test_a_plan_of_uninstalling_promises_only_what_rolling_back_does() -> None:
+    """A release that is gone stays gone; the guards come back."""
+    draft = uninstalled(facts(installed=True))
+    assert isinstance(draft, Draft)
+    undo = {step.id: step.undo for step in draft.steps}
+    assert undo["redis"] == "cannot be undone once it is gone: platform install redis installs it again"
+    assert undo["policies_redis"] == "set again, as the spec has them"
+
+
+def test_values_alone_are_changed_with_the_chart_that_runs_and_its_content_is_bound() -> None:
+    """Its SHA-256 is part of the approval as it is of any other upgrade: a chart republished since is not installed."""
+    text = SPEC.replace("version: 17.8.3}", "version: 17.9.0}\n  architecture: replication")
+    seen = facts(installed=True, text=text)
+    charts = {**seen.charts, Component.REDIS: replace(chart(Component.REDIS, "17.8.3"), sha256="b" * 64)}
+    given = {**seen.given_values, Component.REDIS: {**seen.given_values[Component.REDIS], "architecture": "standalone"}}
+    only = upgraded(replace(seen, charts=charts, given_values=given), values_only=True, component="redis")
+    assert isinstance(only, Draft)
+    (step,) = (step for step in only.steps if step.id == "redis")
+    assert (step.inputs["chart_version"], step.inputs["chart_sha256"]) == ("17.8.3", "b" * 64)
+    source = step.inputs["chart"]
+    assert isinstance(source, dict)
+    assert source["version"] == "17.8.3"
+
+
+@pytest.mark.parametrize("status", ["deployed", "failed"])
+def test_values_alone_cannot_be_changed_where_the_chart_that_runs_is_not_to_be_had(status: str) -> None:
+    """A file holds one version. Where nothing is to be done, it is in nobody's way; it is never installed instead."""
+    text = SPEC.replace("{repository: all, name: clearml-billing, version: 1.1.0}", "{file: /charts/billing.tgz}")
+    seen = facts(installed=True, text=text)
+    releases = {**seen.releases, Component.BILLING: release(Component.BILLING, chart_version="1.0.0", status=status)}
+    answer = upgraded(replace(seen, releases=releases), values_only=True)
+    if status == "deployed":
+        assert isinstance(answer, Draft)
+        assert Component.BILLING.field not in {step.id for step in answer.steps}
+    else:
+        assert said(answer).startswith("billing runs chart 1.0.0, and its file holds 1.1.0")

@@ -158,7 +158,7 @@ def test_no_policies_of_a_namespace_that_is_gone_are_there(cluster: FakeCluster)
 
 
 def test_policies_are_taken_away_and_others_stay(cluster: FakeCluster) -> None:
-    """Also those that somebody has changed since; what is gone already is fine; undo leaves them away."""
+    """Also those that somebody has changed since; what is gone already is fine; undo sets them again."""
     cluster.namespaces["acme"] = {}
     kubectl = FakeKubectl(cluster)
     NetworkPolicies(cluster, kubectl).apply(POLICIES, RUN)
@@ -174,5 +174,9 @@ def test_policies_are_taken_away_and_others_stay(cluster: FakeCluster) -> None:
         assert action.apply(POLICIES, RUN) == {}
     assert action.observe(POLICIES).presence is Presence.PRESENT
     assert list(cluster.policies) == [("acme", "somebody-elses")]
-    action.undo(POLICIES, {}, RUN)
-    assert list(cluster.policies) == [("acme", "somebody-elses")]
+    for _ in range(2):
+        action.undo(POLICIES, {}, RUN)
+    assert action.observe(POLICIES).presence is Presence.DIFFERS
+    assert not kubectl.changes(POLICIES["manifests"], namespace="acme")
+    del cluster.namespaces["acme"]
+    action.undo(POLICIES, {}, RUN)  # nothing is left to be guarded
