@@ -91,6 +91,7 @@ class Bot:
             gate=gate,
             forget=identity.forget,
             clock=self._core.clock,
+            allowance=self._core.allowance,
             workers=slack.workers,
             offers=offers,
         )

@@ -23,6 +23,7 @@ from commands.catalog import CATALOG
 from commands.grammar import HelpRequest, Invocation, UsageError
 from commands.help import about
 from commands.jobs import JobArgs, JobReview, JobsArgs
+from commands.spec import Risk
 from policies.approvals import Actor, Refusal
 from provisioning.errors import ChatopsError
 
@@ -159,6 +160,8 @@ def _telling_who(actor: Actor) -> Iterator[None]:
 
 def _run(core: "Core", invocation: Invocation, files: cli_files.Wanted, *, as_json: bool) -> None:
     actor = _actor(core)
+    if invocation.spec.risk is not Risk.READ and not invocation.spec.is_never_limited:
+        _refuse(core.allowance.take(actor.id))
     match invocation.args:
         case JobsArgs(tenant=tenant, limit=limit):
             _refuse(core.permissions.refusal_to_read(invocation, actor, None))

@@ -20,7 +20,7 @@ from provisioning.policy_source import PolicySource
 from provisioning.queries.base import Query
 from provisioning.queries.registry import build_queries
 from provisioning.redact import Redactor
-from provisioning.store import Store
+from provisioning.store import Allowance, Store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,6 +103,11 @@ class Core:
         from bot.slack.client import web_client
 
         return SlackChannels(web_client(self.settings.slack))
+
+    @cached_property
+    def allowance(self) -> Allowance:
+        """How much one person may ask for."""
+        return Allowance(self.store, self.settings.requests_per_minute)
 
     @cached_property
     def checkpoints(self) -> "Checkpoints":

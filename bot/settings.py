@@ -131,6 +131,8 @@ class Settings(BaseSettings):
     """The ingress controller's namespace: it may reach tenants' pods."""
     max_parallel_jobs: int = Field(default=8, ge=1, le=64)
     """How many jobs run at once."""
+    requests_per_minute: int = Field(default=30, ge=0)
+    """Commands and forms that one person may send in a minute; 0: any number. Votes and what stops are not counted."""
     lease_ttl_s: int = Field(default=86_400, ge=60)
     """Seconds for which a plan that waits holds its ports."""
     sample_every_s: int = Field(default=3600, ge=60, le=86_400)

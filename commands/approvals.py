@@ -47,6 +47,7 @@ SPECS = (
         args=ApprovalRecall,
         summary="Take back the right to approve that you have lent to somebody",
         risk=Risk.CHANGE,
+        is_never_limited=True,
         examples=("approval recall U0123456789",),
     ),
 )

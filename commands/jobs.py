@@ -64,6 +64,7 @@ SPECS = (
         args=JobArgs,
         summary="Withdraw a job that waits, or stop one that runs",
         risk=Risk.CHANGE,
+        is_never_limited=True,
         examples=("job cancel 41",),
     ),
     CommandSpec(

@@ -76,6 +76,7 @@ class CommandSpec:
     risk: Risk
     examples: tuple[str, ...] = ()
     takes_dry_run: bool = False  # it makes a plan, which can be shown without running it
+    is_never_limited: bool = False  # heard however often it is sent: it stops something
     becomes: Mapping[str, str] = dataclasses.field(default_factory=dict)  # switch → the command it makes of this one
 
     @property

@@ -13,9 +13,10 @@ from threading import Lock
 from typing import Any
 
 from bot.slack.deliveries import Parcel
+from policies.approvals import Refusal
 from provisioning.clock import Clock
 from provisioning.evidence.trail import Event
-from provisioning.store import Deliveries, Delivery, Store
+from provisioning.store import Allowance, Deliveries, Delivery, Store
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ class Inbox:
     Args:
         handlers: kind → what works a delivery off. Errors for people are theirs to tell.
         too_late: tells a person that what they did before a restart was not done.
+        allowance: how much one person may ask for.
         workers: threads for clicks, and as many for what may plan for long: neither waits for the other.
     """
 
@@ -40,6 +42,7 @@ class Inbox:
         store: Store,
         clock: Clock,
         handlers: Mapping[str, Handler],
+        allowance: Allowance,
         too_late: Handler,
         slow: frozenset[str],
         workers: int,
@@ -47,6 +50,7 @@ class Inbox:
         self._store = store
         self._deliveries = Deliveries(store)
         self._clock = clock
+        self._allowance = allowance
         self._handlers = handlers
         self._too_late = too_late
         self._slow = slow
@@ -58,13 +62,20 @@ class Inbox:
         self._under_way: set[Future[None]] = set()
         self._stopping = False
 
-    def take(self, parcel: Parcel, *, ack: Callable[[], Any]) -> None:
+    def take(self, parcel: Parcel, *, ack: Callable[[], Any], refuse: Callable[[Refusal], Any] | None = None) -> None:
         """Commit, ack, then have it worked off. What was taken before is acked, and that is all.
 
+        With *refuse* it counts as a request: one too many is acked by *refuse*, and nothing of it is kept.
         Raises: sqlite3.OperationalError where it cannot be committed: then it is not acked, and Slack says so.
         """
         delivery = Delivery(key=parcel.key, kind=parcel.kind, body=dict(parcel.body), received_at=self._clock.now())
-        is_new = self._deliveries.accept(delivery)
+        with self._store.writing():  # counted and kept together: the same one again is not counted again
+            counts = refuse is not None and not self._deliveries.knows(parcel.key)
+            refused = self._allowance.take(str(parcel.body["user"])) if counts else None
+            is_new = refused is None and self._deliveries.accept(delivery)
+        if refuse is not None and refused is not None:
+            refuse(refused)
+            return
         ack()
         if is_new:
             self._submit(delivery)

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from slack_bolt import Ack, App
 from slack_sdk import WebClient
 
-from bot.slack import deliveries, forms, previews, render_job, render_lists, render_modals
+from bot.slack import deliveries, forms, previews, render_job, render_lists, render_modals, too_many
 from bot.slack.answers import Answers
 from bot.slack.deliveries import CLICK, COMMAND, FORM, REASON, Asked
 from bot.slack.files import SharedFiles
@@ -31,7 +31,7 @@ from provisioning.jobs.job import Job
 from provisioning.people import People
 from provisioning.queries.base import Query
 from provisioning.service import JobService
-from provisioning.store import Delivery, Store
+from provisioning.store import Allowance, Delivery, Store
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,7 @@ class Listeners:
         gate: Gate,
         forget: Callable[[str], None],
         clock: Clock,
+        allowance: Allowance,
         workers: int,
     ) -> None:
         self._offers = offers
@@ -76,6 +77,7 @@ class Listeners:
                     (REASON, self._reason),
                 )
             },
+            allowance=allowance,
             too_late=self._too_late,
             slow=frozenset({COMMAND, FORM}),
             workers=workers,
@@ -113,7 +115,8 @@ class Listeners:
     # -- what Slack delivers: committed, acked, then worked off ------------------------------------------------
 
     def _on_command(self, ack: Ack, body: Payload) -> None:
-        self._inbox.take(deliveries.of_command(body), ack=ack)
+        refuse = too_many.at_command(ack, str(body.get("text") or ""))
+        self._inbox.take(deliveries.of_command(body), ack=ack, refuse=refuse)
 
     def _on_command_form(self, ack: Ack, body: Payload, view: Payload) -> None:
         spec, channel = forms.spec_and_channel(view)
@@ -126,11 +129,12 @@ class Listeners:
             return
         shows = partial(ack, response_action="update", view=previews.waiting(invocation))
         parcel = deliveries.of_form(body, view, Asked(invocation=invocation, channel=channel))
-        self._inbox.take(parcel, ack=shows if invocation.dry_run else ack)
+        self._inbox.take(parcel, ack=shows if invocation.dry_run else ack, refuse=too_many.at_form(ack, spec))
 
     def _on_preview(self, ack: Ack, body: Payload, view: Payload) -> None:
         wanted = previews.accepted(view["private_metadata"])
-        self._inbox.take(deliveries.of_form(body, view, wanted), ack=ack)
+        refuse = too_many.at_preview(ack, wanted.invocation)
+        self._inbox.take(deliveries.of_form(body, view, wanted), ack=ack, refuse=refuse)
 
     def _on_ask(self, ack: Ack, body: Payload, action: Payload) -> None:
         wanted = previews.accepted(action["value"])

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from bot.slack import forms, kit
+from bot.slack import forms, kit, render_lists
 from bot.slack.deliveries import Asked, NotOurs, filled_in, kept_of
 from bot.slack.kit import Block
 from bot.slack.mrkdwn import escape
 from bot.slack.render_job import Rendered, plan_message
 from commands.grammar import Invocation
+from policies.approvals import Refusal
 from provisioning.plan import Plan
 from provisioning.plan_differences import MOST_LINES, differences
 
@@ -86,6 +87,11 @@ def changed(invocation: Invocation, plan: Plan, before: Plan | None, *, channel:
     at = next(number for number, each in enumerate(shown.blocks) if HEADLINE in str(each)) + 1
     blocks = [*shown.blocks[:at], *kit.sections(lines, most=2), *shown.blocks[at:], kit.actions([button], "ask_button")]
     return Rendered(shown.text, blocks)
+
+
+def refused(invocation: Invocation, refusal: Refusal) -> Block:
+    """Return the window of a command that was not taken."""
+    return kit.modal(_title(invocation), render_lists.refusal(refusal).blocks)
 
 
 def accepted(kept: str) -> Asked:

@@ -54,6 +54,11 @@ class Deliveries:
             taken = db.execute("INSERT OR IGNORE INTO inbox (key, kind, body, received_at) VALUES (?, ?, ?, ?)", row)
             return bool(taken.rowcount)
 
+    def knows(self, key: str) -> bool:
+        """Return whether it was accepted before, in the last day at least."""
+        with self._store.reading() as db:
+            return db.execute("SELECT 1 FROM inbox WHERE key = ?", [key]).fetchone() is not None
+
     def finish(self, key: str) -> None:
         """Note that a delivery's work is done, and forget what it said."""
         with self._store.writing() as transaction:

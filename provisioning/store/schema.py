@@ -4,7 +4,7 @@ from sqlite_utils import Database, Migrations
 
 from provisioning.errors import PermanentError
 from provisioning.evidence import search, trail
-from provisioning.store import checkpoints, delegations, digests, inbox, policy_versions, samples
+from provisioning.store import allowance, checkpoints, delegations, digests, inbox, policy_versions, samples
 
 MIGRATIONS = Migrations("clearml-chatops")
 
@@ -101,6 +101,11 @@ def _delegations(db: Database) -> None:
 @MIGRATIONS(name="0013_digest_owners")
 def _digest_owners(db: Database) -> None:
     digests.add_owners(db)
+
+
+@MIGRATIONS(name="0014_requests")
+def _requests(db: Database) -> None:
+    allowance.create_table(db)
 
 
 def migrate(db: Database) -> None:

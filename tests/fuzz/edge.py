@@ -34,7 +34,7 @@ from provisioning.queries.base import Asked
 from provisioning.redact import Redactor
 from provisioning.reports import Report, table
 from provisioning.service import JobService
-from provisioning.store import Deliveries, Store
+from provisioning.store import Allowance, Deliveries, Store
 from tests.fakes import FakePeople
 from tests.integration.store_samples import TurnedClock
 
@@ -90,6 +90,7 @@ class Edge:
             gate=gate,
             forget=lambda _id: None,
             clock=clock,
+            allowance=Allowance(self._store, 0),
             workers=1,
         )
         self._listeners._inbox._pools = {slow: cast("Any", _Inline()) for slow in (True, False)}

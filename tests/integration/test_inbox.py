@@ -26,7 +26,7 @@ from bot.slack.offers import Offers
 from bot.slack.render_job import job_message
 from policies.loader import load
 from provisioning.jobs.job import JobState
-from provisioning.store import Change, Deliveries, Delivery, Store
+from provisioning.store import Allowance, Change, Deliveries, Delivery, Store
 from sandbox.serving import LoopbackServer
 from sandbox.slack.app import create_app
 from sandbox.slack.manifest import load_manifest
@@ -64,6 +64,7 @@ class Bench:
             store=store,
             clock=clock,
             handlers={"click": work},
+            allowance=Allowance(store, 30),
             too_late=self.late.append,
             slow=frozenset(),
             workers=4,
@@ -241,6 +242,7 @@ def test_two_hundred_people_click_at_once(tmp_path: Path) -> None:
             gate=Gate(Members()),
             forget=lambda _id: None,
             clock=world.clock,
+            allowance=Allowance(world.store, 1),
             workers=8,
         )
         listeners.register(app)

@@ -1,0 +1,46 @@
+"""How one request too many is answered: in the ack itself, which costs Slack and us no call.
+
+Each returns what refuses, or None for a command that is heard however often it is sent.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from slack_bolt import Ack
+
+from bot.slack import forms, previews, render_lists
+from commands import grammar
+from commands.grammar import Invocation, UsageError
+from commands.spec import CommandSpec
+from policies.approvals import Refusal
+
+Refuse: TypeAlias = Callable[[Refusal], Any]
+
+
+def at_command(ack: Ack, text: str) -> Refuse | None:
+    """A slash command is replied to, for its sender alone."""
+    said = grammar.parse(text)
+    if isinstance(said, Invocation) and said.spec.is_never_limited:
+        return None
+
+    def refuse(refused: Refusal) -> None:
+        shown = render_lists.refusal(refused)
+        ack(text=shown.text, blocks=shown.blocks, response_type="ephemeral")
+
+    return refuse
+
+
+def at_form(ack: Ack, spec: CommandSpec) -> Refuse | None:
+    """A form stays open with all that was filled in."""
+    if spec.is_never_limited:
+        return None
+    return lambda refused: ack(
+        response_action="errors", errors=forms.errors(UsageError(message=str(refused), spec=spec))
+    )
+
+
+def at_preview(ack: Ack, invocation: Invocation) -> Refuse | None:
+    """A window with a plan says so in the plan's place."""
+    if invocation.spec.is_never_limited:
+        return None
+    return lambda refused: ack(response_action="update", view=previews.refused(invocation, refused))
