@@ -86,6 +86,28 @@ def shortened(text: str, width: float, size: float = 12) -> str:
     return ""
 
 
+def squeezed(text: str, width: float, size: float = 12) -> str:
+    """Return *text*, its middle left out where it is wider than *width* points: names differ at their ends."""
+    if width_of(text, size) <= width:
+        return text
+    for kept in range(len(text) - 1, 1, -1):
+        tail = (kept + 1) // 2
+        if width_of(cut := f"{text[: kept - tail]}…{text[-tail:]}", size) <= width:
+            return cut
+    return ""
+
+
+def wrapped(text: str, width: float, size: float = 12) -> list[str]:
+    """Return *text* as lines no wider than *width* points; a word that is wider stands on a line of its own, cut."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and width_of(f"{lines[-1]} {word}", size) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(shortened(word, width, size))
+    return lines
+
+
 def colors_of(names: Iterable[str]) -> dict[str, str]:
     """Return a colour for each name, most important first; those after the palette's end share one grey."""
     return {
@@ -94,11 +116,20 @@ def colors_of(names: Iterable[str]) -> dict[str, str]:
 
 
 def ink_on(color: str) -> str:
-    """Return black or white, whichever reads better on *color*."""
+    """Return our black or white, whichever stands out more from *color*."""
+    return max((INK, PAPER), key=lambda ink: contrast(ink, color))
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours as WCAG counts it, 1 to 21."""
+    darker, lighter = sorted((_luminance(one), _luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(color: str) -> float:
     channels = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in channels]
-    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return INK if luminance > 0.26 else PAPER
+    red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 @cache

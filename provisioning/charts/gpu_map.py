@@ -1,18 +1,21 @@
-"""A map of GPUs: each a bar of its slices, coloured by who holds them; idle ones hatched, what is free blank. Pure."""
+"""A map of GPUs: each a bar of its slices, in their holders' colours and letters; idle ones hatched, what is free
+blank. Pure."""
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from provisioning.charts import canvas
+from provisioning.charts import canvas, legend
 from provisioning.charts.canvas import Canvas
+from provisioning.charts.legend import NOBODY, Mark
 
 MOST_BARS = 200  # more GPUs than that are drawn as one bar a node, more nodes as one bar a model
 MARGIN, BAR, GAP, COLUMN_GAP = 20.0, 22.0, 6.0, 28.0
 LABEL_WIDTH, BAR_WIDTH = 110.0, 300.0
-TITLE_HEIGHT, LEGEND_HEIGHT, FOOT_HEIGHT = 62.0, 24.0, 26.0
-MOST_LEGEND = 8
+TITLE_HEIGHT, FOOT_HEIGHT, NOTE_LINE = 62.0, 26.0, 16.0
+MOST_SAID, SAID_CHARS = 12, 40  # holders in the alt text, and how much of a name
+LEAST_NAME = 12  # letters of a name that is cut: less of it says too little
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +42,12 @@ class GpuBar:
 
 @dataclass(frozen=True)
 class _Part:
-    """A piece of a bar, in units. ``holder`` "" is idle, None free."""
+    """A piece of a bar, in units. ``holder`` "" is idle, None free. ``what``: ``3g.40gb``; ``share``: ``25%``."""
 
     size: float
     holder: str | None
-    words: str
+    what: str = ""
+    share: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,35 +62,29 @@ class _Bar:
 def draw(gpus: Sequence[GpuBar], *, title: str, note: str = "") -> bytes:
     """Return the map as PNG. *note* stands at its foot: what is known of places, and when it was read."""
     bars, what = _bars(gpus)
-    order = _by_share(gpus)
-    colors = canvas.colors_of(order)
+    marks = legend.marks_of(_by_share(gpus))
     columns = 1 if len(bars) <= 12 else 2 if len(bars) <= 48 else 3 if len(bars) <= 96 else 4
     rows = _layout(bars, columns)
     width = 2 * MARGIN + columns * (LABEL_WIDTH + BAR_WIDTH) + (columns - 1) * COLUMN_GAP
-    legend = _legend(order, colors, width - 2 * MARGIN)
-    height = TITLE_HEIGHT + len(legend) * LEGEND_HEIGHT + max(rows.heights) + FOOT_HEIGHT + MARGIN
+    notes = canvas.wrapped(note, width - 2 * MARGIN, 11)
+    top = TITLE_HEIGHT + legend.height(marks, width - 2 * MARGIN)
+    height = top + max(rows.heights) + FOOT_HEIGHT + max(0, len(notes) - 1) * NOTE_LINE + MARGIN
     page = Canvas(width, height)
     page.text(MARGIN, 16, title, size=17, strong=True)
     page.text(MARGIN, 40, what, size=11.5, color=canvas.FAINT)
-    top = TITLE_HEIGHT
-    for line in legend:
-        for x, name, color in line:
-            _swatch(page, x, top, name, color)
-        top += LEGEND_HEIGHT
+    legend.draw(page, marks, (MARGIN, TITLE_HEIGHT), width - 2 * MARGIN)
     for bar, x, y, headed in rows.places:
         if headed:
             page.text(
                 MARGIN + x,
                 top + y - 16,
-                canvas.shortened(bar.group, LABEL_WIDTH + BAR_WIDTH - 8, 11.5),
+                canvas.squeezed(bar.group, LABEL_WIDTH + BAR_WIDTH - 8, 11.5),
                 size=11.5,
                 strong=True,
             )
-        _bar(page, bar, MARGIN + x, top + y, colors)
-    if note:
-        page.text(
-            MARGIN, height - MARGIN - 10, canvas.shortened(note, width - 2 * MARGIN, 11), size=11, color=canvas.FAINT
-        )
+        _bar(page, bar, MARGIN + x, top + y, marks)
+    for number, line in enumerate(reversed(notes)):
+        page.text(MARGIN, height - MARGIN - 10 - number * NOTE_LINE, line, size=11, color=canvas.FAINT)
     return page.png()
 
 
@@ -96,17 +94,23 @@ def describe(gpus: Sequence[GpuBar]) -> str:
         return "A map of GPUs: there is none."
     held = _shares(gpus)
     idle = held.pop("", 0.0)
-    shares = [f"{name} {held[name] / len(gpus):.0%}" for name in _by_share(gpus)[:12]]
-    free = len(gpus) - sum(held.values()) - idle
+    order = _by_share(gpus)
+    named, others = order[:MOST_SAID], order[MOST_SAID:]
+    shares = [f"{_cut(name)} {held[name] / len(gpus):.0%}" for name in named]
+    if others:
+        shares.append(f"{len(others)} more {sum(held[name] for name in others) / len(gpus):.0%}")
+    free = max(0.0, len(gpus) - sum(held.values()) - idle)
     shares += [f"idle {idle / len(gpus):.0%}", f"free {free / len(gpus):.0%}"]
-    return f"A map of {len(gpus)} GPUs as bars of slices: {', '.join(shares)}."[:1000]
+    closed = sum(gpu.closed for gpu in gpus)
+    but = f" {closed} of them on nodes that take no new pods." if closed else ""
+    return f"A map of {_many(len(gpus), 'GPU')} as bars of slices: {', '.join(shares)}.{but}"
 
 
 def _bars(gpus: Sequence[GpuBar]) -> tuple[list[_Bar], str]:
     """Return as many bars as a picture can hold, and what one bar is."""
     if len(gpus) <= MOST_BARS:
         bars = [_Bar(gpu.node, gpu.label, gpu.units, tuple(_parts(gpu)), gpu.closed) for gpu in gpus]
-        return bars, f"{len(gpus)} GPUs, one bar each"
+        return bars, f"{_many(len(gpus), 'GPU')}, one bar each"
     nodes = dict.fromkeys(gpu.node for gpu in gpus)
     by_node = len(nodes) <= MOST_BARS
     grouped: dict[str, list[GpuBar]] = {}
@@ -124,11 +128,11 @@ def _sum_of(name: str, gpus: list[GpuBar], *, by_node: bool) -> _Bar:
             held[one.holder or ""] += one.size
     units = sum(gpu.units for gpu in gpus)
     parts = [
-        _Part(size, holder, f"{holder or 'idle'} {size / units:.0%}")
+        _Part(size, holder, share=f"{size / units:.0%}")
         for holder, size in sorted(held.items(), key=lambda pair: (pair[0] == "", -pair[1], pair[0]))
     ]
-    parts.append(_Part(units - held.total(), None, ""))
-    group = gpus[0].model if by_node else f"{name}: {len(gpus)} GPUs"
+    parts.append(_Part(units - held.total(), None))
+    group = gpus[0].model if by_node else f"{name}: {_many(len(gpus), 'GPU')}"
     label = name if by_node else "all"
     return _Bar(group, label, units, tuple(parts), all(gpu.closed for gpu in gpus))
 
@@ -137,12 +141,11 @@ def _parts(gpu: GpuBar) -> Iterable[_Part]:
     at = 0
     for one in sorted(gpu.slices, key=lambda one: one.start):
         if one.start > at:
-            yield _Part(one.start - at, None, "")
-        words = one.profile if one.holder is None else f"{one.profile} {one.holder}"
-        yield _Part(one.size, one.holder or "", words)
+            yield _Part(one.start - at, None)
+        yield _Part(one.size, one.holder or "", what=one.profile)
         at = one.start + one.size
     if at < gpu.units:
-        yield _Part(gpu.units - at, None, "")
+        yield _Part(gpu.units - at, None)
 
 
 @dataclass(frozen=True)
@@ -175,12 +178,12 @@ def _layout(bars: list[_Bar], columns: int) -> _Rows:
     return _Rows(places, tall)
 
 
-def _bar(page: Canvas, bar: _Bar, x: float, y: float, colors: dict[str, str]) -> None:
+def _bar(page: Canvas, bar: _Bar, x: float, y: float, marks: Mapping[str, Mark]) -> None:
     label = f"{bar.label} (closed)" if bar.closed else bar.label
     page.text(
         x,
         y + BAR / 2,
-        canvas.shortened(label, LABEL_WIDTH - 8, 11),
+        canvas.squeezed(label, LABEL_WIDTH - 8, 11),
         size=11,
         anchor="lm",
         color=canvas.FAINT if bar.closed else canvas.INK,
@@ -191,13 +194,14 @@ def _bar(page: Canvas, bar: _Bar, x: float, y: float, colors: dict[str, str]) ->
         right = left + part.size * unit
         box = (left, y, right, y + BAR)
         if part.holder is not None and part.size:
-            color = colors.get(part.holder, canvas.OTHERS)
+            mark = marks.get(part.holder, NOBODY)
+            color = mark.color
             if part.holder:
                 page.box(box, fill=color, outline=canvas.PAPER)
             else:
                 page.hatch(box, color=canvas.RULE)
                 page.box(box, outline=canvas.OTHERS)
-            words = _words(part.words, right - left - 6)
+            words = _words(part, mark.key, right - left - 6)
             if words:
                 ink = canvas.ink_on(color) if part.holder else canvas.INK
                 ground = None if part.holder else canvas.PAPER
@@ -209,15 +213,25 @@ def _bar(page: Canvas, bar: _Bar, x: float, y: float, colors: dict[str, str]) ->
         left = right
 
 
-def _words(words: str, width: float) -> str:
-    """Return as much of *words* as says something: whole, else the profile, else its ``1g``, else nothing."""
-    if canvas.width_of(words, 10) <= width:
-        return words
-    first, _, rest = words.partition(" ")
-    cut = canvas.shortened(words, width, 10)
-    if rest and len(cut) > len(first) + 4:
-        return cut
-    return next((each for each in (first, first.partition(".")[0]) if canvas.width_of(each, 10) <= width), "")
+def _words(part: _Part, key: str, width: float) -> str:
+    """Return as much as has room in *width* points, whole words first: what it is, whose, how much; at last the
+    holder's letter alone."""
+    short = part.what.partition(".")[0]
+    if not part.holder:
+        said = [part.what, short] if part.what else [f"idle {part.share}", "idle"]
+        return _fitting(said, width)
+    lead, tail = (f"{part.what} ", "") if part.what else ("", f" {part.share}")
+    room = width - canvas.width_of(f"{lead}{tail}", 10)
+    name = canvas.squeezed(part.holder, room, 10) if room > 0 else ""
+    if name and len(name) >= min(LEAST_NAME, len(part.holder)):
+        return f"{lead}{name}{tail}"
+    if not key:
+        return _fitting([part.what, short] if part.what else [part.holder, part.share], width)
+    return _fitting([f"{lead}{key}{tail}", f"{short} {key}".strip(), key], width)
+
+
+def _fitting(texts: Iterable[str], width: float) -> str:
+    return next((text for text in texts if text and canvas.width_of(text, 10) <= width), "")
 
 
 def _by_share(gpus: Sequence[GpuBar]) -> list[str]:
@@ -235,34 +249,9 @@ def _shares(gpus: Sequence[GpuBar]) -> dict[str, float]:
     return held
 
 
-def _legend(order: list[str], colors: dict[str, str], width: float) -> list[list[tuple[float, str, str]]]:
-    """Return lines of (x, name, colour), as wide as the page; the colours ``idle`` and ``free`` are no colours."""
-    shown = order[: min(MOST_LEGEND, len(canvas.PALETTE))]
-    rest = len(order) - len(shown)
-    entries = [(name, colors[name]) for name in shown]
-    entries += [(f"{rest} more", canvas.OTHERS)] if rest else []
-    entries += [("idle", "idle"), ("free", "free")]
-    lines: list[list[tuple[float, str, str]]] = [[]]
-    x = MARGIN
-    for name, color in entries:
-        shown_name = canvas.shortened(name, 160, 11.5)
-        wide = 18 + canvas.width_of(shown_name, 11.5) + 18
-        if x + wide > MARGIN + width and lines[-1]:
-            lines.append([])
-            x = MARGIN
-        lines[-1].append((x, shown_name, color))
-        x += wide
-    return lines
+def _cut(name: str) -> str:
+    return name if len(name) <= SAID_CHARS else f"{name[: SAID_CHARS // 2 - 1]}…{name[-SAID_CHARS // 2 :]}"
 
 
-def _swatch(page: Canvas, x: float, y: float, name: str, color: str) -> None:
-    box = (x, y, x + 13, y + 13)
-    match color:
-        case "idle":
-            page.hatch(box, color=canvas.OTHERS)
-            page.box(box, outline=canvas.OTHERS)
-        case "free":
-            page.box(box, fill=canvas.FREE, outline=canvas.RULE)
-        case _:
-            page.box(box, fill=color)
-    page.text(x + 18, y + 6.5, name, size=11.5, anchor="lm")
+def _many(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from provisioning.charts import canvas
 from provisioning.charts.canvas import Canvas
@@ -11,6 +12,7 @@ from provisioning.charts.canvas import Canvas
 MARGIN, PANEL, PANEL_GAP, AXIS_WIDTH, WIDTH = 20.0, 96.0, 44.0, 64.0, 640.0
 TITLE_HEIGHT = 72.0
 MOST_PANELS = 9
+GAP = 3  # times the time between samples
 MOST_POINTS = 600  # of one line: more are not to be told apart
 
 
@@ -48,6 +50,7 @@ def describe(lines: Sequence[Line]) -> str:
     """Return the lines in words, for those who cannot see them: at most 1,000 characters."""
     said = [
         f"{line.name} from {_number(line.points[0][1])} to {_number(line.points[-1][1])}"
+        + (f", alert at {_number(line.limit)}" if line.limit is not None else "")
         for line in lines[:MOST_PANELS]
         if line.points
     ]
@@ -78,11 +81,13 @@ def _panel(page: Canvas, line: Line, top: float, span: tuple[datetime, datetime]
         for dash in range(int(left), int(right), 10):
             page.line([(dash, y), (min(dash + 5, right), y)], color=canvas.INK, weight=1)
         page.text(right, y - 3, f"alert {_number(line.limit)}", size=10, anchor="rd")
-    points = [at(moment, value) for moment, value in thinned(line.points)]
-    if len(points) > 1:
-        page.line(points, color=color, weight=2)
-    x, y = points[-1]
-    page.box((x - 2.5, y - 2.5, x + 2.5, y + 2.5), fill=color)
+    for run in runs(line.points):
+        points = [at(moment, value) for moment, value in thinned(run)]
+        if len(points) > 1:
+            page.line(points, color=color, weight=2)
+        x, y = points[-1]
+        half = 2.5 if run[-1] == line.points[-1] else 1.0  # the newest stands out; one alone is seen
+        page.box((x - half, y - half, x + half, y + half), fill=color)
     page.text(left, bottom + 5, _day(span[0], span), size=10.5, color=canvas.FAINT)
     page.text(right, bottom + 5, _day(span[1], span), size=10.5, color=canvas.FAINT, anchor="ra")
 
@@ -98,6 +103,20 @@ def scale(low: float, high: float) -> tuple[float, float, float]:
     if min(low, high) >= 0 and step < 1:
         step = 1.0  # counts of whole things
     return math.floor(low / step) * step, math.ceil(high / step) * step, step
+
+
+def runs(points: Sequence[tuple[datetime, float]]) -> list[Sequence[tuple[datetime, float]]]:
+    """Return *points* in runs: where nothing was measured for thrice as long as before and after, no line is drawn.
+
+    Older samples stand a day apart and newer ones an hour: that alone parts nothing.
+    """
+    apart = [(later[0] - earlier[0]).total_seconds() for earlier, later in pairwise(points)]
+    starts = [0]
+    for place, gap in enumerate(apart):
+        near = [*apart[max(0, place - 1) : place], *apart[place + 1 : place + 2]]
+        if near and gap > GAP * max(near):
+            starts.append(place + 1)
+    return [points[start:end] for start, end in pairwise([*starts, len(points)])]
 
 
 def thinned(points: Sequence[tuple[datetime, float]]) -> list[tuple[datetime, float]]:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from provisioning.charts import canvas, port_strip, trend_lines
 from provisioning.charts.port_strip import Stretch
-from provisioning.charts.trend_lines import MOST_POINTS, Line, scale, thinned
+from provisioning.charts.trend_lines import MOST_POINTS, Line, runs, scale, thinned
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -90,7 +90,19 @@ def test_thinning_keeps_the_dips() -> None:
     assert kept[-1] == points[-1]
 
 
+def test_no_line_is_drawn_where_nothing_was_measured() -> None:
+    """A stop of the bot parts the line; that older samples stand a day apart and newer ones an hour does not."""
+    days = [(START + timedelta(days=day), 5.0) for day in range(20)]
+    hours = [(days[-1][0] + timedelta(hours=hour), 5.0) for hour in range(1, 30)]
+    assert [len(run) for run in runs([*days, *hours])] == [49]
+    assert [len(run) for run in runs([*days[:5], *days[12:], *hours[:9], *hours[20:]])] == [5, 17, 9]
+    assert [len(run) for run in runs(days[:1])] == [1]
+    assert [len(run) for run in runs([days[0], days[9]])] == [2]  # of two points nobody knows
+
+
 def test_the_lines_in_words() -> None:
     lines = [Line(name="tenants", note="", points=((START, 3), (START + timedelta(days=1), 4.5)))]
     assert trend_lines.describe(lines) == "Lines over time: tenants from 3 to 4.5."
+    alarmed = [Line(name="tenants", note="", points=((START, 3),), limit=5)]
+    assert trend_lines.describe(alarmed) == "Lines over time: tenants from 3 to 3, alert at 5."
     assert trend_lines.describe([]) == "Lines over time: no samples yet."
