@@ -32,6 +32,42 @@ RESTRICTED = {
     "metadata": {"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
 }
 
+DIGEST = f"sha256:{'0' * 64}"
+EVERYTHING = {
+    "image": {
+        "repository": "registry.example.com/chatops",
+        "tag": "1",
+        "digest": DIGEST,
+        "pullSecrets": [{"name": "r"}],
+    },
+    "settings": {"slack": {"mode": "http"}, "roles": {"admin": ["U1"]}},
+    "existingSecret": "tokens",
+    "policy": "version: 1\nrules: []\n",
+    "persistence": {"storageClassName": "fast"},
+    "networkPolicy": {
+        "httpFrom": [{"podSelector": {}}],
+        "metricsFrom": [{"podSelector": {}}],
+        "egress": [{"ports": [{"port": 443, "protocol": "TCP"}]}],
+    },
+    "podDisruptionBudget": {"enabled": True},
+    "rbac": {
+        "platform": True,
+        "nodes": True,
+        "router": True,
+        "chartRules": [{"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["list"]}],
+    },
+    "serviceAccount": {"name": "given", "annotations": {"example.com/identity": "bot"}},
+    "nodeSelector": {"role": "infra"},
+    "tolerations": [{"key": "infra", "operator": "Exists"}],
+    "affinity": {"nodeAffinity": {}},
+    "priorityClassName": "system-cluster-critical",
+    "podAnnotations": {"example.com/team": "platform"},
+    "podLabels": {"team": "platform"},
+    "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy.example.com:3128"}],
+    "extraVolumes": [{"name": "charts", "configMap": {"name": "charts"}}],
+    "extraVolumeMounts": [{"name": "charts", "mountPath": "/charts", "readOnly": True}],
+}
+
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
 
@@ -47,7 +83,7 @@ def rendered(*words: str) -> list[dict[str, object]]:
     return [document for document in yaml.safe_load_all(text) if document]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def namespace(kubeconfig: Path) -> Iterator[str]:
     kubectl = [str(tools.locate(Tools()).kubectl), f"--kubeconfig={kubeconfig}"]
     items = json.dumps({"apiVersion": "v1", "kind": "List", "items": [RESTRICTED, VOLUME]})
@@ -64,7 +100,81 @@ def test_it_installs_and_its_pod_runs_under_restricted(kubeconfig: Path, namespa
         *("--set", "existingSecret=tokens", "--wait", "--timeout", "90s"),
     )
     assert "PodSecurity" not in done.stderr
-    assert "bot-0" in done.stdout
+    assert "exec bot-0 -- clearml-chatops doctor" in done.stdout
+    assert "The Secret tokens is not there yet" in done.stdout
+    assert "Nobody has a role yet" in done.stdout
+
+
+def test_the_notes_say_what_is_left_to_do(kubeconfig: Path, namespace: str) -> None:
+    """Only what is: in HTTP mode the ingress, and nothing of what was done before."""
+    kubectl = [str(tools.locate(Tools()).kubectl), f"--kubeconfig={kubeconfig}", "--namespace", namespace]
+    subprocess.run([*kubectl, "create", "secret", "generic", "given"], check=True, capture_output=True, timeout=60)
+    done = helm(
+        *("install", "notes", str(CHART), "--namespace", namespace, f"--kubeconfig={kubeconfig}", "--dry-run=server"),
+        *("--set", "existingSecret=given", "--set", "settings.slack.mode=http"),
+        *("--set", "settings.roles.admin[0]=U1", "--set", "rbac.nodes=true"),
+        *("--set-json", 'networkPolicy.metricsFrom=[{"podSelector": {}}]'),
+    )
+    said = done.stdout.partition("NOTES:")[2]
+    assert "port 3000 of Service notes, and\n   name that ingress in networkPolicy.httpFrom" in said
+    assert "Rights: tenants, nodes." in said
+    for absent in ("is not there yet", "Nobody has a role", "Prometheus", "cluster-admin"):
+        assert absent not in said
+
+
+def test_every_value_is_taken_by_the_api_server(kubeconfig: Path, namespace: str, tmp_path: Path) -> None:
+    """All that can be switched on, at once: fields by the API's own schema, the pod under "restricted"."""
+    values = tmp_path / "values.yaml"
+    values.write_text(json.dumps(EVERYTHING))
+    text = helm("template", "every", str(CHART), "--namespace", namespace, "-f", str(values)).stdout
+    kubectl = [str(tools.locate(Tools()).kubectl), f"--kubeconfig={kubeconfig}", "--namespace", namespace]
+    done = subprocess.run(
+        [*kubectl, "apply", "--dry-run=server", "--validate=strict", "-f", "-"],
+        input=text,
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    assert "poddisruptionbudget.policy/every created" in done.stdout
+    for said in (
+        f'image: "registry.example.com/chatops:1@{DIGEST}"',
+        "HTTPS_PROXY",
+        "mountPath: /charts",
+        "policyTypes: [Ingress, Egress]",
+        "priorityClassName: system-cluster-critical",
+        "team: platform",
+    ):
+        assert said in text
+
+
+def test_the_linter_finds_nothing(tmp_path: Path) -> None:
+    """helm lint, as strict as it is, with nothing and with everything switched on."""
+    values = tmp_path / "values.yaml"
+    values.write_text(json.dumps(EVERYTHING))
+    for words in (["--set", "existingSecret=x"], ["-f", str(values)]):
+        done = helm("lint", "--strict", str(CHART), *words)
+        assert "0 chart(s) failed" in done.stdout
+        assert "[WARNING]" not in done.stdout
+
+
+def test_values_and_their_schema_name_the_same() -> None:
+    """A value without a schema is not checked, one without a default is not known; each group is explained."""
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    text = (CHART / "values.yaml").read_text()
+    values = yaml.safe_load(text)
+    assert schema["properties"].keys() - {"global"} == values.keys()
+    for name, shape in schema["properties"].items():
+        if "properties" in shape and shape.get("additionalProperties") is False and name != "resources":
+            assert shape["properties"].keys() == values[name].keys(), name
+    explained, unexplained = False, []
+    for line in text.splitlines():
+        explained = line.startswith("#") or (explained and bool(line))
+        if re.match(r"\w", line) and not (explained or f"{line}\n  #" in text):
+            unexplained.append(line)
+    assert unexplained == []
 
 
 def test_one_replica_with_its_own_name_as_executor() -> None:
@@ -100,6 +210,8 @@ def test_nothing_reaches_the_pod_unless_it_is_said() -> None:
     [
         ([], "existingSecret must name"),
         (["--set", "existingSecret=x", "--set", "replicas=2"], "replicas"),
+        (["--set", "existingSecret=x", "--set", "image.digest=latest"], "digest"),
+        (["--set", "existingSecret=x", "--set", "terminationGracePeriodSeconds=5"], "terminationGracePeriodSeconds"),
         (["--set", "existingSecret=x", "--set", "settings.slack.bot_token=xoxb-1"], "must hold no secret"),
     ],
 )

@@ -6,6 +6,11 @@
 {{- .Values.serviceAccount.name | default (include "chatops.name" .) -}}
 {{- end -}}
 
+{{- define "chatops.image" -}}
+{{- $tagged := printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) -}}
+{{- $tagged }}{{ with .Values.image.digest }}@{{ . }}{{ end -}}
+{{- end -}}
+
 {{- define "chatops.selector" -}}
 app.kubernetes.io/name: clearml-chatops
 app.kubernetes.io/instance: {{ .Release.Name }}
