@@ -71,6 +71,7 @@ class JobService:
         self._reveals = Reveals(store=store, clearml=clearml, clock=clock)
         engine.runner.ask_again = self._requests.ask_again
         engine.runner.ask_for = self._requests.ask_for
+        engine.runner.decide_again = self._requests.decide_again
 
     def start(self) -> None:
         """Start the engine, which goes on with interrupted jobs, and give it what it has not heard of."""

@@ -10,7 +10,7 @@ from bot.slack.kit import Block
 from bot.slack.mrkdwn import block, code, cut, cut_markup, date, escape, user
 from bot.slack.render_steps import INDENT, NOTHING_EXPECTED, STEP_SECTIONS, step_lines, task_cards
 from policies.approvals import Approval
-from provisioning.jobs.job import BreakGlass, Failure, Job, JobState, StepState
+from provisioning.jobs.job import BreakGlass, Failure, Job, JobState
 from provisioning.plan import Plan, Presence, Step
 from provisioning.reports import Attachment
 
@@ -126,11 +126,14 @@ def bare_message(job: Job) -> Rendered:
 
 def thread_note(job: Job) -> Rendered | None:
     """Return what is said in the thread once a job has ended or waits for people, so that who asked hears of it."""
-    if job.state not in TOLD:
+    asks_again = job.approved_plan is not None
+    if job.state not in TOLD and not asks_again:
         return None
     icon, words = STATES[job.state]
     head = f"{icon} {user(job.requester.id, job.requester.name)}: job {job.number} {words}."
     blocks = [kit.section(head)]
+    if asks_again and job.failure is not None:
+        blocks.append(kit.section(escape(cut(job.failure.what, 1400))))
     for step in job.plan.steps:
         failure, waiting = job.status(step.id).failure, job.status(step.id).waiting
         if job.state is JobState.WAITING and waiting is not None and len(blocks) < MOST_TOLD_BLOCKS:
@@ -279,7 +282,7 @@ def _buttons(job: Job) -> list[Block]:
 
 
 def _undo_text(job: Job) -> str:
-    done = {status.step_id for status in job.steps if status.state in {StepState.DONE, StepState.FAILED}}
+    done = {status.step_id for status in job.steps if status.applied}
     undos = [f"• {escape(step.undo)}" for step in reversed(job.plan.steps) if step.id in done and step.undo]
     return "\n".join(undos) or "Nothing was done that could be taken back."
 

@@ -12,9 +12,14 @@ from pydantic import JsonValue
 
 from policies.approvals import Actor, Refusal, Standing, Vote, refusal_to_vote, standing
 from provisioning.evidence.trail import Event
+from provisioning.jobs.asking_again import not_approved
 from provisioning.jobs.changes import ENGINE, is_untouched, with_fields
 from provisioning.jobs.job import Failure, Job, JobState, StepState, StepStatus
 from provisioning.store import Change
+from provisioning.wording import listed
+
+MOST_LEFT = 8  # steps of a job that was left, told by their titles
+MOST_COMMAND = 200  # characters
 
 SPOKEN = {
     JobState.AWAITING_APPROVAL: "waits for approval",
@@ -80,9 +85,9 @@ def vote(
     match standing(job.approval, votes):
         case Standing.DENIED:
             what = f"denied by @{actor.name}" + (f": {cast.reason}" if cast.reason else "")
-            fields: dict[str, Any] = {"state": JobState.DENIED, "failure": Failure(what=what)}
+            fields: dict[str, Any] = not_approved(job, JobState.DENIED, Failure(what=what))
         case Standing.APPROVED:
-            fields = {"state": JobState.QUEUED}
+            fields = {"state": JobState.QUEUED, "approved_plan": None}
         case Standing.PENDING:
             fields = {}
     return Change(
@@ -118,7 +123,9 @@ def cancel(job: Job, actor: Actor, now: datetime) -> Change | Refusal:
     match job.state:
         case JobState.AWAITING_APPROVAL if actor.id == job.requester.id:
             return withdraw(job, actor, now)
-        case JobState.AWAITING_APPROVAL | JobState.QUEUED if is_untouched(job):
+        case JobState.AWAITING_APPROVAL:
+            return _end(job, actor, JobState.CANCELLED, "job.cancelled", now)
+        case JobState.QUEUED if is_untouched(job):
             return _end(job, actor, JobState.CANCELLED, "job.cancelled", now)
         case JobState.QUEUED | JobState.RUNNING if job.cancelled_by is None:
             return Change(
@@ -168,10 +175,14 @@ def roll_back(job: Job, actor: Actor, now: datetime) -> Change | Refusal:
 
 
 def leave(job: Job, actor: Actor, now: datetime) -> Change | Refusal:
-    """Close a failed job and keep what it did. Its failure stays readable."""
+    """Close a failed job and keep what it did. Its failure stays readable, with what stays and how to go on."""
     if job.state is not JobState.FAILED:
         return _not_failed(job)
-    return Change(job=with_fields(job, now, state=JobState.CANCELLED), event=person_event(job, actor, "job.left"))
+    failure = job.failure or Failure(what="failed")
+    left = failure.model_copy(update={"next_action": _after_leaving(job, actor), "retryable": False})
+    return Change(
+        job=with_fields(job, now, state=JobState.CANCELLED, failure=left), event=person_event(job, actor, "job.left")
+    )
 
 
 def review(job: Job, actor: Actor, note: str, now: datetime) -> Change | Refusal:
@@ -202,14 +213,14 @@ def expire(job: Job, now: datetime) -> Change | None:
         return None
     failure = Failure(what="expired: nobody completed the approval in time", next_action="run the command again")
     return Change(
-        job=with_fields(job, now, state=JobState.EXPIRED, failure=failure),
+        job=with_fields(job, now, **not_approved(job, JobState.EXPIRED, failure)),
         event=Event(action="job.expired", actor=ENGINE, rule=job.approval.rule),
     )
 
 
 def moot(job: Job, asker: Job, now: datetime) -> Change | None:
     """The job whose step had asked for this one waits for it no more."""
-    if job.state is not JobState.AWAITING_APPROVAL:
+    if job.state is not JobState.AWAITING_APPROVAL or not is_untouched(job):
         return None
     failure = Failure(what=f"job {asker.number} {SPOKEN[asker.state]} and waits for this no more")
     return Change(
@@ -263,8 +274,8 @@ def person_event(
 
 
 def _end(job: Job, actor: Actor, state: JobState, action: str, now: datetime) -> Change:
-    failure = Failure(what=f"{state.value} by @{actor.name}")
-    return Change(job=with_fields(job, now, state=state, failure=failure), event=person_event(job, actor, action))
+    fields = not_approved(job, state, Failure(what=f"{state.value} by @{actor.name}"))
+    return Change(job=with_fields(job, now, **fields), event=person_event(job, actor, action))
 
 
 def _not_failed(job: Job) -> Refusal:
@@ -284,6 +295,16 @@ def _next_action(job: Job) -> str:
             return f"/clearml job retry {job.number}, job rollback {job.number} or job leave {job.number}"
         case _:
             return "run the command again where it is still wanted"
+
+
+def _after_leaving(job: Job, actor: Actor) -> str:
+    stays = [step.title for step in job.plan.steps if job.status(step.id).applied]
+    if not stays:
+        return f"@{actor.name} left it, and nothing was changed: run the command again where it is still wanted"
+    return (
+        f"@{actor.name} left it as it is. What it has done, or begun, stays: {listed(stays, MOST_LEFT)}."
+        f" /clearml {job.command[:MOST_COMMAND]} goes on from there"
+    )
 
 
 def _fresh(status: StepStatus) -> StepStatus:

@@ -155,6 +155,7 @@ class Job(BaseModel):
     asked_by: AskedBy | None = None
     approval: Approval | None = None  # None where the policy asked for none
     votes: tuple[Vote, ...] = ()
+    approved_plan: Plan | None = None  # what was approved, while the job asks again for what differs from it
     steps: tuple[StepStatus, ...] = ()
     failure: Failure | None = None
     superseded_by: str | None = None

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from commands.catalog import CATALOG
 from commands.grammar import render
-from policies.approvals import Actor, Refusal
+from policies.approvals import Actor, Approval, Refusal
 from policies.decide import Allow, BlastRadius, Deny, NeedsApproval, PolicyRequest, decide, decide_on, is_denied_anyhow
 from provisioning.clock import Clock
 from provisioning.errors import ChatopsError
@@ -59,6 +59,19 @@ class Changed:
     """The plan is no longer the one that was seen. Nothing was stored but the audit row."""
 
     plan: Plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decided:
+    """What the policy says to what it does not deny, and which policy that was."""
+
+    decision: Allow | NeedsApproval
+    version: "PolicyVersion"
+
+    @property
+    def approval(self) -> Approval | None:
+        """Return what is needed before it may run; None: nothing."""
+        return self.decision.approval if isinstance(self.decision, NeedsApproval) else None
 
 
 Answer: TypeAlias = Requested | DryRun | NothingToDo | Changed | Refusal
@@ -128,35 +141,51 @@ class Requests:
         newer = [one for one in self._store.jobs(subject=job.plan.subject) if one.number > job.number]
         if newer:
             return newer[-1]
-        channel = job.place.channel if job.place else None
-        version = self._policy()
-        asked = self._permissions.asked(
-            CATALOG[job.plan.operation], job.plan.subject, job.requester, channel, blast=radius_of(today)
-        )
-        broke_glass = job.break_glass is not None
-        decision = decide_on(
-            version.policy, replace(asked, reason=job.reason, break_glass=broke_glass), subjects_of(today)
-        )
-        match decision:
-            case Refusal():
-                return decision
-            case Deny():
-                return Refusal(reason=decision.reason, next_action=decision.next_action)
-            case Allow() if self._never_the_same(job):
-                return Refusal(
-                    reason="the plan was another one at each of the last tries",
-                    next_action="find out what keeps changing, then run the command again",
-                )
-            case Allow() | NeedsApproval():
-                place = Place(channel=channel) if channel is not None else None
+        decided = self.decide_again(job, today)
+        if isinstance(decided, Refusal):
+            return decided
+        if isinstance(decided.decision, Allow) and self._never_the_same(job):
+            return Refusal(
+                reason="the plan was another one at each of the last tries",
+                next_action="find out what keeps changing, then run the command again",
+            )
+        place = Place(channel=job.place.channel) if job.place else None
         try:
             return self._create(
-                job.command, job.requester, today, decision, place, version=version, reason=job.reason, instead_of=job
+                job.command,
+                job.requester,
+                today,
+                decided.decision,
+                place,
+                version=decided.version,
+                reason=job.reason,
+                instead_of=job,
             )
         except _Busy as busy:
             return busy.refusal
         except LeaseTakenError as error:
             return Refusal(reason=error.what, next_action=error.next_action)
+
+    def decide_again(self, job: Job, today: Plan) -> "Decided | Refusal":
+        """Ask the policy of this moment about *today*, which is what would be done for *job* now."""
+        if job.batch is not None:
+            return Refusal(
+                reason=f"it is a part of {job.batch}, which was approved as a whole",
+                next_action="put the approved chart back and Retry; or Leave it and that job, and ask for it again",
+            )
+        channel = job.place.channel if job.place else None
+        version = self._policy()
+        asked = self._permissions.asked(
+            CATALOG[job.plan.operation], job.plan.subject, job.requester, channel, blast=radius_of(today)
+        )
+        request = replace(asked, reason=job.reason, break_glass=job.break_glass is not None)
+        match decide_on(version.policy, request, subjects_of(today)):
+            case Refusal() as refusal:
+                return refusal
+            case Deny() as denied:
+                return Refusal(reason=denied.reason, next_action=denied.next_action)
+            case Allow() | NeedsApproval() as decision:
+                return Decided(decision=decision, version=version)
 
     def ask_for(self, asker: Job, step_id: str, ask: Ask) -> Job | Refusal:
         """A step of *asker* needs a job of its own: ask for it in the requester's name, by the policy of this moment.

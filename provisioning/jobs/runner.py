@@ -11,9 +11,11 @@ from typing import NotRequired, TypedDict
 
 from policies.approvals import Refusal
 from provisioning.clock import Clock
-from provisioning.jobs import changes
+from provisioning.jobs import asking_again, changes
 from provisioning.jobs.attempts import Attempt, failure_of
 from provisioning.jobs.job import Failure, Job, JobState
+from provisioning.jobs.mended_charts import plan_of_today
+from provisioning.jobs.requests import Decided
 from provisioning.jobs.schedule import Ended, Schedule, schedule_of
 from provisioning.jobs.step_runs import Cancellations, StepRuns
 from provisioning.jobs.waits import WaitingJobs
@@ -66,6 +68,7 @@ class Runner:
         delay_scale: float = 1.0,
     ) -> None:
         self._store = store
+        self._actions = actions
         self._replan = replan
         self._clock = clock
         self._delay_scale = delay_scale
@@ -84,6 +87,7 @@ class Runner:
         )
         self.ask_for: Callable[[Job, str, Ask], Job | Refusal] = _nobody_asks
         self.ask_again: Callable[[Job, Plan], Job | Refusal] = _nobody_asks_again
+        self.decide_again: Callable[[Job, Plan], Decided | Refusal] = _nobody_asks_again
 
     def stop(self) -> None:
         """Let every running step end with Interrupted as soon as it can."""
@@ -156,7 +160,7 @@ class Runner:
         match job.state:
             case JobState.ROLLING_BACK:
                 waves = tuple(reversed(changes.waves_to_undo(job)))
-            case JobState.RUNNING if not changes.is_untouched(job) or self._is_still_the_plan(job):
+            case JobState.RUNNING if self._is_still_the_plan(job):
                 waves = job.plan.waves()
             case _:
                 return _nothing_to_run()
@@ -182,6 +186,42 @@ class Runner:
         return {"ok": False}
 
     def _is_still_the_plan(self, job: Job) -> bool:
+        """Look whether what would be run is what was approved. True where the job may go on.
+
+        Once the job has changed something, the whole plan can be made no more. What helm would be given still is
+        looked at.
+        """
+        return self._is_still_planned(job) if changes.is_untouched(job) else self._has_its_charts(job)
+
+    def _has_its_charts(self, job: Job) -> bool:
+        """Ask again, or go on where nobody has to be asked, where a chart was mended since it was approved."""
+        found = self._attempt_at(job, "looking at the charts again").run(
+            lambda _timeout_s, _stop: plan_of_today(job, self._actions)
+        )
+        if found is None or isinstance(found, Failure) or self._store.job(job.id).cancelled_by is not None:
+            return True  # the steps themselves say what cannot be read
+        today, lines = found
+        why = f"what is left is not what was approved:\n{as_text(lines)}"
+        decided, now = self.decide_again(job, today), self._clock.now()
+        if isinstance(decided, Refusal):
+            failure = Failure(what=f"{why}\n{decided.reason}", next_action=decided.next_action)
+            self._store.update_job(job.id, lambda fresh: changes.do_not_begin(fresh, job.attempt, failure, None, now))
+            return False
+        after = self._store.update_job(
+            job.id,
+            lambda fresh: asking_again.go_on_with(
+                fresh,
+                today,
+                attempt=job.attempt,
+                approval=decided.approval,
+                policy=decided.version.digest,
+                why=why,
+                now=now,
+            ),
+        )
+        return after.state is JobState.RUNNING
+
+    def _is_still_planned(self, job: Job) -> bool:
         """Plan again; where the plan is another one, end the job. True where it may go on.
 
         A world in which nothing is left to do is no surprise to be approved: every step will be skipped.
@@ -209,14 +249,17 @@ class Runner:
         return False
 
     def _plan_again(self, job: Job) -> Plan | Refusal | Failure:
+        return self._attempt_at(job, "planning again").run(lambda _timeout_s, _stop: self._replan(job.plan))
+
+    def _attempt_at(self, job: Job, what: str) -> Attempt:
         return Attempt(
-            doing=f"job {job.number}: planning again",
+            doing=f"job {job.number}: {what}",
             timeout_s=REPLAN_TIMEOUT_S,
             note=lambda _line: None,
             cancelled=self._cancellations.of(job.id),
             stopping=self._stopping,
             delay_scale=self._delay_scale,
-        ).run(lambda _timeout_s, _stop: self._replan(job.plan))
+        )
 
     def _finish(self, job_id: str, attempt: int) -> bool:
         job = self._store.job(job_id)
@@ -262,5 +305,5 @@ def _nobody_asks(_job: Job, _step_id: str, _ask: Ask) -> Job | Refusal:
     return Refusal(reason="nobody asks for other jobs here", next_action="run the bot's service")
 
 
-def _nobody_asks_again(_job: Job, _today: Plan) -> Job | Refusal:
+def _nobody_asks_again(_job: Job, _today: Plan) -> Refusal:
     return Refusal(reason="nobody asks again by itself here", next_action="run the command again")

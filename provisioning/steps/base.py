@@ -83,6 +83,17 @@ class StepAction(Protocol):
 
 
 @runtime_checkable
+class BindsChart(StepAction, Protocol):
+    """An action that gives helm a chart, and only the one that its inputs are bound to."""
+
+    def mended_chart(self, inputs: dict[str, Any]) -> str | None:
+        """Return the SHA-256 of the chart where its content is not what *inputs* say, in the same version; else None.
+
+        Raises: ChatopsError where nobody can be asked at the moment.
+        """
+
+
+@runtime_checkable
 class Waits(Protocol):
     """An action whose apply may raise StepWaits without asking for a job."""
 

@@ -64,17 +64,31 @@ def objects_of(rendering: Rendering | str) -> dict[str, str]:
     return {} if isinstance(rendering, str) else dict(rendering.objects)
 
 
+def mended(helm: HelmReads, wanted: ChartOfRelease, chart: Chart) -> str | None:
+    """Return the chart's SHA-256 where its content is not what was approved, under the same name and version."""
+    if wanted.chart_sha256 is None:
+        return None
+    found = helm.chart_sha256(chart)
+    if found == wanted.chart_sha256:
+        return None
+    said = helm.show_chart(chart)
+    return found if (said.get("name"), said.get("version")) == (wanted.chart_name, wanted.chart_version) else None
+
+
 def check(helm: HelmReads, wanted: ChartOfRelease, chart: Chart) -> None:
     """Raise PermanentError where the chart is not the one that was approved."""
     if wanted.chart_sha256 is None:
         return
     found = helm.chart_sha256(chart)
     if found != wanted.chart_sha256:
+        is_mended = mended(helm, wanted, chart) is not None
         raise PermanentError(
             f"installing {wanted.namespace}/{wanted.release}: chart {wanted.chart_name} {wanted.chart_version} is not"
             f" what was approved: its sha256 was {wanted.chart_sha256[:SHOWN_FINGERPRINT]}, and is"
             f" {found[:SHOWN_FINGERPRINT]}",
-            next_action="put the approved chart back and Retry, or Roll back and ask again with the new one",
+            next_action="Retry asks for approval of the chart as it is now; with the approved one back, it just goes on"
+            if is_mended
+            else "put the approved chart back and Retry, or Roll back and ask again with the new one",
         )
 
 

@@ -17,7 +17,7 @@ from provisioning.errors import PermanentError
 from provisioning.named_secrets import NamedSecrets
 from provisioning.plan import Observation, Outputs, Presence
 from provisioning.steps.base import StepRun
-from provisioning.steps.charts import DEPLOYED, ChartOfRelease, check, go_back, objects_of, rendering_of, said
+from provisioning.steps.charts import DEPLOYED, ChartOfRelease, check, go_back, mended, objects_of, rendering_of, said
 from provisioning.steps.rotation_steps import fingerprint
 from provisioning.wording import counted
 
@@ -106,6 +106,10 @@ class HelmRelease:
             cancelled=run.cancelled,
         )
         return {"revision": release.revision}
+
+    def mended_chart(self, inputs: dict[str, Any]) -> str | None:
+        wanted = ReleaseInputs.model_validate(inputs)
+        return mended(self._helm, wanted, self._chart(wanted))
 
     def undo(self, inputs: dict[str, Any], outputs: Outputs, run: StepRun) -> None:
         wanted = ReleaseInputs.model_validate(inputs)

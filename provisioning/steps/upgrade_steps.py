@@ -16,7 +16,7 @@ from provisioning.errors import PermanentError
 from provisioning.manifests import Hiding, Objects, differing_objects, steady
 from provisioning.plan import Observation, Outputs, Presence
 from provisioning.steps.base import StepRun
-from provisioning.steps.charts import DEPLOYED, ChartOfRelease, check, go_back, objects_of, said
+from provisioning.steps.charts import DEPLOYED, ChartOfRelease, check, go_back, mended, objects_of, said
 
 
 class UpgradedInputs(ChartOfRelease):
@@ -87,6 +87,10 @@ class HelmUpgraded:
             cancelled=run.cancelled,
         )
         return {"revision": release.revision}
+
+    def mended_chart(self, inputs: dict[str, Any]) -> str | None:
+        wanted = UpgradedInputs.model_validate(inputs)
+        return mended(self._helm, wanted, self._chart(wanted))
 
     def undo(self, inputs: dict[str, Any], outputs: Outputs, run: StepRun) -> None:
         wanted = UpgradedInputs.model_validate(inputs)

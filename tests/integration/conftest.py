@@ -1,5 +1,6 @@
 """A tenant's world for every module that asks for one."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,8 +8,10 @@ import pytest
 
 from sandbox.clearml.api import create_app
 from sandbox.clearml.state import ClearMLState
+from sandbox.platform import CHARTS
 from sandbox.serving import LoopbackServer
-from tests.integration.tenant_world import World
+from tests.integration.chart_samples import AGENT, RenderingHelm
+from tests.integration.tenant_world import SECRETS, World
 
 
 @pytest.fixture
@@ -29,3 +32,17 @@ def world(tmp_path: Path, url: str, state: ClearMLState) -> Iterator[World]:
     yield made
     made.clearml.close()
     made.store.close()
+
+
+@pytest.fixture
+def chart(tmp_path: Path) -> Path:
+    return shutil.copytree(CHARTS / AGENT, tmp_path / "agent")
+
+
+@pytest.fixture
+def bound(world: World, chart: Path) -> World:
+    """A world whose agent is the stand-in chart."""
+    world.helm = RenderingHelm(world)
+    world.settings = {"agent": {"chart": {"reference": str(chart)}, "image_password": SECRETS["image"]}}
+    world.restart()
+    return world

@@ -3,73 +3,19 @@
 helm itself renders here; only releases are a stand-in's.
 """
 
-import shutil
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from provisioning import tools
-from provisioning.clients.helm import Helm, Rendering
-from provisioning.clients.process import ChildProcesses
-from provisioning.configuration import Chart, Tools
+from provisioning.configuration import Chart
 from provisioning.jobs.job import Job, JobState
 from provisioning.plan import Plan, Presence
 from provisioning.plan_differences import differences
-from sandbox.platform import CHARTS, SandboxPlatform
-from tests.fakes import FakeHelm
+from sandbox.platform import SandboxPlatform
+from tests.integration.chart_samples import add_replica
 from tests.integration.tenant_world import ACME, SECRETS, World
 
-AGENT = "clearml-enterprise-agent"
 INSTALL = "platform install redis --generate-secrets"
-
-
-class RenderingHelm(FakeHelm):
-    """Releases of the stand-in, charts of the real helm."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__(world.cluster)
-        self._real = Helm(
-            tools.locate(Tools()).helm,
-            ChildProcesses(world.folder / "helm-children"),
-            kubeconfig=None,
-            context=None,
-            home=world.folder / "helm",
-        )
-
-    def show_chart(self, chart: Chart) -> dict[str, Any]:
-        return self._real.show_chart(chart)
-
-    def show_values(self, chart: Chart) -> dict[str, Any]:
-        return self._real.show_values(chart)
-
-    def chart_sha256(self, chart: Chart) -> str:
-        return self._real.chart_sha256(chart)
-
-    def rendering(self, namespace: str, name: str, chart: Chart, values: Mapping[str, Any]) -> Rendering:
-        return self._real.rendering(namespace, name, chart, values)
-
-
-@pytest.fixture
-def chart(tmp_path: Path) -> Path:
-    return shutil.copytree(CHARTS / AGENT, tmp_path / "agent")
-
-
-@pytest.fixture
-def bound(world: World, chart: Path) -> World:
-    """A world whose agent is the stand-in chart."""
-    world.helm = RenderingHelm(world)
-    world.settings = {"agent": {"chart": {"reference": str(chart)}, "image_password": SECRETS["image"]}}
-    world.restart()
-    return world
-
-
-def add_replica(chart: Path) -> None:
-    template = chart / "templates" / "deployment.yaml"
-    before = template.read_text()
-    template.write_text(before.replace("spec:\n", "spec:\n  minReadySeconds: 7\n", 1))
-    assert template.read_text() != before
 
 
 def superseded(world: World, job: Job) -> str:
