@@ -47,6 +47,10 @@ MAX_TEXT = 3000  # characters
 _HELP_FLAGS = frozenset({"-h", "--help"})
 _HELP_WORDS = _HELP_FLAGS | {"help", "?"}
 FORM_WORDS = frozenset({"…", "..."})  # at the end of a command: show the form
+# What people say for our verbs: suggested where the family has ours, and never taken for it.
+_SAME = {"remove": ("delete",), "rm": ("delete", "remove"), "delete": ("remove",), "ls": ("list",)}
+_SAME |= dict.fromkeys(("add", "new", "make"), ("create",)) | dict.fromkeys(("get", "info", "describe"), ("show",))
+_SAME |= dict.fromkeys(("change", "edit", "update", "modify", "set"), ("resize",))
 MOST_SAID = 300  # characters of a file in a command's text
 
 
@@ -217,18 +221,15 @@ def _unknown(words: Sequence[str]) -> UsageError:
     """Say what there is instead. A verb is only guessed where it is near: nobody is led from delete to create."""
     said = " ".join(word for word in words[:2] if not word.startswith("-"))[:SHOWN] or words[0][:SHOWN]
     lowered = said.lower()
-    if names := family(words[0]):
-        near = _near(words, names)
-        if not near and len(names) == 1 and lowered == words[0].lower():
-            near = list(names)
-        if not near:
+    near = _guessed(words)
+    if not near and (names := family(words[0])):
+        if len(names) > 1 or lowered != words[0].lower():
             verbs = ", ".join(name.partition(" ")[2] or name for name in names)
             first = words[0].lower()
             message = f"there is no command {said!r}: after {first} comes {verbs}; see {COMMAND} help {first}"
             return UsageError(message=message, suggestion=f"help {first}")
-    elif (swapped := " ".join(reversed(lowered.split()))) in CATALOG:
-        near = [swapped]
-    else:
+        near = list(names)
+    elif not near:
         near = get_close_matches(lowered, CATALOG, n=1, cutoff=0.5)
         near = near or get_close_matches(words[0].lower()[:SHOWN], CATALOG, n=1, cutoff=0.6)
     if not near:
@@ -238,6 +239,26 @@ def _unknown(words: Sequence[str]) -> UsageError:
         usage=usage_of(CATALOG[near[0]]),
         suggestion=near[0],
     )
+
+
+def _guessed(words: Sequence[str]) -> list[str]:
+    """Return what was meant, of the family that is named: also as ``create tenant``, as ``tenants``, as ``remove``."""
+    first, *rest = (word.lower()[:SHOWN] for word in words)
+    said = [[first, *rest], [*rest[:1], first, *rest[1:]]]
+    said += [[first.removesuffix("s"), *(rest or ["list"])]] if first.endswith("s") else []
+    for tried in said:
+        names = family(tried[0])
+        if not names:
+            continue
+        spec, _ = _find(tried)
+        if spec is not None:
+            return [spec.name]
+        same = (
+            [name for verb in _SAME.get(tried[1], ()) if (name := f"{tried[0]} {verb}") in names] if tried[1:] else []
+        )
+        if near := same or _near(tried, names):
+            return near[:1]
+    return []
 
 
 def _near(words: Sequence[str], names: Sequence[str]) -> list[str]:

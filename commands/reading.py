@@ -100,11 +100,9 @@ def _read_flag(spec: CommandSpec, word: str, left: list[str], values: dict[str, 
     off = {f"--no-{flag.removeprefix('--')}": name for flag, name in flags.items() if _is_switch(spec, name)}
     name = flags.get(flag) or off.get(flag)
     if name is None:
-        near = get_close_matches(
-            flag[:SHOWN],
-            [*flags, *off, *spec.becomes, *([DRY_RUN, REASON, BREAK_GLASS] if spec.takes_dry_run else [])],
-            n=1,
-        )
+        known = [*flags, *off, *spec.becomes, *([DRY_RUN, REASON, BREAK_GLASS] if spec.takes_dry_run else [])]
+        begun = [one for one in known if len(flag) > len("--") and one.startswith(flag)]  # --admin: --admin-email
+        near = begun or get_close_matches(flag[:SHOWN], known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"see {COMMAND} help {spec.name}"
         raise NotUnderstoodError(f"there is no option {said[:SHOWN]}: {hint}", near[0] if near else "")
     if _is_switch(spec, name):

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from slack_bolt import Ack, App
 from slack_sdk import WebClient
 
-from bot.slack import deliveries, forms, previews, render_job, render_lists, render_modals, too_many
+from bot.slack import deliveries, forms, previews, render_help, render_job, render_lists, render_modals, too_many
 from bot.slack.answers import Answers
 from bot.slack.deliveries import CLICK, COMMAND, FORM, REASON, Asked
 from bot.slack.files import SharedFiles
@@ -172,12 +172,12 @@ class Listeners:
         with fence(reply := self._reply(delivery)):
             match grammar.parse(body["text"]):
                 case HelpRequest() as asked:
-                    reply(render_lists.help_text(asked))
+                    reply(render_help.help_text(asked))
                 case UsageError(spec=spec, asks=True) as error if spec is not None:
                     view = forms.opened(error, spec, channel=body["channel"], choices=self._offers.of(spec))
                     self._windows.open(delivery, view)
                 case UsageError() as error:
-                    reply(render_lists.usage_error(error, typed=body["text"]))
+                    reply(render_help.usage_error(error, typed=body["text"]))
                 case Invocation() as invocation:
                     self._run(invocation, body["user"], body["channel"], reply)
 
@@ -200,7 +200,7 @@ class Listeners:
         with fence(show):
             match self._files.filled(invocation, user=body["user"], channel=body["channel"]):
                 case UsageError() as error:
-                    show(render_lists.usage_error(error))
+                    show(render_help.usage_error(error))
                 case filled:
                     show(*self._answers.preview(filled, self._people.actor(body["user"]), body["channel"]))
 
@@ -208,7 +208,7 @@ class Listeners:
         with patience(reply, f"⏳ Working on `{invocation.spec.name}` …"):
             match self._files.filled(invocation, user=user, channel=channel):
                 case UsageError() as error:
-                    answer: Rendered | None = render_lists.usage_error(error)
+                    answer: Rendered | None = render_help.usage_error(error)
                 case filled:
                     actor = self._people.actor(user)
                     answer = self._answers.answer(filled, actor, channel, seen_digest=digest)

@@ -1,16 +1,13 @@
-"""Replies that are lists and texts: help, refusals, jobs, approvals, the audit trail, who you are. Pure."""
+"""Replies that are lists and texts: refusals, jobs, approvals, the audit trail, who you are. Pure."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from bot.slack import forms, kit
+from bot.slack import kit
 from bot.slack.kit import Block
 from bot.slack.mrkdwn import block, code, cut, cut_markup, date, escape, user
 from bot.slack.render_job import STATES, Rendered, badge
-from commands.catalog import CATALOG
-from commands.grammar import COMMAND, HelpRequest, UsageError
-from commands.help import families
 from policies.approvals import Actor, Refusal
 from provisioning.errors import ChatopsError
 from provisioning.jobs.job import Job, JobState
@@ -18,38 +15,6 @@ from provisioning.jobs.pending import Pending
 from provisioning.store import Delegation
 
 LIST_SECTIONS = 12
-
-
-def usage_error(error: UsageError, *, typed: str = "") -> Rendered:
-    """Return what was wrong with a command and how it is used, with the way to its form, filled with what was *typed*.
-
-    Where only a guess says which command was meant, the button opens the form of that.
-    """
-    blocks = [kit.section(f"🤔 {escape(cut(error.message, 2500))}")]
-    if error.usage:
-        blocks.append(kit.section(block(error.usage)))
-    meant = error.spec or CATALOG.get(error.suggestion)
-    if meant is not None and meant.args.model_fields:
-        button = forms.button(typed if error.spec is not None and typed else meant.name, meant)
-        blocks.append(kit.actions([button], "form_button"))
-    return Rendered(cut_markup(escape(error.message), kit.TEXT_CHARS), blocks)
-
-
-def help_text(asked: HelpRequest) -> Rendered:
-    """Return one command's help as it is written, a list of commands as lines that wrap well on a phone."""
-    text = cut_markup(escape(asked.text), kit.TEXT_CHARS)
-    if not asked.commands:
-        has_form = asked.spec is not None and asked.spec.args.model_fields
-        buttons = [forms.button(asked.spec.name, asked.spec)] if asked.spec is not None and has_form else []
-        blocks = [kit.section(block(asked.text, 2900))]
-        return Rendered(text, [*blocks, kit.actions(buttons, "form_button")] if buttons else blocks)
-    listed = [[name for name in names if name in asked.commands] for names in families().values()]
-    lines: list[str] = []
-    for names in filter(None, listed):
-        lines += ["\u200b"] if lines else []  # a line of its own: Slack drops empty ones
-        lines += [f"{code(f'{COMMAND} {name}')} {escape(CATALOG[name].summary)}" for name in names]
-    more = f"More on one of them: {code(f'{COMMAND} help {asked.commands[0]}')}. Without its arguments, a command asks."
-    return Rendered(text, [*kit.sections(lines, most=LIST_SECTIONS), kit.context(more)])
 
 
 def refusal(refused: Refusal) -> Rendered:

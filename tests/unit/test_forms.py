@@ -7,7 +7,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from bot.slack import deliveries, forms, kit, previews, render_lists
+from bot.slack import deliveries, forms, kit, previews, render_help
 from bot.slack.offers import Offers, sources
 from bot.slack.render_job import Rendered
 from commands import grammar
@@ -207,7 +207,7 @@ def test_every_command_with_arguments_shows_its_form(name: str) -> None:
     assert isinstance(bare, grammar.Invocation) or bare.asks  # type: ignore[union-attr]
     told = grammar.parse(f"help {name}")
     assert isinstance(told, grammar.HelpRequest)
-    (button,) = render_lists.help_text(told).blocks[-1]["elements"]
+    (button,) = render_help.help_text(told).blocks[-1]["elements"]
     assert button["action_id"] == forms.OPEN
     again = forms.asked_for(button["value"])
     assert again is not None

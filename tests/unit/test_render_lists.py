@@ -2,11 +2,13 @@
 
 from typing import Any
 
-from bot.slack import render_lists
+from bot.slack import render_help, render_lists
+from bot.slack.mrkdwn import escape
 from bot.slack.render_home import Glance, home
 from commands import grammar
 from commands.catalog import CATALOG
 from commands.grammar import HelpRequest, UsageError
+from commands.help import arguments_of
 from policies.approvals import Actor, Refusal
 from provisioning.errors import PermanentError
 from provisioning.jobs.job import JobState
@@ -42,8 +44,8 @@ def test_every_reply_keeps_to_the_limits_and_is_harmless() -> None:
     """Hostile and long texts, 300 rows, 300 jobs."""
     hostile_row = row(actor=BAD, actor_name=BAD, subject=BAD, action=BAD, outcome=BAD, rule=BAD, detail={"why": BAD})
     for shown in (
-        render_lists.usage_error(UsageError(message=BAD, usage=BAD)),
-        render_lists.help_text(HelpRequest(text=BAD)),
+        render_help.usage_error(UsageError(message=BAD, usage=BAD)),
+        render_help.help_text(HelpRequest(text=BAD)),
         render_lists.refusal(Refusal(reason=BAD, next_action=BAD)),
         render_lists.problem(PermanentError(BAD, next_action=BAD, details=BAD * 3)),
         render_lists.jobs([hostile_job(JobState.FAILED, many=1)] * 300, title=BAD, empty=""),
@@ -59,21 +61,40 @@ def test_every_reply_keeps_to_the_limits_and_is_harmless() -> None:
 
 
 def test_every_commands_help_fits_and_is_whole() -> None:
-    """Help is never cut: its last line stands in the reply."""
-    for text in ["", *CATALOG]:
+    """Help is never cut: each argument, each example and each command of a family stands in the reply."""
+    families = {name.split()[0] for name in CATALOG if " " in name}
+    for text in ["", *families, *CATALOG]:
         asked = grammar.parse(f"help {text}")
         assert isinstance(asked, HelpRequest)
-        shown = render_lists.help_text(asked)
+        shown = render_help.help_text(asked)
         assert problems_of_message(shown.text, shown.blocks) == []
-        assert "…\n```" not in shown.blocks[0]["text"]["text"]
-        assert not shown.blocks[0]["text"]["text"].startswith("```\n…")
+        told = whole(shown)
+        assert "…\n```" not in told
+        assert "```\n…" not in told
+        if asked.spec is not None:
+            assert [argument for argument, _ in arguments_of(asked.spec) if f"`{argument}`" not in told] == []
+            assert [example for example in asked.spec.examples if escape(example) not in told] == []
+        elif text:
+            assert [name for name in asked.commands if f"`/clearml {name}`" not in told] == []
+
+
+def test_help_of_all_is_read_in_one_look_at_a_phone() -> None:
+    """A family has its line and its verbs; a command by itself its line."""
+    asked = grammar.parse("help")
+    assert isinstance(asked, HelpRequest)
+    told = whole(render_help.help_text(asked)).splitlines()
+    assert sum(len(line) // 45 + 1 for line in told) < 75
+    at = told.index("`/clearml job` One job: look at it, run it again, undo, cancel, review")
+    assert told[at - 1] == "`/clearml jobs` List jobs, newest first"
+    assert told[at + 1].startswith("show · retry · rollback")
+    assert any(line.startswith("`/clearml capacity` ") for line in told)
 
 
 def test_a_usage_error_says_what_is_wrong_and_how_it_is_used() -> None:
     """With the usage of what was meant."""
     error = grammar.parse("tennant create acme")
     assert isinstance(error, UsageError)
-    text = whole(render_lists.usage_error(error))
+    text = whole(render_help.usage_error(error))
     assert "did you mean /clearml tenant create?" in text
     assert "--admin-email ADDRESS" in text
 
