@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from provisioning.port_ranges import ALIGNMENT, PortRange, next_free
 from provisioning.ports.claims import Declared, PortClaims
-from provisioning.ports.findings import Finding, Severity, envelopes_of, findings_of
+from provisioning.ports.declarations import envelopes_of
+from provisioning.ports.finding import Finding, Severity
+from provisioning.ports.findings import findings_of
 
 BLOCK = 10  # services of a tenant where nothing else is asked for: what room is counted in
 

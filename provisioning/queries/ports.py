@@ -9,7 +9,7 @@ from commands.ports import PortsArgs
 from policies.approvals import Refusal
 from provisioning.charts import port_strip
 from provisioning.charts.port_strip import Stretch
-from provisioning.ports.findings import Finding, Severity
+from provisioning.ports.finding import Finding, Severity
 from provisioning.ports.reconcile import PortReport, RangeState, reconcile
 from provisioning.ports.survey import PortSurvey
 from provisioning.queries.base import Asked

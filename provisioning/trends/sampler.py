@@ -12,7 +12,7 @@ from provisioning.clients.interfaces import ClusterReads
 from provisioning.clock import Clock
 from provisioning.errors import ChatopsError
 from provisioning.jobs.job import JobState
-from provisioning.ports.findings import Severity
+from provisioning.ports.finding import Severity
 from provisioning.ports.reconcile import PortReport, reconcile
 from provisioning.ports.survey import PortSurvey
 from provisioning.store.samples import Sample, Samples

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from provisioning.port_ranges import PortRange
 from provisioning.ports.claims import Declared, LivePort, NodePortRange, PortClaims, declared_by
-from provisioning.ports.findings import Kind, Severity, spans
+from provisioning.ports.finding import Kind, Severity, spans
 from provisioning.ports.reconcile import BLOCK, reconcile
 
 API = NodePortRange(first=30_000, last=32_767, source="read")
