@@ -10,7 +10,8 @@ from kubernetes import client
 from pydantic import SecretStr
 
 from provisioning.clients import cluster_gpus, cluster_ports, names
-from provisioning.clients.cluster_access import NotFoundError, connect, getter, mapped
+from provisioning.clients.cluster_access import NotFoundError, connect, getter, mapped, streamer
+from provisioning.clients.cluster_lists import Reads
 from provisioning.clients.cluster_objects import (
     Deployment,
     GpuUsage,
@@ -154,17 +155,17 @@ class ClusterClient:
     def nodes(self) -> tuple[Node, ...]:
         """Return every node, in the order of their names."""
         with mapped("listing nodes"):
-            return cluster_gpus.nodes(self._get())
+            return cluster_gpus.nodes(self._reads())
 
     def gpu_nodes(self) -> tuple[Node, ...]:
         """Return the nodes with GPUs: of their labels and resources, those about GPUs."""
         with mapped("listing nodes"):
-            return cluster_gpus.gpu_nodes(self._get())
+            return cluster_gpus.gpu_nodes(self._reads())
 
     def gpu_usage(self) -> GpuUsage:
         """Return what the pods of the cluster hold of GPUs and wait for."""
         with mapped("listing pods"):
-            return cluster_gpus.gpu_usage(self._get())
+            return cluster_gpus.gpu_usage(self._reads())
 
     def services(self) -> tuple[ServicePorts, ...]:
         """Return every Service of the cluster with the node ports that it holds."""
@@ -174,7 +175,7 @@ class ClusterClient:
     def host_ports(self) -> tuple[HostPorts, ...]:
         """Return the pods of the cluster that take ports of their node, or may."""
         with mapped("listing pods"):
-            return cluster_ports.host_ports(self._get())
+            return cluster_ports.host_ports(self._reads())
 
     def stored_releases(self) -> tuple[StoredRelease, ...]:
         """Return every helm release, deployed, failed or pending, with its values' ports of sessions and limit."""
@@ -231,6 +232,9 @@ class ClusterClient:
 
     def _get(self) -> Get:
         return getter(self._api())
+
+    def _reads(self) -> Reads:
+        return Reads(get=self._get(), stream=streamer(self._api()))
 
     def _api(self) -> client.ApiClient:
         with self._lock:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,16 @@ from typing import Any
 import urllib3.exceptions
 from kubernetes import client, config
 
+from provisioning.clients.cluster_lists import Stream
 from provisioning.clients.cluster_pages import Get
+from provisioning.clients.cluster_protobuf import NotProtobufError
 from provisioning.configuration import Cluster
 from provisioning.errors import ChatopsError, PermanentError, TemporaryError, UnreachableError
 
 LIST_TIMEOUTS = (5.0, 60.0)  # to connect, to read, in seconds
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+NOT_ACCEPTABLE = 406
+CHUNK = 2**18  # bytes
 DETAIL_CHARS = 500  # of a refusal's own words: more may quote what was sent
 
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
@@ -58,19 +63,44 @@ def getter(api: client.ApiClient) -> Get:
     Raises, when called: what `mapped` knows.
     """
 
-    transport: Any = api  # its stubs are of another generator's client
-    failed: Any = client.ApiException
-
     def get(path: str, query: Mapping[str, str]) -> bytes:
-        headers = {"Accept": "application/json"}
-        request = transport.param_serialize("GET", path, None, [*query.items()], headers, auth_settings=["BearerToken"])
-        answer = transport.call_api(*request, _request_timeout=LIST_TIMEOUTS)
+        answer = _ask(api, path, query, accept="application/json")
         body: bytes = answer.read()
-        if not 200 <= answer.status < 300:
-            raise failed.from_response(http_resp=answer, body=body.decode("utf-8", errors="replace"), data=None)
         return body
 
     return get
+
+
+def streamer(api: client.ApiClient) -> Stream:
+    """Return what reads one path of the API as protobuf, as it comes.
+
+    Raises, when called: NotProtobufError where whoever answers will not speak it; what `mapped` knows.
+    """
+
+    @contextmanager
+    def stream(path: str) -> Iterator[Iterable[bytes]]:
+        response = _ask(api, path, {}, accept=PROTOBUF).response
+        try:
+            yield iter(lambda: response.read(CHUNK), b"")
+        finally:
+            response.close()  # one that was read to its end has given its connection back
+
+    return stream
+
+
+def _ask(api: client.ApiClient, path: str, query: Mapping[str, str], *, accept: str) -> Any:
+    transport: Any = api  # its stubs are of another generator's client
+    failed: Any = client.ApiException
+    request = transport.param_serialize(
+        "GET", path, None, [*query.items()], {"Accept": accept}, auth_settings=["BearerToken"]
+    )
+    answer = transport.call_api(*request, _request_timeout=LIST_TIMEOUTS)
+    if 200 <= answer.status < 300:
+        return answer
+    body = answer.read().decode("utf-8", errors="replace")
+    if answer.status == NOT_ACCEPTABLE and accept == PROTOBUF:
+        raise NotProtobufError
+    raise failed.from_response(http_resp=answer, body=body, data=None)
 
 
 @contextmanager

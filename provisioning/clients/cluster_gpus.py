@@ -1,102 +1,208 @@
 """What the Kubernetes API says of GPUs: the nodes that have some, and who holds and wants how many."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache, partial
 from sys import intern
+from typing import Any, NamedTuple
 
+from provisioning.clients.cluster_lists import Listed, Reads, read
 from provisioning.clients.cluster_objects import GpuUsage, Node, WaitingPod
-from provisioning.clients.cluster_pages import Get, pages
-from provisioning.clients.cluster_wire import Container, PodSpec, TakingPod, WireNode
+from provisioning.clients.cluster_schema import message
+from provisioning.clients.cluster_wire import Condition, Container, TakingPod, WireNode
 
 PREFIX = "nvidia.com/"
 KEPT_LABELS = (PREFIX, "cdmo.clear.ml/")
-LIVE = "status.phase!=Succeeded,status.phase!=Failed"  # what has ended holds nothing
+OVER = frozenset({"Succeeded", "Failed"})  # what has ended holds nothing
 PAGE_SIZE = 1000
 MOST_WAITING = 1000
 REASON_CHARS = 400
 
 
-def nodes(get: Get) -> tuple[Node, ...]:
+class GpuPod(NamedTuple):
+    """A pod that takes GPUs and has not ended. ``node`` is "" until it is scheduled, ``waiting`` None from then on."""
+
+    node: str
+    namespace: str
+    wanted: Mapping[str, int]  # extended resource → how many, at least 1
+    waiting: WaitingPod | None
+
+
+def nodes(api: Reads) -> tuple[Node, ...]:
     """Return every node."""
-    return tuple(_node(item, lambda _name: True) for item in _all_nodes(get))
+    return tuple(read(api, _nodes(lambda _name: True)))
 
 
-def gpu_nodes(get: Get) -> tuple[Node, ...]:
+def gpu_nodes(api: Reads) -> tuple[Node, ...]:
     """Return the nodes with GPUs: of their labels and resources, those about GPUs."""
-    found = (_node(item, lambda name: name.startswith(KEPT_LABELS)) for item in _all_nodes(get))
-    return tuple(node for node in found if node.labels or node.allocatable)
+    return tuple(node for node in read(api, _nodes(_is_about_gpus)) if node.labels or node.allocatable)
 
 
-def gpu_usage(get: Get) -> GpuUsage:
+def gpu_usage(api: Reads) -> GpuUsage:
     """Return what the pods of the cluster hold of GPUs and wait for. Memory grows with holders, not with pods."""
-    return usage_of(pages(get, "/api/v1/pods", TakingPod, page_size=PAGE_SIZE, fieldSelector=LIVE))
+    return usage_of(read(api, GPU_PODS))
 
 
-def usage_of(pods: Iterable[TakingPod]) -> GpuUsage:
+def usage_of(pods: Iterable[GpuPod]) -> GpuUsage:
     """Return what *pods* hold and wait for. A scheduled pod holds, whether it runs yet or not."""
     held: Counter[tuple[str, str, str]] = Counter()
     waiting: list[WaitingPod] = []
     waits = 0
-    for pod in pods:
-        wanted = requests_of(pod.spec)
-        if not wanted:
-            continue
-        if node := pod.spec.node_name:
-            namespace = intern(pod.metadata.namespace)
+    for node, namespace, wanted, waits_for in pods:
+        if waits_for is None:
             for resource, count in wanted.items():
-                held[intern(node), namespace, intern(resource)] += count
+                held[node, namespace, resource] += count
             continue
         waits += 1
         if len(waiting) < MOST_WAITING:
-            waiting.append(_waiting(pod, wanted))
+            waiting.append(waits_for)
     return GpuUsage(held=held, waiting=tuple(waiting), waits=waits)
 
 
-def requests_of(spec: PodSpec) -> dict[str, int]:
+def requests_of(
+    containers: Iterable[Mapping[str, int]], init_containers: Iterable[tuple[Mapping[str, int], bool]] = ()
+) -> dict[str, int]:
     """Return the GPUs that a pod takes: ``{"nvidia.com/mig-3g.40gb": 1}``.
 
     As the scheduler counts: the containers' sum with those sidecars that go on, or one init container's more.
+
+    Args:
+        containers: what each asks for.
+        init_containers: the same, and whether it goes on as a sidecar.
     """
-    containers = spec.containers
-    if len(containers) == 1 and not spec.init_containers:  # most pods
-        return _asked(containers[0])
     total: Counter[str] = Counter()
     most: Counter[str] = Counter()
-    for container in spec.init_containers:
-        asked = _asked(container)
-        if container.restart_policy == "Always":
+    for asked, goes_on in init_containers:
+        if goes_on:
             total.update(asked)
             most |= total
         elif asked:
             most |= total + Counter(asked)
-    for container in containers:
-        total.update(_asked(container))
+    for asked in containers:
+        total.update(asked)
     return dict(total | most)
 
 
-def _asked(container: Container) -> dict[str, int]:
+def _gpus(limits: Iterable[tuple[str, str]], requests: Iterable[tuple[str, str]]) -> dict[str, int]:
     found: dict[str, int] = {}
-    for given in (container.resources.limits, container.resources.requests):
-        for name, quantity in given.items():
-            if name.startswith(PREFIX) and quantity.isdigit():
-                found[name] = int(quantity)
+    for given in (limits, requests):
+        for name, quantity in given:
+            if name.startswith(PREFIX) and quantity.isascii() and quantity.isdigit():
+                found[intern(name)] = int(quantity)
     return {name: count for name, count in found.items() if count}
 
 
-def _all_nodes(get: Get) -> Iterator[WireNode]:
-    return pages(get, "/api/v1/nodes", WireNode)
+def _pod_of_struct(pod: TakingPod) -> GpuPod | None:
+    spec = pod.spec
+    wanted = requests_of(
+        [_asked(one) for one in spec.containers],
+        [(_asked(one), one.restart_policy == "Always") for one in spec.init_containers],
+    )
+    if not wanted or pod.status.phase in OVER:
+        return None
+    meta = pod.metadata
+    waiting = None
+    if not spec.node_name:
+        since = datetime.fromisoformat(meta.creation_timestamp) if meta.creation_timestamp else None
+        reason = _reason(pod.status.conditions)
+        waiting = WaitingPod(
+            namespace=meta.namespace, name=meta.name, requests=dict(wanted), reason=reason, since=since
+        )
+    return GpuPod(intern(spec.node_name), intern(meta.namespace), wanted, waiting)
 
 
-def _node(item: WireNode, kept: Callable[[str], bool]) -> Node:
-    conditions = {one.type: one.status for one in item.status.conditions}
-    return Node(
-        name=item.metadata.name,
-        labels=_kept(item.metadata.labels, kept),
-        allocatable=_kept(item.status.allocatable, kept),
-        capacity=_kept(item.status.capacity, kept),
+def _asked(container: Container) -> dict[str, int]:
+    return _gpus(container.resources.limits.items(), container.resources.requests.items())
+
+
+def _pod_of_message(pod: Any) -> GpuPod | None:
+    spec = pod.spec
+    containers = spec.containers
+    init = spec.init_containers
+    wanted: Mapping[str, int]
+    if len(containers) == 1 and not init:  # most pods
+        wanted = _asked_in(containers[0].resources)
+    else:
+        wanted = requests_of(
+            [_asked_in(one.resources) for one in containers],
+            [(_asked_in(one.resources), one.restart_policy == "Always") for one in init],
+        )
+    if not wanted or pod.status.phase in OVER:
+        return None
+    meta, node = pod.metadata, spec.node_name
+    waiting = None
+    if not node:
+        seconds = message("Time").FromString(meta.creation_timestamp).seconds if meta.creation_timestamp else None
+        reason = _reason(map(message("Condition").FromString, pod.status.conditions))
+        since = None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+        waiting = WaitingPod(
+            namespace=meta.namespace, name=meta.name, requests=dict(wanted), reason=reason, since=since
+        )
+    return GpuPod(intern(node), intern(meta.namespace), wanted, waiting)
+
+
+@lru_cache(maxsize=4096)
+def _asked_in(resources: bytes) -> Mapping[str, int]:
+    """Return what one container asks for, out of its encoded resources: most containers' are like others'."""
+    found = message("Resources").FromString(resources)
+    return _gpus(_amounts(found.limits).items(), _amounts(found.requests).items())
+
+
+def _amounts(given: Mapping[str, Any]) -> dict[str, str]:
+    return {name: quantity.string for name, quantity in given.items()}
+
+
+def _reason(conditions: Iterable[Condition]) -> str:
+    said = (one.message or one.reason for one in conditions if one.type == "PodScheduled" and one.status == "False")
+    return next(said, "")[:REASON_CHARS]
+
+
+def _is_about_gpus(name: str) -> bool:
+    return name.startswith(KEPT_LABELS)
+
+
+def _node_of_struct(kept: Callable[[str], bool], item: WireNode) -> Node:
+    status = item.status
+    return _node(
+        item.metadata.name,
+        _kept(item.metadata.labels, kept),
+        _kept(status.allocatable, kept),
+        _kept(status.capacity, kept),
         unschedulable=item.spec.unschedulable,
-        ready=conditions.get("Ready", "True") == "True",
+        conditions=status.conditions,
+    )
+
+
+def _node_of_message(kept: Callable[[str], bool], item: Any) -> Node:
+    status = item.status
+    return _node(
+        item.metadata.name,
+        _kept(item.metadata.labels, kept),
+        _kept(_amounts(status.allocatable), kept),
+        _kept(_amounts(status.capacity), kept),
+        unschedulable=item.spec.unschedulable,
+        conditions=status.conditions,
+    )
+
+
+def _node(
+    name: str,
+    labels: dict[str, str],
+    allocatable: dict[str, str],
+    capacity: dict[str, str],
+    *,
+    unschedulable: bool,
+    conditions: Iterable[Condition],
+) -> Node:
+    said = {one.type: one.status for one in conditions}
+    return Node(
+        name=name,
+        labels=labels,
+        allocatable=allocatable,
+        capacity=capacity,
+        unschedulable=unschedulable,
+        ready=said.get("Ready", "True") == "True",
     )
 
 
@@ -104,20 +210,21 @@ def _kept(given: Mapping[str, str], kept: Callable[[str], bool]) -> dict[str, st
     return {intern(name): intern(value) for name, value in given.items() if kept(name)}
 
 
-def _waiting(pod: TakingPod, wanted: Mapping[str, int]) -> WaitingPod:
-    said = next(
-        (
-            one.message or one.reason
-            for one in pod.status.conditions
-            if one.type == "PodScheduled" and one.status == "False"
-        ),
-        "",
-    )
-    created = pod.metadata.creation_timestamp
-    return WaitingPod(
-        namespace=pod.metadata.namespace,
-        name=pod.metadata.name,
-        requests=dict(wanted),
-        reason=said[:REASON_CHARS],
-        since=datetime.fromisoformat(created) if created else None,
+GPU_PODS = Listed(
+    path="/api/v1/pods",
+    kind="PodList",
+    of_message=_pod_of_message,
+    struct=TakingPod,
+    of_struct=_pod_of_struct,
+    page_size=PAGE_SIZE,
+)
+
+
+def _nodes(kept: Callable[[str], bool]) -> Listed[Node]:
+    return Listed(
+        path="/api/v1/nodes",
+        kind="NodeList",
+        of_message=partial(_node_of_message, kept),
+        struct=WireNode,
+        of_struct=partial(_node_of_struct, kept),
     )

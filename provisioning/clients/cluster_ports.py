@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from provisioning.clients.cluster_lists import Listed, Reads, read
 from provisioning.clients.cluster_objects import HostPorts, ServicePorts
 from provisioning.clients.cluster_pages import Get, pages
 from provisioning.clients.cluster_wire import FullPod, WireService
@@ -21,10 +22,9 @@ def services(get: Get) -> tuple[ServicePorts, ...]:
     return tuple(_service(item) for item in pages(get, "/api/v1/services", WireService))
 
 
-def host_ports(get: Get) -> tuple[HostPorts, ...]:
+def host_ports(api: Reads) -> tuple[HostPorts, ...]:
     """Return the pods that take ports of their node, or may: those with hostPorts or on the node's network."""
-    found = (_host_ports(item) for item in pages(get, "/api/v1/pods", FullPod))
-    return tuple(one for one in found if one is not None)
+    return tuple(read(api, HOST_PORTS))
 
 
 def stored_releases(get: Get) -> tuple[StoredRelease, ...]:
@@ -57,19 +57,28 @@ def _service(item: WireService) -> ServicePorts:
     )
 
 
-def _host_ports(item: FullPod) -> HostPorts | None:
-    spec = item.spec
-    containers = [*spec.containers, *spec.init_containers]
-    ports = {port.host_port for each in containers for port in each.ports if port.host_port}
-    if (not ports and not spec.host_network) or item.status.phase in OVER:
+def _host_ports(pod: Any) -> HostPorts | None:
+    """Return what a pod takes, out of either encoding: their names are the same."""
+    spec = pod.spec
+    ports = {
+        port.host_port
+        for containers in (spec.containers, spec.init_containers)
+        for each in containers
+        for port in each.ports
+        if port.host_port
+    }
+    if (not ports and not spec.host_network) or pod.status.phase in OVER:
         return None
     return HostPorts(
-        namespace=item.metadata.namespace,
-        pod=item.metadata.name,
+        namespace=pod.metadata.namespace,
+        pod=pod.metadata.name,
         node=spec.node_name or None,
         ports=tuple(sorted(ports)),
         host_network=spec.host_network,
     )
+
+
+HOST_PORTS = Listed(path="/api/v1/pods", kind="PodList", of_message=_host_ports, struct=FullPod, of_struct=_host_ports)
 
 
 def _slim(stored: StoredRelease) -> StoredRelease:

@@ -84,11 +84,11 @@ class ContainerStatus(_Object):
 
 
 class PodStatus(_Object):
+    phase: str = ""
     conditions: list[Condition] = []
 
 
 class FullPodStatus(PodStatus):
-    phase: str = ""
     container_statuses: list[ContainerStatus] = []
 
 

@@ -137,12 +137,3 @@ def test_a_node_whose_cards_cannot_be_read_is_named(query: CapacityQuery, contro
         away.rename(file)
     assert (data["exact"], data["read_nodes"]) == (False, 1)
     assert [finding for finding in data["findings"] if finding.startswith("gpu-2: ")]
-
-
-def test_the_nodes_are_read_as_pages(query: CapacityQuery, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page of one object gives the same answer."""
-    whole: Any = answered(query).data
-    monkeypatch.setattr("provisioning.clients.cluster_pages.PAGE_SIZE", 1)
-    monkeypatch.setattr("provisioning.clients.cluster_gpus.PAGE_SIZE", 1)
-    paged: Any = answered(query).data
-    assert [one["node"] for one in paged["nodes"]] == [one["node"] for one in whole["nodes"]] == ["gpu-1", "gpu-2"]

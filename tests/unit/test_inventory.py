@@ -7,9 +7,9 @@ import pytest
 
 from provisioning.capacity.inventory import Inventory, Supply, take_stock
 from provisioning.capacity.profiles import GpuModel, UnknownGpu
-from provisioning.clients.cluster_gpus import requests_of, usage_of
+from provisioning.clients.cluster_gpus import GPU_PODS, usage_of
 from provisioning.clients.cluster_objects import GpuUsage, Node
-from provisioning.clients.cluster_wire import PodSpec, TakingPod
+from provisioning.clients.cluster_wire import TakingPod
 
 LABELLED: dict[str, Any] = {"mig-3g.40gb.count": "2"}
 NOBODY = GpuUsage(held={}, waiting=(), waits=0)
@@ -149,7 +149,8 @@ def asking(count: int, *, kind: str = "requests", **more: Any) -> dict[str, Any]
 def test_scheduled_pods_hold_and_others_wait() -> None:
     """Requests count once a node is chosen, whether the pod runs yet or not; who waits says why."""
     pods = [pod("n", asking(1)), pod("n", asking(2)), pod(None, asking(1)), pod("n", {"name": "no gpu"})]
-    usage = usage_of(msgspec.convert(pods, list[TakingPod]))
+    found = map(GPU_PODS.of_struct, msgspec.convert(pods, list[TakingPod]))
+    usage = usage_of(pod for pod in found if pod is not None)
     assert usage.held == {("n", "acme", "nvidia.com/mig-3g.40gb"): 3}
     (waiting,) = usage.waiting
     assert (waiting.name, waiting.requests, usage.waits) == ("p", {"nvidia.com/mig-3g.40gb": 1}, 1)
@@ -169,5 +170,6 @@ def test_scheduled_pods_hold_and_others_wait() -> None:
 def test_a_pods_request_is_what_the_scheduler_counts(
     containers: tuple[dict[str, Any], ...], init: tuple[dict[str, Any], ...], expected: int
 ) -> None:
-    found = requests_of(msgspec.convert({"containers": list(containers), "initContainers": list(init)}, PodSpec))
-    assert found == {"nvidia.com/mig-3g.40gb": expected}
+    taking = GPU_PODS.of_struct(msgspec.convert(pod("n", *containers, init=init), TakingPod))
+    assert taking is not None
+    assert taking.wanted == {"nvidia.com/mig-3g.40gb": expected}
