@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bot.cli_actor import unprivileged
 from bot.cli_app import App
 from bot.cli_jobs import REFUSED, USAGE, fenced
 from bot.cli_print import AsJson, complain, tell
-from bot.cli_store import actor as who_runs
 from bot.cli_store import evidence, path_of, record, store_alone
 from commands import grammar
 from commands.audit import AuditArgs, moment
@@ -213,7 +213,7 @@ def seal(before: Before, json_output: AsJson = False) -> None:
         complain(f"audit seal: {error}", "say a time as 90d, or as 2026-11-25")
         raise typer.Exit(USAGE) from error
     with fenced(), evidence() as (store, signed, _):
-        made = seal_rows(store, signed, before=when, actor=who_runs())
+        made = seal_rows(store, signed, before=when, actor=unprivileged())
     if isinstance(made, Refusal):
         complain(made.reason, made.next_action)
         raise typer.Exit(REFUSED)

@@ -5,7 +5,6 @@ Where a bot runs on the same data folder, it does the work; where none does, thi
 """
 
 import contextlib
-import getpass
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +13,7 @@ import typer
 from pydantic import ValidationError
 
 from bot import cli_files, cli_help
+from bot.cli_actor import os_user
 from bot.cli_app import App
 from bot.cli_print import AsJson, complain, print_job, print_jobs, print_pending, print_plan, tell
 from commands import grammar
@@ -144,7 +144,7 @@ def _core() -> Iterator["Core"]:
 
 
 def _actor(core: "Core") -> Actor:
-    return core.people.actor(f"os:{getpass.getuser()}")
+    return core.people.actor(f"os:{os_user()}")
 
 
 @contextlib.contextmanager

@@ -1,6 +1,5 @@
 """The store and the keys alone, as the evidence's commands need them: no cluster, no ClearML and no Slack."""
 
-import getpass
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from bot.cli_actor import unprivileged
 from bot.cli_jobs import NOT_SET_UP, read_settings, redactor
 from bot.cli_print import complain
-from policies.approvals import Actor
 
 if TYPE_CHECKING:
     from provisioning.evidence.checkpoints import Checkpoints
@@ -54,14 +53,8 @@ def record(store: "Store", action: str, subject: str, detail: dict[str, str]) ->
     """Write an audit row of who runs the command line."""
     from provisioning.evidence.trail import Event
 
-    who = actor()
+    who = unprivileged()
     store.record(Event(action=action, actor=who.id, actor_name=who.name, subject=subject, detail=detail))
-
-
-def actor() -> Actor:
-    """Return who runs the command line, without roles."""
-    name = getpass.getuser()
-    return Actor(id=f"os:{name}", name=name, roles=frozenset())
 
 
 def path_of(db: Path | None) -> Path:

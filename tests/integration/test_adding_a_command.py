@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.cli_actor import os_user
 from bot.settings import PREFIX
 
 ROOT = Path(__file__).parents[2]
@@ -50,10 +51,10 @@ def test_the_command_runs_after_four_files(checkout: Path) -> None:
         "CLEARML__SECRET_KEY": "secret-of-a-test",
         "AGENT__CHART__REFERENCE": str(checkout),
         "REDIS__PASSWORD": "password-of-a-test",
-        "ROLES": json.dumps({"viewer": ["os:tester"]}),
+        "ROLES": json.dumps({"viewer": [f"os:{os_user()}"]}),
     }
     environment = os.environ | {PREFIX + name: value for name, value in settings.items()}
-    environment |= {"PYTHONPATH": str(checkout), "LOGNAME": "tester"}
+    environment |= {"PYTHONPATH": str(checkout), "LOGNAME": "somebody-else"}
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "bot.cli", *words]

@@ -2,6 +2,8 @@
 
 import base64
 import json
+import os
+import pwd
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,6 +49,17 @@ def run(data_dir: Path) -> Run:
         return result.output
 
     return run
+
+
+def test_who_asks_is_the_process_user_whatever_the_environment_says(
+    run: Run, monkeypatch: pytest.MonkeyPatch, data_dir: Path
+) -> None:
+    """A vote on the command line counts as os:USER's: LOGNAME and USER, which anybody can set, name nobody."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "somebody-else")
+    run("audit", "list", "--json")
+    row = json.loads(run("audit", "list", "--action", "report", "--limit", "1", "--json"))
+    assert row["actor"] == f"os:{pwd.getpwuid(os.getuid()).pw_name}"
 
 
 def test_an_auditor_checks_an_export_with_the_public_key(run: Run, data_dir: Path, tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ def core(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         people=SimpleNamespace(actor=lambda one: Actor(id=one, name=one, roles=frozenset({"admin"}))),
         queries={name: MagicMock(answer=lambda *_: report) for name in MAKERS},
         clock=MagicMock(),
+        allowance=MagicMock(take=lambda _: None),
     )
 
     @contextmanager
