@@ -195,12 +195,13 @@ def _run(core: "Core", invocation: Invocation, files: cli_files.Wanted, *, as_js
 
 
 def _query(core: "Core", invocation: Invocation, actor: Actor, files: cli_files.Wanted, *, as_json: bool) -> None:
-    from bot.cli_report import show
+    from bot.cli_report import show, telling
     from provisioning.queries.base import Asked
 
     _refuse(core.permissions.refusal_to_read(invocation, actor, None))
-    asked = Asked(actor=actor, now=core.clock.now(), channel=None, pictures=files.png is not None)
-    found = core.queries[invocation.spec.name].answer(invocation.args, asked)
+    with telling() as tell:
+        asked = Asked(actor=actor, now=core.clock.now(), channel=None, pictures=files.png is not None, tell=tell)
+        found = core.queries[invocation.spec.name].answer(invocation.args, asked)
     if isinstance(found, Refusal):
         _refuse(found)
     else:

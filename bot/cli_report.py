@@ -1,6 +1,8 @@
 """A report on the command line: rich tables, or JSON for machines."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import assert_never
 
@@ -8,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from provisioning.looks import Tell
 from provisioning.reports import Bars, Cell, ChannelLink, Chart, Facts, Lines, Report, Table
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -37,6 +40,21 @@ def show(report: Report, *, as_json: bool, console: Console | None = None) -> No
                 pass  # its numbers stand in the table beside it
             case _:
                 assert_never(part)
+
+
+@contextmanager
+def telling(console: Console | None = None) -> Iterator[Tell]:
+    """Give what shows on a terminal how far a long look is: one line, on standard error, gone at the end."""
+    status = (console or Console(stderr=True)).status("")
+
+    def tell(words: str) -> None:
+        status.update(escape(words))
+        status.start()
+
+    try:
+        yield tell
+    finally:
+        status.stop()
 
 
 def _table(part: Table) -> RichTable | str:

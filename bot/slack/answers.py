@@ -18,6 +18,7 @@ from commands.spec import Risk
 from policies.approvals import Actor, Refusal
 from provisioning.evidence.search import wanted_by
 from provisioning.jobs.requests import Answer
+from provisioning.looks import Tell, tell_nobody
 from provisioning.queries.base import Asked, Query
 from provisioning.service import Changed, DryRun, JobService, NothingToDo, Requested
 from provisioning.store import Store
@@ -32,15 +33,17 @@ class Answers:
         self._queries = queries
         self._shown_plans = ShownPlans()
 
-    def answer(self, invocation: Invocation, actor: Actor, channel: str, *, seen_digest: str = "") -> Rendered | None:
+    def answer(
+        self, invocation: Invocation, actor: Actor, channel: str, *, seen_digest: str = "", tell: Tell = tell_nobody
+    ) -> Rendered | None:
         """Return the reply to who asked; None where the job's own message says it all.
 
-        *seen_digest*: of the plan whose preview was asked for.
+        *seen_digest*: of the plan whose preview was asked for. *tell*: hears how far a long look is.
         """
         invocation = replace(invocation, args=invocation.args.asked_in(channel))
         if invocation.spec.risk is Risk.READ:
             refused = self._service.may(invocation, actor, channel)
-            return self._read(invocation, actor, channel) if refused is None else render_lists.refusal(refused)
+            return self._read(invocation, actor, channel, tell) if refused is None else render_lists.refusal(refused)
         if isinstance(invocation.args, ApprovalDelegate | ApprovalRecall):
             return self._delegation(invocation, invocation.args, actor, channel)
         if isinstance(invocation.args, JobArgs):
@@ -61,7 +64,7 @@ class Answers:
             return render_job.plan_message(answer.plan, headline="Dry run: nothing was changed."), answer.plan.digest
         return self._shown(answer) or render_lists.notice("It was asked for."), ""
 
-    def _read(self, invocation: Invocation, actor: Actor, channel: str) -> Rendered:
+    def _read(self, invocation: Invocation, actor: Actor, channel: str, tell: Tell) -> Rendered:
         match invocation.args:
             case JobsArgs(tenant=tenant, limit=limit):
                 listed = self._store.jobs(subject=tenant, limit=limit)
@@ -77,7 +80,7 @@ class Answers:
             case _ if invocation.spec.name == "whoami":
                 return render_lists.whoami(actor)
             case _:
-                asked = Asked(actor=actor, now=self._service.now(), channel=channel)
+                asked = Asked(actor=actor, now=self._service.now(), channel=channel, tell=tell)
                 found = self._queries[invocation.spec.name].answer(invocation.args, asked)
                 return render_lists.refusal(found) if isinstance(found, Refusal) else render_report.message(found)
 

@@ -205,13 +205,13 @@ class Listeners:
                     show(*self._answers.preview(filled, self._people.actor(body["user"]), body["channel"]))
 
     def _run(self, invocation: Invocation, user: str, channel: str, reply: Reply, digest: str = "") -> None:
-        with patience(reply, f"⏳ Working on `{invocation.spec.name}` …"):
+        with patience(reply, invocation.spec.name) as tell:
             match self._files.filled(invocation, user=user, channel=channel):
                 case UsageError() as error:
                     answer: Rendered | None = render_help.usage_error(error)
                 case filled:
                     actor = self._people.actor(user)
-                    answer = self._answers.answer(filled, actor, channel, seen_digest=digest)
+                    answer = self._answers.answer(filled, actor, channel, seen_digest=digest, tell=tell)
         if answer is not None:
             reply(answer)
 

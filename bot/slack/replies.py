@@ -15,12 +15,14 @@ from slack_sdk.webhook import WebhookClient
 from bot.slack import render_lists, render_report, uploads
 from bot.slack.render_job import Rendered
 from provisioning.errors import ChatopsError
+from provisioning.looks import Tell
 
 log = logging.getLogger(__name__)
 
 Reply: TypeAlias = Callable[[Rendered], None]
 TIMEOUT_S = 10
-PATIENCE_S = 1.0  # after this long people are told that planning goes on
+# After these waits people are told that it goes on; a response_url takes five replies, the answer among them.
+PATIENCE_S = (1.0, 10.0, 50.0)
 SLACK_HOSTS = frozenset({"slack.com", "slack-gov.com"})
 
 
@@ -99,19 +101,30 @@ def _by_url(response_url: str, shown: Rendered) -> bool:
 
 
 @contextmanager
-def patience(reply: Reply, text: str) -> Iterator[None]:
-    """Say *text* where what is inside takes long."""
+def patience(reply: Reply, command: str) -> Iterator[Tell]:
+    """Where what is inside takes long, say so, and later how far it is. Gives what takes its word on that."""
+    ended = threading.Event()
+    told = [""]
+
+    def tell(words: str) -> None:
+        told[0] = words
 
     def say() -> None:
-        try:
-            reply(render_lists.notice(text))
-        except Exception:
-            log.exception("the word that it takes long could not be said")
+        last = ""
+        for wait_s in PATIENCE_S:
+            if ended.wait(wait_s):
+                return
+            words = f"⏳ Working on `{command}`: {told[0]} …" if told[0] else f"⏳ Working on `{command}` …"
+            if words == last:
+                continue
+            last = words
+            try:
+                reply(render_lists.notice(words))
+            except Exception:
+                log.exception("the word that it takes long could not be said")
 
-    timer = threading.Timer(PATIENCE_S, say)
-    timer.daemon = True
-    timer.start()
+    threading.Thread(target=say, name="patience", daemon=True).start()
     try:
-        yield
+        yield tell
     finally:
-        timer.cancel()
+        ended.set()

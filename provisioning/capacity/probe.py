@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -12,6 +11,7 @@ from provisioning.capacity.placement import IllegalLayoutError, Instance, Layout
 from provisioning.capacity.profiles import GpuModel
 from provisioning.errors import ChatopsError
 from provisioning.gpu_modes import GpuInstance, GpuMode, Verdict
+from provisioning.looks import Tell, look_at_all, tell_nobody
 
 PARALLEL = 8
 MOST_NODES = 200  # of one look: each is an exec of a second or so
@@ -34,16 +34,24 @@ class Probed:
     failures: tuple[str, ...] = ()
 
 
-def read_places(inventory: Inventory, smi: Smi) -> Probed:
-    """Return *inventory* with the layouts of its nodes in MIG mode. One node that fails keeps no other from it."""
+def read_places(inventory: Inventory, smi: Smi, tell: Tell = tell_nobody) -> Probed:
+    """Return *inventory* with the layouts of its nodes in MIG mode. One node that fails keeps no other from it.
+
+    *tell* hears how many of how many nodes are read, and how many could not be.
+    """
     able = [supply for supply in inventory.supplies if isinstance(supply.gpu, GpuModel) and supply.mig_gpus]
     chosen, left = able[:MOST_NODES], able[MOST_NODES:]
     try:
         plugins = smi.plugins() if chosen else {}
     except ChatopsError as error:
         return Probed(inventory=inventory, read=0, failures=(f"no node could be read: {error}",))
-    with ThreadPoolExecutor(PARALLEL, thread_name_prefix="probe") as pool:
-        looked = list(pool.map(lambda supply: _look(supply, smi, plugins), chosen))
+
+    def said(done: Sequence[tuple[Supply, str]]) -> str:
+        failed = sum(supply.layouts is None for supply, _ in done)
+        words = f"{len(done)} of {len(chosen)} nodes read"
+        return f"{words}, {failed} of them in vain" if failed else words
+
+    looked = look_at_all(chosen, lambda supply: _look(supply, smi, plugins), said, tell, at_once=PARALLEL)
     found = {supply.node: (supply, said) for supply, said in looked if supply.layouts is not None}
     failures = [f"{supply.node}: {said}" for supply, said in looked if supply.layouts is None]
     if left:

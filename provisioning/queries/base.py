@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from provisioning.looks import Tell, tell_nobody
 from provisioning.reports import Report
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ class Asked:
     now: datetime  # aware, UTC
     channel: str | None  # None on the command line
     pictures: bool = True  # whether anybody will look at them
+    tell: Tell = tell_nobody  # how far a long look is
 
 
 class Query(Protocol):

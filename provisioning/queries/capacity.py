@@ -38,7 +38,7 @@ class CapacityQuery:
         request = question.parse_request(args.fits)
         if isinstance(request, Refusal):
             return request
-        view = self._look(args)
+        view = self._look(args, asked)
         if isinstance(view, Refusal):
             return view
         if args.tenant is not None and all(one.namespace != args.tenant for one in view.holdings):
@@ -66,7 +66,7 @@ class CapacityQuery:
         )
         return report if args.export is None else _with_export(report, view, args.export)
 
-    def _look(self, args: CapacityArgs) -> View | Refusal:
+    def _look(self, args: CapacityArgs, asked: Asked) -> View | Refusal:
         stock = take_stock(self._cluster.gpu_nodes(), usage := self._cluster.gpu_usage())
         if args.node is not None:
             only = tuple(one for one in stock.supplies if one.node == args.node)
@@ -81,7 +81,7 @@ class CapacityQuery:
         limits = limits_of(self._store.tenants())
         if not args.probe:
             return look(stock, usage, limits)
-        read = probe.read_places(stock, self._smi())
+        read = probe.read_places(stock, self._smi(), asked.tell)
         return look(read.inventory, usage, limits, read=read.read, failures=read.failures)
 
 

@@ -1,7 +1,6 @@
 """`node mig status`: each GPU's MIG mode, its instances, and what to do next."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +12,7 @@ from provisioning.capacity.profiles import COUNT_LABEL, PRODUCT_LABEL
 from provisioning.clients.cluster_objects import Node
 from provisioning.errors import ChatopsError
 from provisioning.gpu_modes import GpuInstance, GpuMode, Verdict
+from provisioning.looks import Tell, look_at_all, tell_nobody
 from provisioning.operations.tenant_facts import MIG_NODE_LABEL
 from provisioning.queries.base import Asked
 from provisioning.reports import Lines, Part, Report, table
@@ -78,20 +78,24 @@ class NodeMigStatusQuery:
         self._cluster = cluster
         self._smi = smi
 
-    def answer(self, args: NodeMigStatus, _asked: Asked) -> Report | Refusal:
+    def answer(self, args: NodeMigStatus, asked: Asked) -> Report | Refusal:
         known = {node.name: node for node in self._cluster.nodes()}
         if unknown := [name for name in args.nodes if name not in known]:
             with_gpus = ", ".join(name for name, node in known.items() if _has_gpus(node)) or "none has GPUs"
             return Refusal(reason=f"there is no node {', '.join(unknown)}", next_action=f"nodes with GPUs: {with_gpus}")
         chosen = [known[name] for name in args.nodes] or [node for node in known.values() if _has_gpus(node)]
-        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="nvidia-smi") as pool:
-            return _report(tuple(pool.map(self._look, chosen)))
+        return _report(tuple(self._look_at_all(chosen, asked.tell)))
 
     def todo(self) -> tuple[str, ...]:
         """Return what to do on which node, over all nodes with GPUs."""
         nodes = [node for node in self._cluster.nodes() if _has_gpus(node)]
-        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="nvidia-smi") as pool:
-            return tuple(seen.next_action for seen in pool.map(self._look, nodes) if seen.next_action)
+        return tuple(seen.next_action for seen in self._look_at_all(nodes, tell_nobody) if seen.next_action)
+
+    def _look_at_all(self, nodes: Sequence[Node], tell: Tell) -> list[_Seen]:
+        def said(done: Sequence[_Seen]) -> str:
+            return f"{len(done)} of {len(nodes)} nodes asked"
+
+        return look_at_all(nodes, self._look, said, tell, at_once=PARALLEL)
 
     def _look(self, node: Node) -> _Seen:
         """Return what the node's cards say. One node that does not answer keeps no other from being shown."""

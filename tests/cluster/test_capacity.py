@@ -5,6 +5,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -117,8 +118,12 @@ def test_who_holds_and_who_waits_as_the_scheduler_has_it(query: CapacityQuery, p
 
 def test_a_probe_reads_where_instances_stand(query: CapacityQuery) -> None:
     """By exec in the device plugins' pods; what was a range is one number."""
-    data: Any = answered(query, probe=True).data
+    told: list[str] = []
+    found = query.answer(CapacityArgs(probe=True), replace(ASKED, tell=told.append))
+    assert isinstance(found, Report)
+    data: Any = found.data
     assert (data["exact"], data["read_nodes"], data["findings"]) == (True, 2, [])
+    assert told == ["1 of 2 nodes read", "2 of 2 nodes read"]
     for node in data["nodes"]:
         placed = [one["profile"] for layout in node["layouts"].values() for one in layout]
         assert {name: placed.count(name) for name in placed} == node["exist"]

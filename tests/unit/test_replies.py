@@ -1,8 +1,11 @@
-"""A payload does not send the bot's replies elsewhere."""
+"""A payload does not send the bot's replies elsewhere; who waits hears how far it is, a few times."""
+
+import time
 
 import pytest
 
-from bot.slack.replies import is_slacks
+from bot.slack.render_job import Rendered
+from bot.slack.replies import is_slacks, patience
 
 SLACK = "https://slack.com/api/"
 SANDBOX = "http://127.0.0.1:8765/api/"
@@ -53,3 +56,34 @@ def test_the_file_host_is_slacks_where_files_are_asked_for() -> None:
     assert not is_slacks(url, SLACK)
     for other in ("https://hooks.slack.com/a", "http://files.slack.com/a", "https://files.slack.com.evil.example/a"):
         assert not is_slacks(other, SLACK, "files")
+
+
+def test_who_waits_long_hears_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At most as often as there are waits, and nothing twice: Slack allows few replies to one command."""
+    monkeypatch.setattr("bot.slack.replies.PATIENCE_S", (0.01,) * 500)
+    heard: list[str] = []
+
+    def reply(shown: Rendered) -> None:
+        heard.append(shown.text)
+
+    with patience(reply, "capacity") as tell:
+        _await(heard, 1)
+        tell("3 of 20 nodes read")
+        _await(heard, 2)
+        time.sleep(0.1)
+    assert heard == ["⏳ Working on `capacity` …", "⏳ Working on `capacity`: 3 of 20 nodes read …"]
+
+
+def test_who_is_answered_at_once_hears_nothing_before() -> None:
+    heard: list[Rendered] = []
+    with patience(heard.append, "capacity") as tell:
+        tell("1 of 1 nodes read")
+    time.sleep(0.05)
+    assert heard == []
+
+
+def _await(heard: list[str], number: int) -> None:
+    deadline = time.monotonic() + 10
+    while len(heard) < number:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
