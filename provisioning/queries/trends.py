@@ -16,7 +16,7 @@ from provisioning.queries.base import Asked
 from provisioning.reports import Attachment, Cell, Chart, Lines, Part, Report, table
 from provisioning.store.samples import Sample, Samples
 from provisioning.trends import forecast
-from provisioning.trends.forecast import Growth, Point, RunsOut, TooFew
+from provisioning.trends.forecast import Growth, HasRunOut, NoPace, OneStep, Point, RunsOut, TooFew, pace_of
 
 if TYPE_CHECKING:
     from provisioning.sources import Sources
@@ -65,7 +65,7 @@ def report_of(
             [_row(name, points) for name, points in known.items()],
         ),
         *charts_of(known),
-        Lines(lines=(f"Forecast: {forecast.METHOD}; it says where things go if they go on as they did.",)),
+        Lines(lines=(f"Forecast: {forecast.METHOD}. It says where things go if they go on as they did.",)),
     ]
     if missing:
         parts.append(Lines(lines=(f"Not sampled yet: {', '.join(missing)}",), kind="warning"))
@@ -116,7 +116,7 @@ def picture_of(lines: Sequence[Line], *, days: int) -> tuple[Attachment, ...]:
     return (Attachment(name="trends.png", content=content, alt=trend_lines.describe(lines)),)
 
 
-def forecast_of(name: str, points: Sequence[Point]) -> RunsOut | Growth | TooFew:
+def forecast_of(name: str, points: Sequence[Point]) -> RunsOut | HasRunOut | Growth | NoPace:
     """Return when the measure runs out, where reaching zero would stop people; else how it grows."""
     return forecast.runs_out(points) if MEASURES[name].runs_out else forecast.growth(points)
 
@@ -124,16 +124,12 @@ def forecast_of(name: str, points: Sequence[Point]) -> RunsOut | Growth | TooFew
 def _row(name: str, points: Sequence[Point]) -> tuple[Cell, ...]:
     now, then = points[-1][1], points[0][1]
     match found := forecast_of(name, points):
-        case TooFew():
+        case TooFew() | OneStep() | HasRunOut():
             return name, now, then, None, forecast.said_of(found)
         case Growth():
-            return name, now, then, _pace(found), None
+            return name, now, then, pace_of(found), None
         case RunsOut():
-            return name, now, then, _pace(found.growth), forecast.said_of(found)
-
-
-def _pace(found: Growth) -> str:
-    return f"{found.per_day:+.3g} ({found.low:+.3g} … {found.high:+.3g})"
+            return name, now, then, pace_of(found.growth), forecast.said_of(found)
 
 
 def _data(name: str, points: Sequence[Point]) -> JsonValue:
@@ -146,6 +142,10 @@ def _data(name: str, points: Sequence[Point]) -> JsonValue:
     match found:
         case TooFew():
             data["too_few"] = str(found)
+        case OneStep():
+            data["one_step"] = {"change": found.change, "on": found.on.isoformat()}
+        case HasRunOut():
+            data["has_run_out"] = {"since": found.since.isoformat()}
         case Growth():
             data["growth"] = _growth(found)
         case RunsOut():
