@@ -54,6 +54,8 @@ def _email(value: str) -> str:
     local, at, domain = value.rpartition("@")
     if not at or not _LOCAL.fullmatch(local) or not _DOMAIN.fullmatch(domain.lower()):
         raise ValueError(f"{value[:60]!r} is no e-mail address: write it as in ana@acme.example")
+    if local.startswith("-"):
+        raise ValueError(f"{value[:60]!r} begins as an option does: take an address that begins with another letter")
     return f"{local}@{domain.lower()}"
 
 

@@ -1,11 +1,13 @@
 """Secrets by name, as plans hold them: found in the bot's settings or in the cluster, put in at the last moment."""
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from pydantic import SecretStr
 
 from provisioning.chart_values import filled_in
+from provisioning.configuration import setting_of
 from provisioning.errors import PermanentError
 
 
@@ -43,19 +45,27 @@ class NamedSecrets:
             self._learn(found)
         return found
 
-    def fill_in(self, value: Any, *, strict: bool) -> Any:
+    def fill_in(self, value: Any, *, strict: bool, remedies: Mapping[str, str] = MappingProxyType({})) -> Any:
         """Return *value* with every ``{"$secret": name}`` put in as a SecretStr, quoted where ``$quote`` says so.
 
-        One that is not there yet is empty unless *strict*. Raises: PermanentError where it is *strict*.
+        One that is not there is empty, for it may not be there yet. Where it is *strict*, that raises PermanentError.
+        *remedies*: namespace → what people do where a secret of it is gone.
         """
-        return filled_in(value, lambda name: self._find(name, strict=strict))
+        return filled_in(value, lambda name: self._find(name, remedies if strict else None))
 
-    def _find(self, name: str, *, strict: bool) -> SecretStr:
+    def _find(self, name: str, remedies: Mapping[str, str] | None) -> SecretStr:
         found = self.find(name)
         if found is not None:
             return found
-        if strict:
+        if remedies is None:
+            return SecretStr("")
+        namespace, is_stored, _ = name.partition("/")
+        if not is_stored:
             raise PermanentError(
-                f"reading the secret {name}: it is not there", next_action="Retry from the credentials' step"
+                f"reading the secret {setting_of(name)}: it is not set",
+                next_action="ask an admin to set it and to start the bot again, then Retry",
             )
-        return SecretStr("")
+        raise PermanentError(
+            f"reading the secret {name}: it is not there",
+            next_action=remedies.get(namespace, "put it there, then Retry"),
+        )

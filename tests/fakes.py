@@ -12,6 +12,7 @@ import yaml
 from pydantic import SecretStr
 
 from policies.approvals import Actor
+from provisioning.clients.chart_files import MadeAnew
 from provisioning.clients.clearml import ClearML
 from provisioning.clients.cluster_objects import (
     Deployment,
@@ -324,8 +325,8 @@ class FakeHelm:
         said = json.dumps([chart.reference, self._version(chart), self.templates.get(self._version(chart))])
         return hashlib.sha256(said.encode()).hexdigest()
 
-    def is_made_anew(self, chart: Chart) -> bool:
-        return False
+    def is_made_anew(self, chart: Chart) -> MadeAnew:
+        return MadeAnew(makes=False, tells_the_time=False)
 
     def rendering(self, namespace: str, name: str, chart: Chart, values: Mapping[str, Any]) -> Rendering:
         if self.fail_rendering is not None:

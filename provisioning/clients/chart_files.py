@@ -7,6 +7,7 @@ import re
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from provisioning.errors import PermanentError
 
@@ -40,10 +41,20 @@ def sha256(path: Path) -> str:
     return whole.hexdigest()
 
 
-def is_made_anew(path: Path) -> tuple[bool, bool]:
-    """Return whether the chart's templates make something anew at each rendering, and whether they look at the time.
+class MadeAnew(NamedTuple):
+    """What a chart's templates do that renders something else each time."""
 
-    Charts within it count, too. Raises: PermanentError.
+    makes: bool  # a password, a certificate, an id
+    tells_the_time: bool
+
+
+STEADY = MadeAnew(makes=False, tells_the_time=False)
+
+
+def is_made_anew(path: Path) -> MadeAnew:
+    """Return what the chart's templates make anew at each rendering. Charts within it count, too.
+
+    Raises: PermanentError.
     """
     makes, looks = False, False
     try:
@@ -52,7 +63,7 @@ def is_made_anew(path: Path) -> tuple[bool, bool]:
             looks = looks or _OF_THE_MOMENT.search(text) is not None
     except (OSError, tarfile.TarError, EOFError) as problem:
         raise _unreadable(path, str(problem)) from problem
-    return makes, looks
+    return MadeAnew(makes, looks)
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -86,9 +86,9 @@ class Helm:
         """Return the SHA-256 of the chart's file, or of a folder's files, 64 hex digits."""
         return chart_files.sha256(self._charts.path(chart))
 
-    def is_made_anew(self, chart: Chart) -> bool:
-        """Return whether the chart renders something else each time: a password, a certificate, the time."""
-        return any(chart_files.is_made_anew(self._charts.path(chart)))
+    def is_made_anew(self, chart: Chart) -> chart_files.MadeAnew:
+        """Return what of the chart renders something else each time."""
+        return chart_files.is_made_anew(self._charts.path(chart))
 
     def rendering(self, namespace: str, name: str, chart: Chart, values: Mapping[str, Any]) -> Rendering:
         """Return what the chart renders, object by object; the same is rendered once.

@@ -13,9 +13,10 @@ from typing import Any
 import yaml
 
 from provisioning.clients import chart_files
+from provisioning.clients.chart_files import MadeAnew
 from provisioning.configuration import Chart
 from provisioning.errors import PermanentError
-from provisioning.manifests import SHOWN_FINGERPRINT, fingerprint, named_objects, steady
+from provisioning.manifests import SHOWN_FINGERPRINT, Objects, fingerprint, named_objects, steady
 
 KEPT = 512
 A_MOMENT_S = 1.1  # templates tell the time by the second
@@ -67,19 +68,29 @@ class Renderings:
         return found
 
     def _rendered(self, namespace: str, name: str, chart: Chart, values: Mapping[str, Any], path: Path) -> Rendering:
-        makes_anew, tells_the_time = chart_files.is_made_anew(path)
-        try:
-            objects = named_objects(self._template(namespace, name, chart, values))
-            anew: tuple[str, ...] = ()
-            if makes_anew or tells_the_time:
-                time.sleep(A_MOMENT_S if tells_the_time else 0)
-                objects, anew = steady(objects, named_objects(self._template(namespace, name, chart, values)))
-        except yaml.YAMLError:
-            raise PermanentError(
-                f"reading what chart {chart.reference} renders: it is not YAML",
-                next_action="ask whoever made the chart; helm template shows it",
-            ) from None
+        objects, anew = until_steady(
+            lambda: named_objects(self._template(namespace, name, chart, values)),
+            chart_files.is_made_anew(path),
+            doing=f"reading what chart {chart.reference} renders",
+        )
         return Rendering(objects=fingerprints(objects), anew=anew)
+
+
+def until_steady(render: Callable[[], Objects], anew: MadeAnew, *, doing: str) -> tuple[Objects, tuple[str, ...]]:
+    """Return what *render* renders each time, and the places of what it makes anew each time.
+
+    Raises: PermanentError where that is not YAML. Its text is not told: it would quote the manifest, secrets too.
+    """
+    try:
+        objects = render()
+        if not any(anew):
+            return objects, ()
+        time.sleep(A_MOMENT_S if anew.tells_the_time else 0)
+        return steady(objects, render())
+    except yaml.YAMLError:
+        raise PermanentError(
+            f"{doing}: it is not YAML", next_action="ask whoever made the chart; helm template shows it"
+        ) from None
 
 
 def fingerprints(objects: Mapping[str, Any]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from pydantic import SecretStr
 
+from provisioning.clients.chart_files import MadeAnew
 from provisioning.clients.cluster_objects import (
     Deployment,
     GpuUsage,
@@ -99,7 +100,7 @@ class HelmReads(Protocol):
 
     def chart_sha256(self, chart: Chart) -> str: ...
 
-    def is_made_anew(self, chart: Chart) -> bool: ...
+    def is_made_anew(self, chart: Chart) -> MadeAnew: ...
 
     def rendering(self, namespace: str, name: str, chart: Chart, values: Mapping[str, Any]) -> Rendering: ...
 

@@ -1,5 +1,6 @@
 """What changing a digest plans: one step that keeps another definition, or none, or owes a post. Pure."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from commands.digests import DigestAdd, DigestArgs
@@ -59,68 +60,72 @@ class AddDigest:
         )
 
 
-class RemoveDigest:
+class OfOne(ABC):
+    """What is done with a digest that there is."""
+
+    args = DigestArgs
+    posts = False  # so that the bot must be able to post where it goes
+
+    def draft(self, args: DigestArgs, facts: DigestFacts) -> Draft | Refusal:
+        """Return the step, or the first reason against it."""
+        if facts.found is None:
+            return Refusal(reason=f"there is no digest {args.name}", next_action="see digest list")
+        if self.posts and (refused := _unpostable(facts.channel)):
+            return refused
+        return self._draft(facts.found)
+
+    @abstractmethod
+    def _draft(self, found: Digest) -> Draft: ...
+
+
+class RemoveDigest(OfOne):
     """``digest remove``: the digest is gone."""
 
     command = "digest remove"
-    args = DigestArgs
 
-    def draft(self, args: DigestArgs, facts: DigestFacts) -> Draft | Refusal:
-        if facts.found is None:
-            return _unknown(args.name)
-        step = _keep(f"Forget digest {args.name}", args.name, None, facts.found)
-        return _draft(args.name, f"End digest {args.name}: it is posted no more", step)
+    def _draft(self, found: Digest) -> Draft:
+        step = _keep(f"Forget digest {found.name}", found.name, None, found)
+        return _draft(found.name, f"End digest {found.name}: it is posted no more", step)
 
 
-class PauseDigest:
+class PauseDigest(OfOne):
     """``digest pause``: no slot of it is posted."""
 
     command = "digest pause"
-    args = DigestArgs
 
-    def draft(self, args: DigestArgs, facts: DigestFacts) -> Draft | Refusal:
-        if facts.found is None:
-            return _unknown(args.name)
-        wanted = facts.found.model_copy(update={"paused": True})
-        step = _keep(f"Pause digest {args.name}", args.name, wanted, facts.found)
-        return _draft(args.name, f"Pause digest {args.name}: it is kept, and neither posts nor alerts", step)
+    def _draft(self, found: Digest) -> Draft:
+        wanted = found.model_copy(update={"paused": True})
+        step = _keep(f"Pause digest {found.name}", found.name, wanted, found)
+        return _draft(found.name, f"Pause digest {found.name}: it is kept, and neither posts nor alerts", step)
 
 
-class ResumeDigest:
+class ResumeDigest(OfOne):
     """``digest resume``: its next slot is posted."""
 
     command = "digest resume"
-    args = DigestArgs
+    posts = True
 
-    def draft(self, args: DigestArgs, facts: DigestFacts) -> Draft | Refusal:
-        if facts.found is None:
-            return _unknown(args.name)
-        if refused := _unpostable(facts.channel):
-            return refused
-        wanted = facts.found.model_copy(update={"paused": False})
-        step = _keep(f"Resume digest {args.name}", args.name, wanted, facts.found)
-        return _draft(args.name, f"Resume digest {args.name}: slots that it missed stay missed", step)
+    def _draft(self, found: Digest) -> Draft:
+        wanted = found.model_copy(update={"paused": False})
+        step = _keep(f"Resume digest {found.name}", found.name, wanted, found)
+        return _draft(found.name, f"Resume digest {found.name}: slots that it missed stay missed", step)
 
 
-class RunDigest:
+class RunDigest(OfOne):
     """``digest run``: it is posted now."""
 
     command = "digest run"
-    args = DigestArgs
+    posts = True
 
-    def draft(self, args: DigestArgs, facts: DigestFacts) -> Draft | Refusal:
-        if facts.found is None:
-            return _unknown(args.name)
-        if refused := _unpostable(facts.channel):
-            return refused
+    def _draft(self, found: Digest) -> Draft:
         step = Step(
             id="post",
             kind="digest.run",
-            title=f"Post digest {args.name} in {facts.found.channel}",
-            inputs={"name": args.name},
+            title=f"Post digest {found.name} in {found.channel}",
+            inputs={"name": found.name},
             undo="a message that was posted stays",
         )
-        return _draft(args.name, f"Post digest {args.name} now", step)
+        return _draft(found.name, f"Post digest {found.name} now", step)
 
 
 def _unpostable(channel: Channel | None) -> Refusal | None:
@@ -161,7 +166,3 @@ def _keep(title: str, name: str, wanted: Digest | None, found: Digest | None) ->
 
 def _json(digest: Digest | None) -> dict[str, object] | None:
     return None if digest is None else digest.model_dump(mode="json")
-
-
-def _unknown(name: str) -> Refusal:
-    return Refusal(reason=f"there is no digest {name}", next_action="see digest list")

@@ -28,6 +28,7 @@ _CALLED = {
     Component.SERVER: "clearml",
 }
 _TELLING = ("password", "passwd", "secret", "token", "apikey", "privatekey")
+IF_KEY_GONE = "put it there, then Retry; or Leave this job, and ask again with --generate-secrets"
 
 
 def whole_values(facts: PlatformFacts, component: Component) -> dict[str, JsonValue]:
@@ -57,6 +58,7 @@ def release_inputs(
         "wait_s": part.timeout_s,
         "keep": keep,
         "back_to": back_to,
+        "if_key_gone": IF_KEY_GONE,
     }
 
 

@@ -1,18 +1,15 @@
 """`tenant domains …` and `tenant user …`: who may sign in to a tenant that is recorded. Pure."""
 
-from collections.abc import Iterable
+from functools import partial
 
 from commands.tenant_changes import TenantDomains, TenantDomainsRemove, TenantUser, TenantUserAdd, TenantUserRole
-from commands.tenants import TenantCreate
 from policies.approvals import Refusal
 from policies.guardrails import domain_refusal, email_refusal
 from provisioning.operations.base import Draft
+from provisioning.operations.tenant_changed import begin_change
 from provisioning.operations.tenant_checks import unread_warnings
-from provisioning.operations.tenant_existing import not_recorded, record_step, world_refusal
 from provisioning.operations.tenant_facts import ExistingTenant
-from provisioning.operations.tenant_merge import merged
 from provisioning.operations.tenant_steps import domains_step, users_step
-from provisioning.plan import Step
 
 
 class AddDomains:
@@ -21,16 +18,12 @@ class AddDomains:
 
     def draft(self, args: TenantDomains, facts: ExistingTenant | None) -> Draft | Refusal:
         """Return the steps, or the first reason against them."""
-        if facts is None:
-            return not_recorded(args.name)
-        spec = merged(args, facts.spec)
-        if isinstance(spec, Refusal):
-            return spec
-        if refusal := world_refusal(facts) or domain_refusal(args.domains) or _domain_taken(args.domains, facts):
-            return refusal
-        step = domains_step(facts.admin_user_id, args.domains)
+        change = begin_change(args, facts, lambda _facts: domain_refusal(args.domains), partial(_domain_taken, args))
+        if isinstance(change, Refusal):
+            return change
         summary = f"Change tenant {args.name}: sign-in also for {', '.join(args.domains)}"
-        return _draft(summary, spec, facts, step, unread_warnings(facts.world, args.domains))
+        step = domains_step(change.facts.admin_user_id, args.domains)
+        return change.draft(summary, step, unread_warnings(change.facts.world, args.domains))
 
 
 class RemoveDomains:
@@ -39,22 +32,18 @@ class RemoveDomains:
 
     def draft(self, args: TenantDomainsRemove, facts: ExistingTenant | None) -> Draft | Refusal:
         """Return the steps, or the first reason against them."""
-        if facts is None:
-            return not_recorded(args.name)
-        spec = merged(args, facts.spec)
-        if isinstance(spec, Refusal):
-            return spec
-        if refusal := world_refusal(facts):
-            return refusal
-        if not spec.domains and not args.force:
+        change = begin_change(args, facts)
+        if isinstance(change, Refusal):
+            return change
+        is_last = not change.spec.domains
+        if is_last and not args.force:
             return Refusal(
                 reason=f"that is the last domain of tenant {args.name}: nobody of it could sign in by SSO any more",
                 next_action=f"add another first with /clearml tenant domains add {args.name} DOMAIN, or say --force",
             )
-        step = domains_step(facts.admin_user_id, (), gone=args.domains)
-        warnings = () if spec.domains else ("Nobody of this tenant can sign in by SSO after this",)
         summary = f"Change tenant {args.name}: no sign-in any more for {', '.join(args.domains)}"
-        return _draft(summary, spec, facts, step, warnings)
+        step = domains_step(change.facts.admin_user_id, (), gone=args.domains)
+        return change.draft(summary, step, ["Nobody of this tenant can sign in by SSO after this"] if is_last else ())
 
 
 class AddUser:
@@ -63,32 +52,23 @@ class AddUser:
 
     def draft(self, args: TenantUserAdd, facts: ExistingTenant | None) -> Draft | Refusal:
         """Return the steps, or the first reason against them."""
-        if facts is None:
-            return not_recorded(args.name)
-        if refusal := world_refusal(facts) or _its_admin(args, facts) or email_refusal(args.email):
-            return refusal
-        if facts.world.email_holder is not None:
-            return Refusal(
-                reason=f"{args.email} is a user of company {facts.world.email_holder} already",
-                next_action="choose another address: one belongs to one user of the whole server",
-            )
-        present = _role(args.email, facts)
-        if present is not None and present != args.role:
-            return Refusal(
-                reason=f"{args.email} is a user of tenant {args.name} already, as {present}",
-                next_action=f"give another role with /clearml tenant user role {args.name} {args.email} {args.role}",
-            )
-        spec = merged(args, facts.spec)
-        if isinstance(spec, Refusal):
-            return spec
+        change = begin_change(
+            args,
+            facts,
+            partial(_its_admin, args),
+            lambda _facts: email_refusal(args.email),
+            partial(_user_taken, args),
+        )
+        if isinstance(change, Refusal):
+            return change
         step = users_step(
-            facts.company_id,
-            facts.admin_user_id,
+            change.facts.company_id,
+            change.facts.admin_user_id,
             title=f"Create user {args.email} as {args.role}",
             undo="deleted, if this job made it",
             users=[f"{args.email}:{args.role}"],
         )
-        return _draft(f"Change tenant {args.name}: one more user, {args.email} as {args.role}", spec, facts, step)
+        return change.draft(f"Change tenant {args.name}: one more user, {args.email} as {args.role}", step)
 
 
 class RemoveUser:
@@ -97,22 +77,18 @@ class RemoveUser:
 
     def draft(self, args: TenantUser, facts: ExistingTenant | None) -> Draft | Refusal:
         """Return the steps, or the first reason against them."""
-        if facts is None:
-            return not_recorded(args.name)
-        if refusal := world_refusal(facts) or _its_admin(args, facts) or _unknown_user(args, facts):
-            return refusal
-        spec = merged(args, facts.spec)
-        if isinstance(spec, Refusal):
-            return spec
+        change = begin_change(args, facts, partial(_its_admin, args), partial(_unknown_user, args))
+        if isinstance(change, Refusal):
+            return change
         step = users_step(
-            facts.company_id,
-            facts.admin_user_id,
+            change.facts.company_id,
+            change.facts.admin_user_id,
             title=f"Delete user {args.email}",
             undo="not taken back: the address can be added again, as another user",
             gone=[args.email],
         )
         warnings = (f"All keys of {args.email} end with it: whatever runs with them stops being let in",)
-        return _draft(f"Change tenant {args.name}: without user {args.email}", spec, facts, step, warnings)
+        return change.draft(f"Change tenant {args.name}: without user {args.email}", step, warnings)
 
 
 class ChangeRole:
@@ -121,36 +97,42 @@ class ChangeRole:
 
     def draft(self, args: TenantUserRole, facts: ExistingTenant | None) -> Draft | Refusal:
         """Return the steps, or the first reason against them."""
-        if facts is None:
-            return not_recorded(args.name)
-        if refusal := world_refusal(facts) or _its_admin(args, facts) or _unknown_user(args, facts):
-            return refusal
-        spec = merged(args, facts.spec)
-        if isinstance(spec, Refusal):
-            return spec
+        change = begin_change(args, facts, partial(_its_admin, args), partial(_unknown_user, args))
+        if isinstance(change, Refusal):
+            return change
         step = users_step(
-            facts.company_id,
-            facts.admin_user_id,
+            change.facts.company_id,
+            change.facts.admin_user_id,
             title=f"Make {args.email} {args.role}",
-            undo=f"{_role(args.email, facts)} again",
+            undo=f"{_role(args.email, change.facts)} again",
             users=[f"{args.email}:{args.role}"],
         )
-        return _draft(f"Change tenant {args.name}: {args.email} as {args.role}", spec, facts, step)
+        return change.draft(f"Change tenant {args.name}: {args.email} as {args.role}", step)
 
 
-def _draft(summary: str, spec: TenantCreate, facts: ExistingTenant, step: Step, warnings: Iterable[str] = ()) -> Draft:
-    steps = (step, record_step(spec, facts, [step]))
-    return Draft(subject=spec.name, summary=summary, steps=steps, warnings=tuple(warnings))
-
-
-def _domain_taken(domains: Iterable[str], facts: ExistingTenant) -> Refusal | None:
-    for domain in domains:
+def _domain_taken(args: TenantDomains, facts: ExistingTenant) -> Refusal | None:
+    for domain in args.domains:
         if holder := facts.world.domain_holders.get(domain):
             return Refusal(
                 reason=f"domain {domain} is whitelisted for company {holder} already",
                 next_action="choose another domain: with one domain on two tenants, sign-in is unstable",
             )
     return None
+
+
+def _user_taken(args: TenantUserAdd, facts: ExistingTenant) -> Refusal | None:
+    if facts.world.email_holder is not None:
+        return Refusal(
+            reason=f"{args.email} is a user of company {facts.world.email_holder} already",
+            next_action="choose another address: one belongs to one user of the whole server",
+        )
+    present = _role(args.email, facts)
+    if present is None or present == args.role:
+        return None
+    return Refusal(
+        reason=f"{args.email} is a user of tenant {args.name} already, as {present}",
+        next_action=f"give another role with /clearml tenant user role {args.name} {args.email} {args.role}",
+    )
 
 
 def _its_admin(args: TenantUser, facts: ExistingTenant) -> Refusal | None:

@@ -66,7 +66,7 @@ def _resize_steps(spec: TenantCreate, facts: ExistingTenant, agent: Agent) -> tu
     steps = [
         policies_step(spec.name, facts.world, ports=agent.ports is not None, had_ports=facts.spec.ports),
         queues_step(agent.queue_names, facts.admin_user_id),
-        agent_step(spec.name, facts.world, agent, needs=("policies", "queues")),
+        agent_step(spec.name, facts.world, agent, needs=("policies", "queues"), makes_keys=False),
     ]
     if limits := limits_step(facts.company_id, spec, facts.spec):
         steps.append(limits)

@@ -28,6 +28,7 @@ from provisioning.plan import Admission, Step
 from provisioning.port_ranges import PortRange
 
 ROLLBACK_MARGIN_S = 60
+KEYS_GONE = "Leave this job; /clearml tenant fix {tenant} makes the agent's keys again, then ask for it again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,8 +101,11 @@ def _values(
     ).as_json()
 
 
-def agent_step(tenant: str, facts: TenantFacts, agent: Agent, *, needs: Iterable[str]) -> Step:
-    """Return the step that makes the agent's release so, and goes back to what was there where there was one."""
+def agent_step(tenant: str, facts: TenantFacts, agent: Agent, *, needs: Iterable[str], makes_keys: bool = True) -> Step:
+    """Return the step that makes the agent's release so, and goes back to what was there where there was one.
+
+    *makes_keys*: a step of the same plan makes the agent's keys, again where they are gone.
+    """
     configuration, release = facts.configuration.agent, facts.release
     chart = f"{facts.chart.name} {facts.chart.version}"
     return Step(
@@ -124,6 +128,7 @@ def agent_step(tenant: str, facts: TenantFacts, agent: Agent, *, needs: Iterable
             "wait_s": configuration.timeout_s,
             "port_range": {"start": agent.ports.start, "size": agent.ports.size} if agent.ports else None,
             "back_to": None if release is None else release.revision,
+            **({} if makes_keys else {"if_key_gone": KEYS_GONE.format(tenant=tenant)}),
         },
         undo=(
             "uninstalled, if this job installed it"

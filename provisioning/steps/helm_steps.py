@@ -41,6 +41,7 @@ class ReleaseInputs(ChartOfRelease):
     port_range: dict[str, int] | None = None  # for people and leases; helm gets it within the values
     keep: bool = False  # a release that is deployed stays as it is, whatever its chart and values
     renewed: dict[str, str] = {}  # key by name → fingerprint of the one that an earlier step of the plan replaces
+    if_key_gone: str = "Retry makes it again"  # what people do where a secret of the namespace is not there
     back_to: int | None = None  # the revision that undo goes back to, where the release was there before
 
 
@@ -86,7 +87,7 @@ class HelmRelease:
 
     def apply(self, inputs: dict[str, Any], run: StepRun) -> Outputs:
         wanted = ReleaseInputs.model_validate(inputs)
-        values = self._secrets.fill_in(wanted.values, strict=True)
+        values = self._secrets.fill_in(wanted.values, strict=True, remedies={wanted.namespace: wanted.if_key_gone})
         if done := self._helm.recover(wanted.namespace, wanted.release):
             run.note(done)
         before = self._helm.release(wanted.namespace, wanted.release)

@@ -1,19 +1,18 @@
 """A release moved to another version of its chart. Its values are read from the release and never stand in the plan."""
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
 from pydantic import SecretStr
 
+from provisioning.clients.chart_files import STEADY
 from provisioning.clients.concealment import Concealment
 from provisioning.clients.helm_releases import Release
-from provisioning.clients.helm_renderings import A_MOMENT_S, Rendering, fingerprints
+from provisioning.clients.helm_renderings import Rendering, fingerprints, until_steady
 from provisioning.clients.interfaces import HelmWrites
 from provisioning.configuration import Chart
 from provisioning.errors import PermanentError
-from provisioning.manifests import Hiding, Objects, differing_objects, steady
+from provisioning.manifests import Hiding, Objects, differing_objects
 from provisioning.plan import Observation, Outputs, Presence
 from provisioning.steps.base import StepRun
 from provisioning.steps.charts import DEPLOYED, ChartOfRelease, check, go_back, mended, objects_of, said
@@ -101,21 +100,15 @@ class HelmUpgraded:
         """Return the objects as they are and as they would be, and the places of these that are made anew each time."""
         values, chart = self._helm.values(wanted.namespace, wanted.release), self._chart(wanted)
         hiding = Hiding(self._key, Concealment(values))
+        doing = f"comparing what chart {wanted.chart_name} {wanted.chart_version} renders"
         now = self._helm.manifest(wanted.namespace, wanted.release)
-        try:
-            found, shall = hiding.objects(now), self._rendered(wanted, chart, values, hiding)
-            if not self._helm.is_made_anew(chart):
-                return found, shall, ()
-            time.sleep(A_MOMENT_S)
-            return found, *steady(shall, self._rendered(wanted, chart, values, hiding))
-        except yaml.YAMLError:  # its text would quote the manifest, secrets too
-            raise PermanentError(
-                f"comparing what chart {wanted.chart_name} {wanted.chart_version} renders: it is not YAML",
-                next_action="ask whoever made the chart; helm template shows it",
-            ) from None
-
-    def _rendered(self, wanted: UpgradedInputs, chart: Chart, values: dict[str, Any], hiding: Hiding) -> Objects:
-        return hiding.objects(self._helm.render_upgrade(wanted.namespace, wanted.release, chart, values))
+        found, _ = until_steady(lambda: hiding.objects(now), STEADY, doing=doing)
+        shall, anew = until_steady(
+            lambda: hiding.objects(self._helm.render_upgrade(wanted.namespace, wanted.release, chart, values)),
+            self._helm.is_made_anew(chart),
+            doing=doing,
+        )
+        return found, shall, anew
 
     def _chart(self, wanted: UpgradedInputs) -> Chart:
         return self._charts[wanted.chart].at(wanted.chart_version)

@@ -237,3 +237,17 @@ def test_a_range_of_the_same_size_and_start_stays(world: World) -> None:
     world.make("tenant resize acme --max-pods 20")
     assert [one.ports for one in world.store.leases()] == [PortRange(30200, 10)]
     assert world.plan("tenant resize acme --max-pods 20").step("agent").found.presence is Presence.PRESENT
+
+
+def test_where_the_agents_keys_are_gone_the_way_out_is_told_and_works(world: World) -> None:
+    """No step of a resize makes them, so that no Retry would."""
+    world.make(ACME)
+    world.cluster.secrets.pop(("acme", "clearml-agent-credentials"))
+    failed = world.run(world.job(world.plan("tenant resize acme --max-resources 5")))
+    assert failed.state is JobState.FAILED
+    assert failed.failure is not None
+    assert "acme/clearml-agent-credentials/access_key: it is not there" in failed.failure.what
+    assert "tenant fix acme makes the agent's keys again" in failed.failure.next_action
+    world.decide(failed, decisions.leave)
+    world.make("tenant fix acme")
+    world.make("tenant resize acme --max-resources 5")

@@ -44,7 +44,8 @@ _NEAR_THE_GRAMMAR = st.lists(
 
 _LABELS = st.from_regex(r"[a-z0-9][a-z0-9-]{1,38}[a-z0-9]", fullmatch=True)
 _DOMAINS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?\.example", fullmatch=True)
-_EMAILS = st.from_regex(r"[A-Za-z0-9_%+'-]{1,12}(\.[a-z'-]{1,6})?@[a-z]{1,9}\.example", fullmatch=True)
+_LIKE_EMAILS = st.from_regex(r"[A-Za-z0-9_%+'-]{1,12}(\.[a-z'-]{1,6})?@[a-z]{1,9}\.example", fullmatch=True)
+_EMAILS = _LIKE_EMAILS.filter(lambda address: not address.startswith("-"))
 _PEOPLE = st.text(
     st.characters(categories=["L", "M", "N"], include_characters=" .,'()&/+-\u2019\u00a0"), min_size=1, max_size=24
 )
@@ -273,3 +274,20 @@ def test_what_a_phone_makes_of_a_command_is_the_same_command(name: str, email: s
     assert isinstance(typed, Invocation), typed
     assert isinstance(sent, Invocation), sent
     assert sent.args == typed.args
+
+
+@given(email=_LIKE_EMAILS)
+@example(email="--@a.example")
+@example(email="-@a.example")
+@example(email="--force@a.example")
+def test_every_address_that_is_taken_parses_back(email: str) -> None:
+    """One that begins as an option does would be read as one, so it is not taken from a form or a file either."""
+    for name in ("tenant user add", "tenant create"):
+        field = "email" if name == "tenant user add" else "admin_email"
+        built = build(CATALOG[name], {"name": "acme", field: email})
+        assert isinstance(built, UsageError) == email.startswith("-")
+        if isinstance(built, UsageError):
+            assert "begins as an option does" in built.message
+        else:
+            assert isinstance(again := parse(built.text), Invocation)
+            assert again.args == built.args
