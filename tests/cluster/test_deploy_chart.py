@@ -189,6 +189,15 @@ def test_one_replica_with_its_own_name_as_executor() -> None:
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
 
 
+def test_in_maintenance_the_pod_waits_and_nothing_probes_it() -> None:
+    """With the volume and the settings, so that `restore` finds no bot that holds the data folder."""
+    (found,) = [one for one in rendered("--set", "maintenance=true") if one["kind"] == "StatefulSet"]
+    (container,) = found["spec"]["template"]["spec"]["containers"]  # type: ignore[index]
+    assert container["command"][0] == "sh"
+    assert not [name for name in container if name.endswith("Probe")]
+    assert {mount["name"] for mount in container["volumeMounts"]} >= {"data", "settings"}
+
+
 def test_nothing_reaches_the_pod_unless_it_is_said() -> None:
     """The default policy has no ingress rule; one `from` opens one port."""
     (policy,) = [one for one in rendered() if one["kind"] == "NetworkPolicy"]

@@ -97,3 +97,17 @@ def test_every_test_that_security_names_is_there() -> None:
     named = set(re.findall(r"`(?:tests/\w+/)?([\w*]+\.(?:py|yaml))`", text)) - {"audit_verify.py"}
     assert len(named) > 30
     assert [name for name in sorted(named) if not list((ROOT / "tests").rglob(name))] == []
+
+
+def test_the_glossary_says_one_thing_of_each_word_in_their_order() -> None:
+    """A word that stands twice has two meanings, and one that is out of order is not found."""
+    rows = [line.split("|")[1].strip() for line in (ROOT / "docs" / "glossary.md").read_text().splitlines()[6:]]
+    assert len(rows) > 60
+    assert rows == sorted(set(rows), key=str.lower)
+
+
+def test_the_glossary_knows_the_words_of_risks_roles_and_buttons() -> None:
+    """They stand in messages."""
+    words = {line.split("|")[1].strip() for line in (ROOT / "docs" / "glossary.md").read_text().splitlines()[6:]}
+    for word in ("risk", "role", "rule", "roll back", "retry", "leave", "withdraw", "dry run", "drift", "blast radius"):
+        assert word in words
