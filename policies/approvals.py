@@ -1,6 +1,6 @@
 """Who approves what: the people, the ask, the votes, and the pure machine that counts them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -73,6 +73,7 @@ class Vote(BaseModel):
     digest: str  # of the plan that they saw
     reason: str = ""
     behalf: Actor | None = None  # whose right it was, where the actor had none of their own
+    lapsed: bool = False  # that right was lost before all others had approved: the vote counts no more
 
     @property
     def voice(self) -> Actor:
@@ -116,7 +117,7 @@ def refusal_to_vote(
 
     *behalf* is who has lent the voter their right. Each person is one vote, whether they cast it or lent it.
     """
-    voice = behalf or voter
+    voice, votes = behalf or voter, counted(votes)
     if now >= approval.expires_at:
         return Refusal(reason="this request has expired", next_action="ask the requester to run the command again")
     if voter.id == requester.id:
@@ -160,6 +161,26 @@ def refusal_to_vote(
     return None
 
 
+def as_of_now(approval: Approval, votes: Sequence[Vote], rights: Mapping[str, frozenset[str]]) -> tuple[Vote, ...]:
+    """Return *votes* with the roles that are left of each voice's: an approval counts for who could still give it.
+
+    *rights* are the roles that voices hold now, by id; whoever is not in it has just voted. A Deny stays.
+    """
+    return tuple(_as_of_now(approval, vote, rights) if vote.approve and not vote.lapsed else vote for vote in votes)
+
+
+def _as_of_now(approval: Approval, vote: Vote, rights: Mapping[str, frozenset[str]]) -> Vote:
+    left = vote.voice.roles & rights.get(vote.voice.id, vote.voice.roles)
+    voice = vote.voice.model_copy(update={"roles": left})
+    whose = "actor" if vote.behalf is None else "behalf"
+    return vote.model_copy(update={whose: voice, "lapsed": not approval.may_vote & left})
+
+
+def counted(votes: Sequence[Vote]) -> tuple[Vote, ...]:
+    """Return the votes that count."""
+    return tuple(vote for vote in votes if not vote.lapsed)
+
+
 def filled(approval: Approval, people: Sequence[Actor]) -> int:
     """Return how many of the approvals asked for *people* make up, each person being one of them at most.
 
@@ -186,5 +207,5 @@ def standing(approval: Approval, votes: Sequence[Vote]) -> Standing:
     """Return where the votes stand: one Deny denies; enough different people approve."""
     if any(not vote.approve for vote in votes):
         return Standing.DENIED
-    have = filled(approval, [vote.voice for vote in votes])
+    have = filled(approval, [vote.voice for vote in counted(votes)])
     return Standing.APPROVED if have >= approval.needed else Standing.PENDING

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from commands.approvals import ApprovalDelegate, ApprovalRecall
 from commands.catalog import CATALOG
-from policies.approvals import Actor, Refusal
+from policies.approvals import Actor, Refusal, counted
 from provisioning.clock import Clock
 from provisioning.engine import Engine, Fate
-from provisioning.jobs import changes, decisions
+from provisioning.jobs import changes, decisions, votes
 from provisioning.jobs.changes import is_untouched
 from provisioning.jobs.delegation import Delegations
 from provisioning.jobs.job import UNDER_WAY, Failure, Job, JobState
@@ -57,6 +57,7 @@ class JobService:
         self._store = store
         self._engine = engine
         self._clock = clock
+        self._people = people
         self._permissions = permissions or Permissions(store=store, policy=policy, clock=clock)
         self._requests = Requests(
             store=store,
@@ -122,13 +123,16 @@ class JobService:
         """Count the actor's word. The vote that completes the approval queues the job."""
         self._expire(job_id)
         now = self._clock.now()
-        lent = self._delegations.lent_to(actor, self._store.job(job_id))
+        before = self._store.job(job_id)
+        lent = self._delegations.lent_to(actor, before)
+        voices = {vote.voice.id for vote in counted(before.votes)} if approve else set()
+        rights = {voice: self._people.actor(voice).roles for voice in sorted(voices)}
         return self._settle(
             job_id,
             actor,
             "vote.refused",
-            lambda job: decisions.vote(
-                job, actor, approve=approve, seen_digest=seen_digest, reason=reason, now=now, lent=lent
+            lambda job: votes.vote(
+                job, actor, approve=approve, seen_digest=seen_digest, reason=reason, now=now, lent=lent, rights=rights
             ),
         )
 

@@ -9,7 +9,7 @@ from bot.slack import kit
 from bot.slack.kit import Block
 from bot.slack.mrkdwn import block, code, cut, cut_markup, date, escape, user
 from bot.slack.render_steps import INDENT, NOTHING_EXPECTED, STEP_SECTIONS, step_lines, task_cards
-from policies.approvals import Approval
+from policies.approvals import Approval, counted
 from provisioning.jobs.job import BreakGlass, Failure, Job, JobState
 from provisioning.plan import Plan, Presence, Step
 from provisioning.reports import Attachment
@@ -215,10 +215,11 @@ def _people(job: Job) -> list[Block]:
         + (f" for {user(vote.behalf.id, vote.behalf.name)}" if vote.behalf else "")
         + f" {date(vote.at)}"
         + (f": {escape(cut(vote.reason, 500))}" if vote.reason else "")
+        + (" _(has lost that right since: counts no more)_" if vote.lapsed else "")
         for vote in job.votes[-MOST_VOTES:]
     ]
     if job.approval is not None and job.state is JobState.AWAITING_APPROVAL:
-        lines.insert(0, _asks(job.approval, given=len(job.votes)))
+        lines.insert(0, _asks(job.approval, given=len(counted(job.votes))))
     if job.break_glass is not None:
         lines.append(_glass(job.break_glass))
     if job.superseded_by:

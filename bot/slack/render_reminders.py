@@ -3,7 +3,7 @@
 from bot.slack import kit
 from bot.slack.mrkdwn import cut, cut_markup, date, escape, mention, user
 from bot.slack.render_job import Rendered
-from policies.approvals import Approval
+from policies.approvals import Approval, counted
 from provisioning.jobs.job import Job
 
 
@@ -52,7 +52,7 @@ def review_wanted(job: Job) -> Rendered:
 
 
 def _missing(job: Job, approval: Approval) -> str:
-    given = sum(vote.approve for vote in job.votes)
+    given = sum(vote.approve for vote in counted(job.votes))
     so_far = f" ({given} of {approval.needed} so far)" if given else ""
     return f"*{escape(approval.asks)}*{so_far} until {date(approval.expires_at)}"
 

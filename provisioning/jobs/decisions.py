@@ -4,13 +4,11 @@ Each function is called inside the store's transaction. Whether the policy lets 
 all was asked before; here stands what the job's own state and people say.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from pydantic import JsonValue
 
-from policies.approvals import Actor, Refusal, Standing, Vote, refusal_to_vote, standing
+from policies.approvals import Actor, Refusal
 from provisioning.evidence.trail import Event
 from provisioning.jobs.asking_again import not_approved
 from provisioning.jobs.changes import ENGINE, is_untouched, with_fields
@@ -36,71 +34,6 @@ SPOKEN = {
     JobState.CANCELLED: "was cancelled",
     JobState.SUPERSEDED: "was superseded",
 }
-
-
-def vote(
-    job: Job,
-    actor: Actor,
-    *,
-    approve: bool,
-    seen_digest: str,
-    reason: str,
-    now: datetime,
-    lent: Sequence[Actor] = (),
-) -> Change | Refusal:
-    """Count one person's word. The vote that completes the approval queues the job.
-
-    *lent* are those who have lent the actor their right: it is used where the actor has none of their own.
-    """
-    if job.state is not JobState.AWAITING_APPROVAL or job.approval is None:
-        return Refusal(
-            reason=f"job {job.number} {SPOKEN[job.state]}", next_action="there is nothing to decide any more"
-        )
-    has_own = bool(job.approval.may_vote & actor.roles)
-    refusals: list[Refusal] = []
-    for behalf in (None,) if has_own or not lent else lent:
-        refusal = refusal_to_vote(
-            approval=job.approval,
-            requester=job.requester,
-            votes=job.votes,
-            voter=actor,
-            plan_digest=job.digest,
-            seen_digest=seen_digest,
-            approve=approve,
-            reason=reason,
-            now=now,
-            behalf=behalf,
-        )
-        if refusal is None:
-            break
-        refusals.append(refusal)
-    else:
-        return refusals[0]
-    cast = Vote(actor=actor, approve=approve, at=now, digest=seen_digest, reason=reason.strip(), behalf=behalf)
-    votes = (*job.votes, cast)
-    detail: dict[str, JsonValue] = {"reason": cast.reason} if cast.reason else {}
-    if behalf is not None:
-        detail["on_behalf_of"] = behalf.id
-    approvals = sum(1 for one in votes if one.approve)
-    match standing(job.approval, votes):
-        case Standing.DENIED:
-            what = f"denied by @{actor.name}" + (f": {cast.reason}" if cast.reason else "")
-            fields: dict[str, Any] = not_approved(job, JobState.DENIED, Failure(what=what))
-        case Standing.APPROVED:
-            fields = {"state": JobState.QUEUED, "approved_plan": None}
-        case Standing.PENDING:
-            fields = {}
-    return Change(
-        job=with_fields(job, now, votes=votes, **fields),
-        event=person_event(
-            job,
-            actor,
-            "job.approved" if approve else "job.denied",
-            outcome=f"{approvals} of {job.approval.needed}" if approve else "denied",
-            rule=job.approval.rule,
-            detail=detail,
-        ),
-    )
 
 
 def withdraw(job: Job, actor: Actor, now: datetime) -> Change | Refusal:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from policies.approvals import Actor
+from policies.approvals import Actor, counted
 from provisioning.jobs.job import Job, JobState
 
 
@@ -49,5 +49,5 @@ def may_decide(voice: Actor, job: Job, voter: Actor) -> bool:
         and job.approval is not None
         and bool(job.approval.may_vote & voice.roles)
         and job.requester.id not in ids
-        and all(ids.isdisjoint({vote.actor.id, vote.voice.id}) for vote in job.votes)
+        and all(ids.isdisjoint({vote.actor.id, vote.voice.id}) for vote in counted(job.votes))
     )

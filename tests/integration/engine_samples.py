@@ -34,6 +34,12 @@ PIA = Actor(id="UPIA", name="pia", roles=frozenset({"approver"}))
 PAUL = Actor(id="UPAUL", name="paul", roles=frozenset({"approver"}))
 ADA = Actor(id="UADA", name="ada", roles=frozenset({"admin", "operator"}))
 VERA = Actor(id="UVERA", name="vera", roles=frozenset({"viewer"}))
+STAFF = {
+    "operator": frozenset({"UDANA", "UOLAF", "UADA"}),
+    "approver": frozenset({"UPIA", "UPAUL", *(f"U{number}" for number in range(16))}),
+    "admin": frozenset({"UADA"}),
+    "viewer": frozenset({"UVERA"}),
+}
 
 FREE_POLICY = load(
     "version: 1\nrules:\n  - {name: all-may, roles: [viewer, operator, approver, admin], effect: allow}\n"
@@ -170,7 +176,7 @@ class World:
         self.action = FileAction(folder, holds=holds)
         self.facts = Facts()
         self.policy = policy
-        self.people = FakePeople()
+        self.people = FakePeople(roles=dict(STAFF))
         self.store = Store(folder / "chatops.db", clock=self.clock, redact=Redactor())
         self.operation = FileOperation(folder, shape)
         self.planner = Planner(

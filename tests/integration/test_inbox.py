@@ -32,7 +32,6 @@ from sandbox.slack.app import create_app
 from sandbox.slack.manifest import load_manifest
 from sandbox.slack.model import Channel, Person
 from sandbox.slack.workspace import Workspace
-from tests.fakes import FakePeople
 from tests.integration.engine_samples import DANA, World
 from tests.integration.store_samples import TurnedClock, create, open_store
 
@@ -226,6 +225,7 @@ def test_two_hundred_people_click_at_once(tmp_path: Path) -> None:
     server = LoopbackServer(create_app(workspace))
     url = server.start()
     with World(tmp_path, shape={"one": ()}, policy=MANY) as world:
+        world.people.roles["approver"] = frozenset(person.id for person in people)
         client = WebClient(token=workspace.bot_token, base_url=f"{url}/api/")
         app = App(
             client=client,
@@ -236,7 +236,7 @@ def test_two_hundred_people_click_at_once(tmp_path: Path) -> None:
             service=world.service,
             store=world.store,
             queries={},
-            people=FakePeople({"approver": frozenset(person.id for person in people)}),
+            people=world.people,
             client=client,
             offers=Offers({}),
             gate=Gate(Members()),

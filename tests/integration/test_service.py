@@ -134,6 +134,34 @@ def test_votes_of_many_threads_count_once_each(world: World) -> None:
     assert all_actions(world)["job.approved"] == 8
 
 
+def test_a_vote_counts_no_more_once_its_right_is_lost(tmp_path: Path) -> None:
+    """Who was deactivated, or left the group, between their vote and the one that would complete it."""
+    with World(tmp_path, shape=ONE, policy=TWO_APPROVERS) as world:
+        job = world.ask()
+        done(approve(world, job, PIA))
+        world.people.roles["approver"] -= {PIA.id}
+        after = done(approve(world, job, PAUL))
+        assert after.state is JobState.AWAITING_APPROVAL
+        assert [(vote.actor.id, vote.lapsed) for vote in after.votes] == [(PIA.id, True), (PAUL.id, False)]
+        rows = [row for row in world.store.audit_rows(job=job.id) if row["action"] in {"job.approved", "vote.lapsed"}]
+        assert [(row["action"], row["actor"], row["outcome"]) for row in rows] == [
+            ("job.approved", PIA.id, "1 of 2"),
+            ("job.approved", PAUL.id, "1 of 2"),
+            ("vote.lapsed", PIA.id, "the right was lost"),
+        ]
+        world.people.roles["approver"] |= {PIA.id}
+        done(approve(world, job, PIA))
+        assert world.ended(job).state is JobState.SUCCEEDED, "who has the right again may vote again"
+
+
+def test_a_denial_stands_whatever_becomes_of_who_denied(world: World) -> None:
+    world.policy = TWO_APPROVERS
+    job = world.ask()
+    done(world.service.vote(job.id, PIA, approve=False, seen_digest=job.digest, reason="no"))
+    world.people.roles["approver"] -= {PIA.id}
+    assert "was denied" in refusal(approve(world, job, PAUL))
+
+
 def test_a_racing_last_vote_queues_the_job_once(tmp_path: Path) -> None:
     """Of sixteen people who approve at the same moment one is enough: the job runs once."""
     with World(tmp_path, shape=ONE, policy=DEFAULT_POLICY) as world:

@@ -7,7 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.approvals import Actor, Approval, Quorum, Refusal, Standing, Vote, filled, refusal_to_vote, standing
+from policies.approvals import (
+    Actor,
+    Approval,
+    Quorum,
+    Refusal,
+    Standing,
+    Vote,
+    as_of_now,
+    counted,
+    filled,
+    refusal_to_vote,
+    standing,
+)
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
 APPROVAL = Approval(
@@ -192,6 +204,40 @@ def test_somebody_in_two_groups_stands_for_the_one_that_nobody_else_can(people: 
     assert filled(SECURITY, people) == count
     expected = Standing.APPROVED if count == 2 else Standing.PENDING
     assert standing(SECURITY, [_vote(person) for person in people]) is expected
+
+
+@pytest.mark.parametrize(
+    ("rights", "lapsed", "left"),
+    [
+        ({}, False, 1),
+        ({BOTH.id: frozenset({"security", "approver"})}, False, 1),
+        ({BOTH.id: frozenset({"security"})}, False, 1),
+        ({BOTH.id: frozenset({"viewer"})}, True, 0),
+        ({BOTH.id: frozenset()}, True, 0),
+    ],
+)
+def test_an_approval_counts_for_who_could_still_give_it(
+    rights: dict[str, frozenset[str]], lapsed: bool, left: int
+) -> None:
+    """And only in the groups that they are still in: rights that were gained since add nothing."""
+    (vote,) = as_of_now(SECURITY, [_vote(BOTH)], rights)
+    assert (vote.lapsed, filled(SECURITY, [one.voice for one in counted([vote])])) == (lapsed, left)
+    assert vote.voice.roles == BOTH.roles & rights.get(BOTH.id, BOTH.roles)
+
+
+def test_who_has_left_one_of_two_groups_stands_for_the_other_alone() -> None:
+    votes = as_of_now(SECURITY, [_vote(BOTH)], {BOTH.id: frozenset({"approver"})})
+    assert standing(SECURITY, [*votes, _vote(BEN)]) is Standing.PENDING
+    assert standing(SECURITY, [*votes, _vote(SEB)]) is Standing.APPROVED
+
+
+def test_a_lent_right_lapses_with_its_lender() -> None:
+    """And a vote that lapsed keeps nobody from voting again."""
+    lent = _vote(SEB).model_copy(update={"behalf": BEN})
+    (lapsed,) = as_of_now(APPROVAL, [lent], {BEN.id: frozenset(), SEB.id: frozenset({"approver"})})
+    assert lapsed.lapsed
+    assert _refusal(BEN, votes=[lent]) is not None
+    assert _refusal(BEN, votes=[lapsed]) is None
 
 
 def test_a_group_that_has_approved_is_not_asked_again() -> None:
