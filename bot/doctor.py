@@ -1,5 +1,6 @@
 """What `doctor` looks at: composed from the settings alone, so that it also tells why the bot cannot start."""
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from provisioning.clients.kubectl import Kubectl
 from provisioning.clients.nvidia_smi import NvidiaSmi
 from provisioning.clients.process import ChildProcesses, Completed
 from provisioning.errors import PermanentError
+from provisioning.facts.platform import read_spec
 from provisioning.policy_source import read_version
 from provisioning.queries.node_mig_status import NodeMigStatusQuery
 
@@ -51,6 +53,7 @@ def looks(settings: Settings) -> list[Look]:
         Look(what="settings", run=lambda: _settings(settings)),
         Look(what="policy", run=lambda: [_policy(settings)]),
         Look(what="helm", run=lambda: [_helm(settings)]),
+        *([Look(what="platform spec", run=lambda: [_spec(settings)])] if settings.platform.file is not None else []),
         Look(what="kubectl", run=lambda: [ok("kubectl", f"{kubectl.version()} at {kubectl.path}")]),
         *([Look(what="Slack", run=lambda: _slack(slack))] if slack is not None else []),
         Look(what="ClearML", run=lambda: _clearml(settings)),
@@ -95,7 +98,30 @@ def _helm(settings: Settings) -> Finding:
         context=settings.cluster.context,
         home=data_dir / "helm",
     )
-    return ok("helm", f"{helm.version()} at {path}")
+    version, pinned = helm.version(), _pinned(settings)
+    if pinned:
+        try:
+            helm.check_digests()
+        except PermanentError as error:
+            return fail("helm", f"{error.what}: so is the chart of {', '.join(pinned)}", error.next_action)
+    return ok("helm", f"{version} at {path}")
+
+
+def _pinned(settings: Settings) -> list[str]:
+    """Return whose chart is pinned by its digest."""
+    charts = {"agent": settings.agent.chart, "router": settings.router.chart if settings.router else None}
+    found = [name for name, chart in charts.items() if chart is not None and "@" in chart.reference]
+    if settings.platform.file is not None:
+        with contextlib.suppress(PermanentError):  # a look of its own says so
+            spec = read_spec(settings.platform.file)
+            found += [one.value for one in spec.releases() if spec.part(one).chart.digest is not None]
+    return found
+
+
+def _spec(settings: Settings) -> Finding:
+    """Say what the platform spec holds. Raises: PermanentError where it cannot be read."""
+    components = ", ".join(read_spec(settings.platform.file).components())
+    return ok("platform spec", components) if components else warn("platform spec", "it has no component", "add one")
 
 
 def _children(settings: Settings) -> ChildProcesses:

@@ -48,12 +48,16 @@ class Helm:
         home = home.absolute()
         self._children = children
         self._helm = HelmCommand(binary=binary, children=children, kubeconfig=kubeconfig, context=context, home=home)
-        self._charts = ChartCache(home / "charts", self._helm.run)
+        self._charts = ChartCache(home / "charts", self._helm.run, self._helm.check_digests)
         self._renderings = Renderings(self.template, self._charts.path)
 
     def version(self) -> str:
         """Return helm's version: ``v4.3.1``."""
         return self._helm.version()
+
+    def check_digests(self) -> None:
+        """Raise PermanentError where this helm cannot pull a chart by its digest."""
+        self._helm.check_digests()
 
     def release(self, namespace: str, name: str) -> Release | None:
         """Return the release at its newest revision, or None where there is none."""

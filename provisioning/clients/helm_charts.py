@@ -2,7 +2,7 @@
 
 An exact version never changes, so what was approved is what runs, tenants in parallel do not download again,
 and no later helm call needs the repository or its password. A registry's tag may be moved all the same: where
-the reference names a digest (``oci://…@sha256:…``, helm 3.18 and newer), that is what is fetched.
+the reference names a digest (``oci://…@sha256:…``, helm 3.17 and newer), that is what is fetched.
 """
 
 import base64
@@ -52,9 +52,10 @@ class RunHelm(Protocol):
 class ChartCache:
     """The fetched charts, one folder a (reference, repo, version, user). Thread-safe."""
 
-    def __init__(self, folder: Path, run_helm: RunHelm) -> None:
+    def __init__(self, folder: Path, run_helm: RunHelm, check_digests: Callable[[], None]) -> None:
         self._folder = folder
         self._run_helm = run_helm
+        self._check_digests = check_digests
         self._lock = threading.Lock()
 
     def path(self, chart: Chart) -> Path:
@@ -72,6 +73,8 @@ class ChartCache:
         if not _file_in(folder):
             with self._lock:  # the second of two tenants finds what the first has fetched
                 if not _file_in(folder):
+                    if "@" in chart.reference:
+                        self._check_digests()
                     self._fetch(chart, folder)
         found = _file_in(folder)
         if found is None:

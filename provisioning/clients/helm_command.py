@@ -1,5 +1,6 @@
 """Runs the helm binary: where its configuration lies, which cluster it talks to, what its failures mean."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,9 +9,10 @@ from typing import TypedDict, Unpack
 
 from provisioning.clients.process import ChildProcesses, Completed, inherited_environment
 from provisioning.clients.tool_errors import cluster_error
-from provisioning.errors import ChatopsError
+from provisioning.errors import ChatopsError, PermanentError
 
 READ_TIMEOUT_S = 60.0
+FIRST_WITH_DIGESTS = (3, 17)  # 3.16 puts the version behind the digest, and the registry knows no such tag
 
 
 class Running(TypedDict, total=False):
@@ -44,7 +46,28 @@ class HelmCommand:
 
     @cached_property
     def is_helm_4(self) -> bool:
-        return int(self.version().removeprefix("v").split(".")[0]) >= 4
+        return self._number >= (4, 0)
+
+    def check_digests(self) -> None:
+        """Raise PermanentError where this helm cannot pull a chart by its digest."""
+        if self._number < FIRST_WITH_DIGESTS:
+            raise PermanentError(
+                f"{self.binary} is helm {'.'.join(map(str, self._number))}, and charts are pulled by their digest from"
+                f" {'.'.join(map(str, FIRST_WITH_DIGESTS))} on",
+                next_action="put a newer helm on PATH or name it in TOOLS__HELM, or leave the digest out: then the"
+                " version alone says what is fetched",
+            )
+
+    @cached_property
+    def _number(self) -> tuple[int, int]:
+        """Major and minor. Raises: PermanentError."""
+        said = self.version()
+        found = re.match(r"v?(\d+)\.(\d+)", said)
+        if found is None:
+            raise PermanentError(
+                f"{self.binary} says that its version is {said[:80]!r}", next_action="set TOOLS__HELM to helm itself"
+            )
+        return int(found[1]), int(found[2])
 
     def run_in_cluster(self, arguments: Sequence[str], *, doing: str, **how: Unpack[Running]) -> Completed:
         """Run helm against the cluster; see `run`."""

@@ -49,13 +49,14 @@ _MEANINGS = (
     ),
     _Meaning(
         r"[Uu]nauthorized|must be logged in|asked for the client to provide credentials"
-        r"|response status code 40[13]|: 40[13] Forbidden|basic credential not found",
+        r"|response status code 40[13]|: 40[13] Forbidden|basic credential not found|no basic auth credentials",
         PermanentError,
         "the cluster or the chart repository refused the credentials",
         "check the credentials, then Retry",
     ),
     _Meaning(
-        r'"FetchReference" on source: \S+: not found',
+        # helm 4, and helm 3 in its two ways
+        r'"FetchReference" on source: \S+: not found|Error: (failed to resolve \S+: )?[\w.:-]+/\S+[:@]\S+: not found',
         PermanentError,
         "the registry has no such chart",
         "check the chart's name, version and digest, then Retry",

@@ -23,6 +23,7 @@ from provisioning.clients.helm import Helm
 from provisioning.clients.process import ChildCancelledError, ChildProcesses
 from provisioning.configuration import Chart, Cluster, Tools
 from provisioning.errors import ChatopsError, PermanentError, TemporaryError, UnreachableError
+from tests.parts import HELM_3_16, HELM_3_17, OlderHelm, older_helm
 
 pytestmark = pytest.mark.cluster
 
@@ -389,3 +390,37 @@ def test_an_unusable_cluster_is_told_apart(
     helm = Helm(tools.locate(Tools()).helm, children, kubeconfig=broken, context=None, home=tmp_path / "helm")
     with pytest.raises(error, match=says):
         helm.releases()
+
+
+@pytest.mark.parametrize("older", [HELM_3_16, HELM_3_17], ids=["3.16", "3.17"])
+def test_helm_3_installs_compares_upgrades_goes_back_and_uninstalls(
+    kubeconfig: Path, children: ChildProcesses, tmp_path: Path, namespace: str, patient: Chart, older: OlderHelm
+) -> None:
+    """What people have on PATH: the whole life of a release, with the flags and the words of helm 3."""
+    binary = older_helm(older)
+    helm = Helm(binary, children, kubeconfig=kubeconfig, context="sandbox", home=tmp_path / "helm")
+    assert helm.version().startswith("v3.")
+    values = {"cpu": "1m", "told": "one", "password": SECRET}
+    assert helm.upgrade_install(namespace, "patient", patient, values, timeout_s=60).revision == 1
+    more = values | {"told": "two"}
+    rendered = helm.render_upgrade(namespace, "patient", patient, more)
+    assert 'told: "two"' in rendered
+    assert 'told: "one"' in helm.manifest(namespace, "patient")
+    assert helm.upgrade_install(namespace, "patient", patient, more, timeout_s=60).revision == 2
+    is_now, was_shown = (
+        list(filter(None, yaml.safe_load_all(text))) for text in (helm.manifest(namespace, "patient"), rendered)
+    )
+    assert is_now == was_shown
+    with pytest.raises(PermanentError, match="did not become ready in time") as caught:
+        helm.upgrade_install(namespace, "patient", patient, more | {"cpu": "9000"}, timeout_s=6)
+    assert SECRET not in f"{caught.value}{caught.value.details}"
+    release = helm.release(namespace, "patient")
+    assert release is not None
+    assert (release.status, release.chart_version) == ("deployed", "0.1.0-rc.1")
+    assert helm.values(namespace, "patient")["cpu"] == "1m"
+    helm.roll_back(namespace, "patient", 1, timeout_s=30)
+    assert helm.values(namespace, "patient")["told"] == "one"
+    assert [one.name for one in helm.releases(namespace)] == ["patient"]
+    for _ in range(2):
+        helm.uninstall(namespace, "patient", timeout_s=60)
+    assert helm.release(namespace, "patient") is None

@@ -34,6 +34,7 @@ from provisioning.operations.platform_releases import chart_input
 from provisioning.sources import GivenSources
 from sandbox.controlplane import build
 from tests.integration.store_samples import open_store
+from tests.parts import HELM_3_16, HELM_3_17, older_helm
 from tests.unit.platform_samples import configuration
 
 pytestmark = pytest.mark.cluster
@@ -162,9 +163,12 @@ def digest(registry: Gate, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def helm(kubeconfig: Path, tmp_path: Path) -> Helm:
-    children = ChildProcesses(tmp_path / "children")
-    home = tmp_path / "home"
-    return Helm(tools.locate(Tools()).helm, children, kubeconfig=kubeconfig, context="sandbox", home=home)
+    return _helm(tools.locate(Tools()).helm, kubeconfig, tmp_path)
+
+
+def _helm(binary: Path, kubeconfig: Path, folder: Path) -> Helm:
+    children = ChildProcesses(folder / "children")
+    return Helm(binary, children, kubeconfig=kubeconfig, context="sandbox", home=folder / "home")
 
 
 @pytest.fixture
@@ -198,6 +202,22 @@ def test_a_chart_of_a_registry_is_installed_and_no_process_shows_the_password(
     asked = len(registry.shown)
     assert helm.show_values(chart)["auth"]["enabled"] is True
     assert len(registry.shown) == asked, "an exact version is fetched once"
+
+
+def test_helm_3_pulls_by_digest_from_3_17_on_and_is_refused_before(
+    registry: Gate, digest: str, kubeconfig: Path, tmp_path: Path
+) -> None:
+    """The real binaries of both sides of it. What the older one said of the registry would not tell why."""
+    chart = _chart(registry, at=f"@{digest}")
+    assert _helm(older_helm(HELM_3_17), kubeconfig, tmp_path / "new").show_chart(chart)["version"] == "17.8.3"
+    older = _helm(older_helm(HELM_3_16), kubeconfig, tmp_path / "old")
+    registry.shown.clear()
+    with pytest.raises(PermanentError, match=r"is helm 3\.16, and charts are pulled by their digest from 3\.17 on"):
+        older.show_chart(chart)
+    assert registry.shown == []
+    assert older.show_chart(_chart(registry))["version"] == "17.8.3"
+    with pytest.raises(PermanentError, match="the registry has no such chart"):
+        older.show_chart(_chart(registry, version="9.9.9"))
 
 
 @pytest.mark.parametrize(

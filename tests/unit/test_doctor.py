@@ -14,13 +14,15 @@ from slack_sdk.errors import SlackApiError
 from typer.testing import CliRunner
 
 from bot.cli import app
-from bot.doctor import SCOPES, _app_token
+from bot.doctor import SCOPES, _app_token, _helm, _spec
+from bot.settings import Settings
 from provisioning.checks import cluster as cluster_checks
 from provisioning.checks import own_state
 from provisioning.checks.clocks import skew
 from provisioning.checks.findings import Finding, Level, Look, examine, fail, ok, report, warn
 from provisioning.clients.cluster_review import Right
 from provisioning.errors import PermanentError
+from tests.unit.platform_samples import SPEC
 
 MANIFEST = Path(__file__).parents[2] / "manifest.yml"
 NOW = datetime(2026, 11, 25, 18, tzinfo=UTC)
@@ -164,3 +166,38 @@ def test_the_exit_code_and_json_say_whether_something_failed(monkeypatch: pytest
         told = CliRunner().invoke(app, ["doctor", "--json"])
         assert told.exit_code == code
         assert json.loads(told.output)["findings"][0]["level"] == found.level.value
+
+
+@pytest.mark.parametrize(("version", "level"), [("v3.16.1", Level.FAIL), ("v3.17.3", Level.OK), ("v4.3.1", Level.OK)])
+@pytest.mark.parametrize("pinned", [True, False])
+def test_a_helm_that_is_too_old_for_pinned_charts_is_said_before_anything_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, level: Level, pinned: bool
+) -> None:
+    """Whose chart it is, and both ways out. Where nothing is pinned, 3.14 is new enough."""
+    binary = tmp_path / "helm"
+    binary.write_text(f"#!/bin/sh\necho {version}\n")
+    binary.chmod(0o755)
+    digest = f", digest: 'sha256:{'a' * 64}'" if pinned else ""
+    spec = tmp_path / "platform.yaml"
+    spec.write_text(SPEC.replace("version: 17.8.3}", f"version: 17.8.3{digest}}}"))
+    for name, value in {
+        "CLEARML__API_URL": "https://api.example.com",
+        "CLEARML__WEB_URL": "https://app.example.com",
+        "CLEARML__FILES_URL": "https://files.example.com",
+        "CLEARML__ACCESS_KEY": "KEY",
+        "CLEARML__SECRET_KEY": "s3cret-of-the-bot",
+        "AGENT__CHART__REFERENCE": "/charts/agent",
+        "DATA_DIR": str(tmp_path / "data"),
+        "REDIS__PASSWORD": "s3cret-of-redis",
+        "TOOLS__HELM": str(binary),
+        "PLATFORM__FILE": str(spec),
+    }.items():
+        monkeypatch.setenv(f"CLEARML_CHATOPS_{name}", value)
+    settings = Settings()
+    found = _helm(settings)
+    assert found.level is (level if pinned else Level.OK), found
+    if found.level is Level.FAIL:
+        assert f"{binary} is helm 3.16, and charts are pulled by their digest from 3.17 on" in found.detail
+        assert "the chart of redis" in found.detail
+        assert "TOOLS__HELM" in found.next_action
+    assert "redis" in _spec(settings).detail

@@ -391,3 +391,28 @@ def test_a_recycled_pid_owns_no_release(fake: FakeHelm, tmp_path: Path) -> None:
     with pytest.raises(TemporaryError, match="is at work on acme/clearml-agent"):
         _helm(fake, tmp_path).recover("acme", "clearml-agent")
     assert len(fake.calls("rollback")) == 1
+
+
+@pytest.mark.parametrize(
+    ("version", "knows"),
+    [("v3.14.0", False), ("v3.16.9+g1", False), ("v3.17.0+g1", True), ("v3.20.1", True), ("v4.0.0", True)],
+)
+def test_a_helm_that_pulls_nothing_by_its_digest_is_not_asked_to(
+    fake: FakeHelm, tmp_path: Path, version: str, knows: bool
+) -> None:
+    """Before 3.17 it puts the version behind the digest, and the registry's answer would tell nobody why."""
+    fake.save(version={"out": version}, pull={"code": 1, "err": "Error: no registry here"})
+    chart = Chart(reference=f"oci://r.example/charts/redis@sha256:{'a' * 64}", version="17.8.3")
+    with pytest.raises(PermanentError) as caught:
+        _helm(fake, tmp_path).show_chart(chart)
+    assert bool(fake.calls("pull")) is knows
+    if not knows:
+        number = ".".join(version.removeprefix("v").split(".")[:2])
+        assert f"is helm {number}, and charts are pulled by their digest from 3.17 on" in caught.value.what
+        assert "leave the digest out" in caught.value.next_action
+
+
+def test_what_says_no_version_is_no_helm(fake: FakeHelm, tmp_path: Path) -> None:
+    fake.save(version={"out": "latest, of course"})
+    with pytest.raises(PermanentError, match="says that its version is 'latest, of course'"):
+        _helm(fake, tmp_path).releases()
