@@ -16,7 +16,7 @@ COPY commands commands
 COPY policies policies
 COPY provisioning provisioning
 COPY sandbox sandbox
-RUN python -m pip wheel --no-deps --wheel-dir /tmp/wheel . \
+RUN /opt/clearml-chatops/bin/pip wheel --no-deps --wheel-dir /tmp/wheel . \
  && /opt/clearml-chatops/bin/pip install --no-deps /tmp/wheel/clearml_chatops-*.whl \
  && XDG_CACHE_HOME=/tmp/cache /opt/clearml-chatops/bin/clearml-chatops tools install \
  && install -m 0755 /tmp/cache/clearml-chatops/tools/*/helm /tmp/cache/clearml-chatops/tools/*/kubectl /usr/local/bin/

@@ -17,7 +17,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A part that cannot be had fails the test in CI; elsewhere it is skipped, with how to get it."""
-    for marker in ("cluster", "browser", "postgres"):
+    for marker in ("cluster", "browser", "postgres", "image"):
         if item.get_closest_marker(marker) and (problem := missing(marker)):
             (pytest.fail if "CI" in os.environ else pytest.skip)(problem)
 

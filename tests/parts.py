@@ -104,6 +104,11 @@ def missing(marker: str) -> str | None:
             return None if CHROMIUM.exists() else "no chromium: apt-get install chromium"
         case "postgres":
             return None if POSTGRES else "no PostgreSQL: apt-get install postgresql"
+        case "image":
+            absent = [name for name in ("buildah", "mmdebstrap") if not shutil.which(name)]
+            if absent:
+                return f"no {' and no '.join(absent)}: apt-get install --no-install-recommends {' '.join(absent)}"
+            return None if os.geteuid() == 0 else "only root may mount what is built: run these tests as root"
         case "cluster":
             try:
                 build.ensure()

@@ -7,20 +7,23 @@ const TYPES = { email_text_input: "email", url_text_input: "url", datepicker: "d
 const VALUES = { datepicker: "selected_date", timepicker: "selected_time", datetimepicker: "selected_date_time" };
 const INITIAL = { datepicker: "initial_date", timepicker: "initial_time", datetimepicker: "initial_date_time" };
 
+const NAMES = { datepicker: "Choose a date", timepicker: "Choose a time", datetimepicker: "Choose a date and time", overflow: "More actions" };
+
 const options = (element) => [...(element.options ?? []), ...(element.option_groups ?? []).flatMap((each) => each.options)];
 
 /** Return the element's control. *place.changed* hears of each change; {inline, id, error} say how it looks. */
 export function control(block, element, place, { inline = false, id = "", error = false } = {}) {
   const key = `${block.block_id}/${element.action_id}`;
   const state = place.values?.[block.block_id]?.[element.action_id] ?? {};
-  const common = { id: id || undefined, "data-key": key, "aria-invalid": error || undefined, "aria-describedby": error ? `${id}-error` : undefined };
-  if (["checkboxes", "radio_buttons"].includes(element.type)) return choices(block, element, place, state, id);
+  const named = id ? undefined : plainText(element.placeholder) || NAMES[element.type] || "Choose";
+  const common = { id: id || undefined, "aria-label": named, "data-key": key, "aria-invalid": error || undefined, "aria-describedby": error ? `${id}-error` : undefined };
+  if (["checkboxes", "radio_buttons"].includes(element.type)) return choices(block, element, place, state, { id, named });
   if (element.type === "overflow" || /select$/.test(element.type)) return menu(block, element, place, state, { ...common, inline });
   if (element.type === "file_input") return file(block, element, place, common);
   const draft = place.draft?.(key);
   const value = draft ?? state[VALUES[element.type] ?? "value"] ?? element[INITIAL[element.type] ?? "initial_value"] ?? "";
   const tag = element.multiline ? "textarea" : "input";
-  const node = el(tag, { ...common, class: "field-input", placeholder: plainText(element.placeholder), value });
+  const node = el(tag, { ...common, class: `field-input${inline ? " inline" : ""}`, placeholder: plainText(element.placeholder), value });
   if (tag === "input") node.type = TYPES[element.type] ?? "text";
   if (element.type === "number_input") node.inputMode = element.is_decimal_allowed ? "decimal" : "numeric";
   if (element.type === "email_text_input") node.autocomplete = "off";
@@ -47,7 +50,7 @@ function menu(block, element, place, state, { inline, ...common }) {
   );
   const draft = place.draft?.(common["data-key"]);
   const isChosen = (each) => (draft === undefined ? chosen.has(each.value) : [draft].flat().includes(byId ? each.value : plainText(each.text)));
-  const node = el("select", { ...common, class: `select${inline ? " inline" : ""}${element.type === "overflow" ? " overflow" : ""}`, multiple: many, "aria-label": common.id ? undefined : plainText(element.placeholder) || "More actions" });
+  const node = el("select", { ...common, class: `select${inline ? " inline" : ""}${element.type === "overflow" ? " overflow" : ""}`, multiple: many });
   if (!many) node.append(el("option", { value: "" }, element.type === "overflow" ? "⋯" : plainText(element.placeholder) || "Choose an option"));
   for (const each of offered) node.append(el("option", { value: each.value, selected: isChosen(each) }, plainText(each.text)));
   node.addEventListener("change", () => {
@@ -71,12 +74,12 @@ function file(block, element, place, common) {
   return el("div", {}, node, chosen);
 }
 
-function choices(block, element, place, state, id) {
+function choices(block, element, place, state, { id, named }) {
   const radio = element.type === "radio_buttons";
   const chosen = new Set([state.selected_option, ...(state.selected_options ?? [])].filter(Boolean).map((each) => each.value));
   const draft = place.draft?.(`${block.block_id}/${element.action_id}`);
   const isChosen = (each) => (draft === undefined ? chosen.has(each.value) : [draft].flat().includes(plainText(each.text)));
-  const set = el("fieldset", { class: "choices", "aria-labelledby": id ? `${id}-label` : undefined });
+  const set = el("fieldset", { class: "choices", "aria-label": named, "aria-labelledby": id ? `${id}-label` : undefined });
   element.options.forEach((each, index) => {
     const box = el("input", { type: radio ? "radio" : "checkbox", name: `${block.block_id}/${element.action_id}`, value: each.value, checked: isChosen(each), "data-key": `${block.block_id}/${element.action_id}/${index}` });
     box.addEventListener("change", () => {

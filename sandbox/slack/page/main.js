@@ -125,8 +125,8 @@ function unread(channel) {
 }
 
 function drawSidebar() {
-  const entry = (label, mark, id, count, current) => el("li", {}, el("button", { type: "button", class: `sidebar-link${count ? " unread" : ""}`, "aria-current": current ? "page" : undefined, "data-place": id, onclick: () => go(id) }, el("span", { "aria-hidden": "true" }, mark), el("span", { class: "name" }, label), count ? el("span", { class: "count", "aria-label": `${count} unread` }, String(count)) : null));
-  const channels = snapshot.channels.filter((each) => !each.im).map((each) => [each.name, each.private ? "⚿" : "#", each.id, unread(each), place === each.id]);
+  const entry = (label, mark, id, count, current) => el("li", {}, el("button", { type: "button", class: `sidebar-link${count ? " unread" : ""}`, "aria-current": current ? "page" : undefined, "data-place": id, onclick: () => go(id) }, el("span", { class: mark ? undefined : "lock", "aria-hidden": "true" }, mark), el("span", { class: "name" }, label), count ? el("span", { class: "count", "aria-label": `${count} unread` }, String(count)) : null));
+  const channels = snapshot.channels.filter((each) => !each.im).map((each) => [each.name, each.private ? "" : "#", each.id, unread(each), place === each.id]);
   const dm = snapshot.channels.find((each) => each.id === snapshot.dm);
   const apps = [[snapshot.app.name, "◆", snapshot.app.home ? HOME : snapshot.dm, unread(dm), place === HOME || place === snapshot.dm]];
   const print = JSON.stringify([channels, apps]);
@@ -139,13 +139,14 @@ function drawSidebar() {
 }
 
 function drawHead(channel) {
-  byId("channel-name").textContent = channel.im ? snapshot.app.name : `${channel.private ? "⚿ " : "# "}${channel.name}`;
+  const mark = channel.im ? "" : channel.private ? el("span", { class: "lock", role: "img", "aria-label": "private channel" }) : "# ";
+  byId("channel-name").replaceChildren(mark, channel.im ? snapshot.app.name : channel.name);
   byId("channel-topic").textContent = channel.im ? "App" : channel.topic || `${channel.members} members`;
   const tabs = byId("app-tabs");
   tabs.hidden = !(channel.im && snapshot.app.home);
   if (tabs.hidden || prints.tabs === place) return;
   prints.tabs = place;
-  tabs.replaceChildren(...[["Home", HOME], ["Messages", snapshot.dm]].map(([label, id]) => el("button", { type: "button", role: "tab", "aria-selected": String(place === id), onclick: () => go(id) }, label)));
+  tabs.replaceChildren(...[["Home", HOME], ["Messages", snapshot.dm]].map(([label, id]) => el("button", { type: "button", role: "tab", "aria-selected": String(place === id), tabIndex: place === id ? 0 : -1, onclick: () => go(id) }, label)));
 }
 
 function drawHome() {
@@ -180,6 +181,13 @@ function drawThread(channel, people) {
 }
 
 // -- going somewhere
+
+/** Alt + arrow up or down: the place before or after this one in the sidebar, as in Slack. */
+function step(by) {
+  const places = [...document.querySelectorAll("[data-place]")];
+  const now = places.findIndex((each) => each.getAttribute("aria-current") === "page");
+  go(places[(now + by + places.length) % places.length].dataset.place);
+}
 
 function go(id) {
   place = id;
@@ -236,6 +244,17 @@ async function start() {
   byId("reload").addEventListener("click", () => tell("reload", {}));
   byId("thread-close").addEventListener("click", () => { thread = null; draw(); });
   byId("thread").addEventListener("keydown", (event) => { if (event.key === "Escape") { thread = null; draw(); } });
+  document.addEventListener("keydown", (event) => {
+    const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!by || !event.altKey || document.querySelector("dialog[open]")) return;
+    event.preventDefault();
+    step(by);
+  });
+  byId("app-tabs").addEventListener("keydown", (event) => {
+    if (!["ArrowLeft", "ArrowRight"].includes(event.key)) return;
+    go(place === HOME ? snapshot.dm : HOME);
+    byId("app-tabs").querySelector('[aria-selected="true"]').focus();
+  });
   byId("menu").addEventListener("click", () => {
     const open = document.querySelector(".sidebar").classList.toggle("open");
     byId("menu").setAttribute("aria-expanded", String(open));

@@ -6,6 +6,9 @@ import { el, paintAvatar } from "./dom.js";
 import { mrkdwn } from "./mrkdwn.js";
 
 const GROUP_S = 300;
+const TEXTS = /\.(ya?ml|json|csv|txt|md|log|patch)$/i;
+const PREVIEW_LINES = 8;
+const PREVIEW_CHARS = 20_000;
 
 const clock = (ts) => new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" }).format(Number(ts) * 1000);
 const day = (ts) => new Intl.DateTimeFormat("en-GB", { weekday: "long", day: "numeric", month: "long" }).format(Number(ts) * 1000);
@@ -84,7 +87,22 @@ export class MessageList {
 
   file(file) {
     if (/\.(png|jpe?g|gif)$/i.test(file.name)) return el("figure", { class: "block-image" }, el("figcaption", {}, file.title), el("img", { src: fileUrl(file.id), alt: file.alt || file.title }));
-    return el("div", {}, el("a", { class: "file", href: fileUrl(file.id), download: file.name }, `▤ ${file.title}`));
+    const link = el("a", { class: "file", href: fileUrl(file.id), download: file.name }, `▤ ${file.title}`);
+    return TEXTS.test(file.name) ? el("figure", { class: "snippet" }, el("figcaption", {}, link), this.beginning(file)) : el("div", {}, link);
+  }
+
+  /** The first lines of a text file, and the rest of them behind a button. */
+  beginning(file) {
+    const shown = el("pre", { tabIndex: 0, "aria-label": `Beginning of ${file.title}` }, "…");
+    fetch(fileUrl(file.id)).then((answer) => answer.text()).then((text) => {
+      const lines = text.slice(0, PREVIEW_CHARS).split("\n");
+      shown.textContent = lines.slice(0, PREVIEW_LINES).join("\n");
+      if (lines.length <= PREVIEW_LINES) return;
+      const more = el("button", { type: "button", class: "thread-link", onclick: () => { shown.textContent = lines.join("\n"); more.remove(); } }, `Show ${lines.length - PREVIEW_LINES} more lines`);
+      shown.after(more);
+      if (this.atEnd) this.root.scrollTop = this.root.scrollHeight;
+    }).catch(() => { shown.textContent = "It cannot be shown."; });
+    return shown;
   }
 }
 
