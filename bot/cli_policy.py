@@ -35,15 +35,21 @@ def check(
 
     Exit codes: 0 it is, 1 it is none.
     """
+    from policies.loader import PolicyError
     from provisioning.errors import PermanentError
     from provisioning.policy_source import read_version
 
     try:
         version = read_version(file)
     except PermanentError as error:
+        mistakes = error.__cause__.problems if isinstance(error.__cause__, PolicyError) else ()
+        problems = [str(problem) for problem in mistakes] or [error.what]
         if json_output:
-            tell({"ok": False, "file": str(file), "problems": [error.what]}, "", as_json=True)
-        complain(error.what, error.next_action)
+            tell({"ok": False, "file": str(file), "problems": problems}, "", as_json=True)
+        if mistakes:
+            complain("\n".join(f"{file}: {line}" for line in problems), "mend these lines, and check again")
+        else:
+            complain(error.what, "name the policy's file")
         raise typer.Exit(FAILED) from error
     rules = len(version.policy.rules)
     found = {"ok": True, "file": str(file), "problems": [], "digest": version.digest, "rules": rules}
@@ -71,7 +77,7 @@ def hold(
     from policies import expectations
 
     table = _table(file)
-    found = expectations.run(_policy_of(table, file, policy).policy, table)
+    found = expectations.run(_policy_of(table, file, policy), table)
     broken = [one for one in found if not one.held]
     if json_output:
         held = [{"name": one.expectation.name, "ok": one.held, "problems": one.problems} for one in found]

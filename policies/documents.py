@@ -74,7 +74,7 @@ def read(
         raise error(Problem(line=_first_line(parsed[1].root), path="", what="a second document: keep one of them"))
     found = _as_model(parsed[0], model, context)
     if isinstance(found, list):
-        raise error(*found[:SHOWN_PROBLEMS])
+        raise error(*_first_of(found))
     return found
 
 
@@ -106,8 +106,23 @@ def read_all(
         else:
             found.append((read_one, _first_line(one.root)))
     if problems:
-        raise error(*problems[:SHOWN_PROBLEMS])
+        raise error(*_first_of(problems))
     return tuple(found)
+
+
+def lines_of(text: str, name: str) -> tuple[int, ...]:
+    """Return the line of each entry of the list *name* at the top of *text*, a document that could be read."""
+    root = _parse(text, DocumentError)[0].root
+    listed = (value for key, value in root.value if key.value == name) if isinstance(root, yaml.MappingNode) else ()
+    return tuple(_first_line(item) for value in listed for item in value.value)
+
+
+def _first_of(problems: list[Problem]) -> list[Problem]:
+    """Return the first problems, and how many more there are."""
+    if len(problems) <= SHOWN_PROBLEMS:
+        return problems
+    more = f"and {len(problems) - SHOWN_PROBLEMS} more mistakes: mend these first"
+    return [*problems[:SHOWN_PROBLEMS], replace(problems[SHOWN_PROBLEMS], path="", what=more)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ tests:
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import Literal, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,8 +19,10 @@ from policies.approvals import Actor, Refusal
 from policies.decide import Allow, Decision, Deny, NeedsApproval
 from policies.documents import DocumentError
 from policies.explain import explain, request_for, words_of
-from policies.policy import Policy
+from policies.loader import PolicyVersion
+from policies.policy import ROLES, Policy
 
+_MARKS = {True: "matches", False: "does not match", None: "may match, as the plan turns out"}
 MONDAY_MORNING = datetime(2026, 1, 5, 9, tzinfo=UTC)
 
 
@@ -42,6 +45,8 @@ class Expectation(BaseModel):
     at: Moment = MONDAY_MORNING
     destroys: int = Field(default=0, ge=0)  # steps of the plan
     changes: int = Field(default=1, ge=0)
+    overcommit: float = Field(default=0.0, ge=0)  # everyone's full quota over the GPUs there are
+    lacks_room: bool = False  # what is asked for does not surely fit now
     expect: Literal["allow", "deny", "approve"]
     rule: str | None = None  # the rule that decides
     people: int | None = None  # how many must approve, in all
@@ -75,12 +80,14 @@ def load(text: str) -> Table:
     return documents.read(text, Table, ExpectationsError, begin_with="write a list of expectations under tests:")
 
 
-def run(policy: Policy, table: Table) -> tuple[Result, ...]:
-    """Ask *policy* each of them."""
-    return tuple(_result(policy, expectation) for expectation in table.tests)
+def run(version: PolicyVersion, table: Table) -> tuple[Result, ...]:
+    """Ask the policy each of them."""
+    return tuple(_result(version, expectation) for expectation in table.tests)
 
 
-def _result(policy: Policy, expectation: Expectation) -> Result:
+def _result(version: PolicyVersion, expectation: Expectation) -> Result:
+    if unknown := tuple(_unknown(version.policy, expectation)):
+        return Result(expectation=expectation, problems=unknown)
     request = request_for(
         expectation.command,
         actor=Actor(id="U0TEST", name="somebody", roles=expectation.roles),
@@ -89,14 +96,28 @@ def _result(policy: Policy, expectation: Expectation) -> Result:
         cluster=expectation.cluster,
         destroys=expectation.destroys,
         changes=expectation.changes,
+        overcommit=expectation.overcommit,
+        lacks_room=expectation.lacks_room,
     )
     if isinstance(request, Refusal):
         return Result(expectation=expectation, problems=(str(request),))
-    explanation = explain(policy, request)
+    explanation = explain(version.policy, request, lines=version.lines)
     problems = tuple(_problems(expectation, explanation.outcomes[0]))
-    marks = {True: "matches", False: "does not", None: "perhaps"}
-    looked_at = tuple(f"{look.rule}: {marks[look.matched]}: {look.why}" for look in explanation.looks)
+    looked_at = tuple(f"line {look.line}: {look.rule} {_MARKS[look.matched]}: {look.why}" for look in explanation.looks)
     return Result(expectation=expectation, problems=problems, looked_at=looked_at if problems else ())
+
+
+def _unknown(policy: Policy, wanted: Expectation) -> Iterator[str]:
+    """Yield what is named and not there: a table that speaks of nobody would hold for ever."""
+    known = (*ROLES, *policy.groups)
+    for role in sorted(wanted.roles - set(known)):
+        yield f"no role or group is called {role}: name {' or '.join(known)}"
+    names = [rule.name for rule in policy.rules]
+    if wanted.rule is not None and wanted.rule not in names:
+        near = get_close_matches(wanted.rule, names, n=1)
+        yield f"the policy has no rule {wanted.rule}: " + (
+            f"did you mean {near[0]}?" if near else "name one that it has"
+        )
 
 
 def _problems(wanted: Expectation, decision: Decision) -> Iterator[str]:

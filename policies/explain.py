@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, assert_never
 
 from commands import grammar
@@ -17,9 +18,11 @@ from policies.policy import Policy
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """One rule that was looked at. ``matched`` is None where that depends on the plan."""
+    """One rule that was looked at. ``line`` is that of the file, 0 where it is not known; ``matched`` is None where
+    it depends on the plan."""
 
     rule: str
+    line: int
     effect: str
     checks: tuple[Check, ...]
     matched: bool | None
@@ -51,12 +54,20 @@ class Explanation:
         return ", or, as the plan turns out: ".join(dict.fromkeys(words_of(one) for one in self.outcomes))
 
 
-def explain(policy: Policy, request: PolicyRequest) -> Explanation:
-    """Return why *policy* says what it says to *request*."""
+def explain(policy: Policy, request: PolicyRequest, *, lines: Mapping[str, int] = MappingProxyType({})) -> Explanation:
+    """Return why *policy* says what it says to *request*. *lines* are those of its file, by rule."""
     looks: list[Look] = []
     for rule in policy.rules:
         matched = matches(rule, request)
-        looks.append(Look(rule=rule.name, effect=rule.effect, checks=checks(rule, request), matched=matched))
+        looks.append(
+            Look(
+                rule=rule.name,
+                line=lines.get(rule.name, 0),
+                effect=rule.effect,
+                checks=checks(rule, request),
+                matched=matched,
+            )
+        )
         if matched:
             break
     return Explanation(
@@ -76,18 +87,20 @@ def request_for(
     cluster: str = "",
     destroys: int | None = None,
     changes: int | None = None,
+    overcommit: float | None = None,
+    lacks_room: bool | None = None,
 ) -> PolicyRequest | Refusal:
     """Return what the policy would be asked for the command *text*, or why it is no command.
 
-    Arguments that do not matter to a policy may be left out: ``tenant create acme``. *destroys* and *changes* say
-    how much it would plan; None: not known.
+    Arguments that do not matter to a policy may be left out: ``tenant create acme``. *destroys*, *changes*,
+    *overcommit* and *lacks_room* say what it would plan; None: not known.
     """
     understood = _understood(text)
     if isinstance(understood, Refusal):
         return understood
     spec, args, how = understood
     if not spec.takes_dry_run:
-        destroys, changes = destroys or 0, changes or 0
+        destroys, changes, overcommit, lacks_room = destroys or 0, changes or 0, overcommit or 0.0, bool(lacks_room)
     return PolicyRequest(
         command=spec.name,
         risk=spec.risk,
@@ -96,7 +109,9 @@ def request_for(
         channel=channel,
         now=now,
         cluster=cluster,
-        blast=BlastRadius(destroys=destroys, changes=changes, gpus=args.gpus),
+        blast=BlastRadius(
+            destroys=destroys, changes=changes, gpus=args.gpus, overcommit=overcommit, lacks_room=lacks_room
+        ),
         reason=how.reason,
         break_glass=how.break_glass,
     )
@@ -135,15 +150,19 @@ def _understood(text: str) -> tuple[CommandSpec, CommandArgs, How] | Refusal:
         case UsageError(spec=CommandSpec() as spec, missing=missing, fields=(), given=given, how=how) if missing:
             known: dict[str, Any] = dict.fromkeys(missing, "") | dict(given)
             return spec, spec.args.model_construct(**known), how
-        case UsageError(message=message):
-            return Refusal(reason=message, next_action=f"known are {', '.join(CATALOG)}")
+        case UsageError(message=message, spec=CommandSpec() as spec):
+            return Refusal(reason=message, next_action=f"it is used as {spec.usage}")
+        case UsageError(message=message, suggestion=suggestion):
+            families = dict.fromkeys(name.split()[0] for name in CATALOG)
+            return Refusal(
+                reason=message, next_action="" if suggestion else f"commands begin with {', '.join(families)}"
+            )
         case HelpRequest():
             return Refusal(reason="that is no command", next_action='name one, as in "tenant create acme"')
 
 
 def _said(check: Check) -> str:
-    holds = {True: "holds", False: "does not hold", None: "depends on the plan"}[check.holds]
-    return f"{check.condition} {holds}: wants {check.wanted}, has {check.found}"
+    return f"{check.condition}: wants {check.wanted}, here: {check.found}"
 
 
 __all__ = [

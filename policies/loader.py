@@ -1,8 +1,10 @@
 """Policy YAML → a typed policy, read by policies.documents. Pure."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Any
 
 from policies import documents
@@ -20,17 +22,22 @@ class PolicyError(DocumentError):
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyVersion:
-    """A policy as it was written. ``digest`` is the SHA-256 of its text in UTF-8, which ``sha256sum`` prints too."""
+    """A policy as it was written. ``digest`` is the SHA-256 of its text in UTF-8, which ``sha256sum`` prints too.
+    ``lines`` are those that rules begin at, by name."""
 
     policy: Policy
     text: str
     digest: str
+    lines: Mapping[str, int] = field(default_factory=dict)
 
 
 def version_of(text: str) -> PolicyVersion:
     """Return the policy in *text* with its digest. Raises: PolicyError."""
     digest = hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()
-    return PolicyVersion(policy=load(text), text=text, digest=digest)
+    policy = load(text)
+    names = (rule.name for rule in policy.rules)
+    lines = MappingProxyType(dict(zip(names, documents.lines_of(text, "rules"), strict=True)))
+    return PolicyVersion(policy=policy, text=text, digest=digest, lines=lines)
 
 
 def load(text: str) -> Policy:

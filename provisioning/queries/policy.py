@@ -54,13 +54,13 @@ class ExplainPolicy:
         )
         if isinstance(request, Refusal):
             return request
-        explanation = explain(policy, request)
+        explanation = explain(policy, request, lines=version.lines)
         holders = holders_of(approver_roles(explanation), self._people.holders())
         could = [one for one in holders if one != actor.id]
-        return _explained(explanation, could, version.digest)
+        return _explained(explanation, could, version.digest, str(self._policy.status().path or "the default policy"))
 
 
-def _explained(found: Explanation, could: list[str], digest: str) -> Report:
+def _explained(found: Explanation, could: list[str], digest: str, file: str) -> Report:
     request = found.request
     who = f"{request.actor.name} ({request.actor.id})"
     roles = ", ".join(sorted(request.actor.roles)) or "no role"
@@ -72,15 +72,13 @@ def _explained(found: Explanation, could: list[str], digest: str) -> Report:
         ("at", request.now),
         ("cluster", request.cluster or None),
         ("GPUs asked for", request.blast.gpus),
-        ("policy", digest[:12]),
+        ("policy", f"{digest[:12]}, from {file}"),
     ]
-    rows = [
-        (number, look.rule, look.effect, _MATCHED[look.matched], look.why) for number, look in enumerate(found.looks, 1)
-    ]
+    rows = [(look.line or None, look.rule, look.effect, _MATCHED[look.matched], look.why) for look in found.looks]
     parts: list[Part] = [
         Lines(title="Verdict", lines=(found.verdict,)),
         Facts(items=tuple(facts)),
-        table("Rules that were looked at", (">#", "Rule", "Effect", "Matches", "Why"), rows),
+        table("Rules that were looked at", (">Line", "Rule", "Effect", "Matches", "Why"), rows),
     ]
     if found.unread:
         named = listed(found.unread, MOST_UNREAD)
@@ -104,6 +102,7 @@ def _data(found: Explanation, could: list[str], digest: str) -> JsonValue:
     looks: list[JsonValue] = [
         {
             "rule": look.rule,
+            "line": look.line or None,
             "effect": look.effect,
             "matched": look.matched,
             "checks": [asdict(check) for check in look.checks],
@@ -193,7 +192,7 @@ def _conditions(rule: Rule) -> str:
     ]
     said += [
         f"{name}: {limit}"
-        for name in ("destroys_over", "changes_over", "gpus_over")
+        for name in ("destroys_over", "changes_over", "gpus_over", "overcommit_over", "lacks_room")
         if (limit := getattr(rule, name)) is not None
     ]
     return "; ".join(said) or "everything"

@@ -35,15 +35,35 @@ def test_what_does_not_hold_is_shown_rule_by_rule(tmp_path: Path) -> None:
         "- {name: held, command: tenant create acme, expect: allow}\n"
         "- {name: broken, command: tenant create other, roles: [operator], expect: approve}\n"
         "- {name: no command, command: tenant crate, expect: deny}\n"
+        "- {name: nobody, command: tenant create acme, roles: [boss], expect: allow}\n"
+        "- {name: no rule, command: tenant create acme, expect: allow, rule: al}\n"
     )
     done = CliRunner().invoke(app, ["policy", "test", str(tmp_path / "t.yaml")])
     assert done.exit_code == 1
     assert "ok    1 held" in done.output
     assert "FAIL  2 broken" in done.output
     assert "expected approve, but it is denied: no rule of the policy allows tenant create here" in done.output
-    assert "all: does not: subjects does not hold: wants acme, has other" in done.output
+    assert "line 2: all does not match: subjects: wants acme, here: other" in done.output
     assert "did you mean /clearml tenant create" in done.output
-    assert "1 of 3 held" in done.output
+    assert "no role or group is called boss: name viewer or operator or approver or admin" in done.output
+    assert "the policy has no rule al: did you mean all?" in done.output
+    assert "1 of 5 held" in done.output
+
+
+def test_capacity_can_be_expected(tmp_path: Path) -> None:
+    """What the plan says of room is a condition as any other."""
+    (tmp_path / "p.yaml").write_text(
+        "rules:\n- {name: full, lacks_room: true, effect: approve}\n"
+        "- {name: over, overcommit_over: 1.5, effect: approve}\n- {name: rest, effect: allow}\n"
+    )
+    (tmp_path / "t.yaml").write_text(
+        "policy: p.yaml\ntests:\n"
+        "- {name: room, command: tenant create acme, expect: allow, rule: rest}\n"
+        "- {name: no room, command: tenant create acme, lacks_room: true, expect: approve, rule: full}\n"
+        "- {name: over, command: tenant create acme, overcommit: 2, expect: approve, rule: over}\n"
+    )
+    done = CliRunner().invoke(app, ["policy", "test", str(tmp_path / "t.yaml")])
+    assert done.exit_code == 0, done.output
 
 
 @pytest.mark.parametrize(

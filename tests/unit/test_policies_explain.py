@@ -7,7 +7,7 @@ from commands.policy import PolicyExplain
 from policies.approvals import Actor, Refusal
 from policies.decide import Deny, NeedsApproval, decide
 from policies.explain import Explanation, approver_roles, explain, holders_of, request_for
-from policies.loader import default_text, load
+from policies.loader import default_text, load, version_of
 from tests.unit.job_samples import NOW
 
 DEFAULT = load(default_text())
@@ -26,9 +26,9 @@ def test_each_rule_is_looked_at_until_one_decides() -> None:
     *others, last = found.looks
     assert last.rule == "changes-need-one-approver"
     assert last.matched
-    assert "risks holds: wants change, has change" in last.why
+    assert "risks: wants change, here: change" in last.why
     assert all(look.matched is False for look in others)
-    assert "risks does not hold: wants read, has change" in others[0].why
+    assert "risks: wants read, here: change" in others[0].why
     assert "destruction-needs-two-approvers" in found.unread
     assert found.verdict.startswith("needs approval by changes-need-one-approver: 1 with admin or approver")
     assert approver_roles(found) == {"approver", "admin"}
@@ -41,10 +41,30 @@ def test_what_depends_on_the_plan_says_so() -> None:
     assert [look.matched for look in unsure.looks] == [None, True]
     assert len(unsure.outcomes) == 2
     assert "or, as the plan turns out: allowed at once by rest" in unsure.verdict
-    assert "changes_over depends on the plan: wants more than 5, has not known before planning" in unsure.looks[0].why
+    assert "changes_over: wants more than 5, here: not known before planning" in unsure.looks[0].why
     sure = _explained("tenant create acme", rules, destroys=0, changes=6)
     assert len(sure.outcomes) == 1
     assert isinstance(sure.outcomes[0], NeedsApproval)
+
+
+@pytest.mark.parametrize("condition", ["lacks_room: true", "overcommit_over: 1"])
+def test_what_is_known_of_capacity_depends_on_the_plan_too(condition: str) -> None:
+    """Whether there is room is not known before it is looked at: no is no answer."""
+    found = _explained(
+        "tenant create acme", f"- {{name: full, {condition}, effect: approve}}\n- {{name: rest, effect: allow}}\n"
+    )
+    assert [look.matched for look in found.looks] == [None, True]
+    assert [type(one).__name__ for one in found.outcomes] == ["NeedsApproval", "Allow"]
+
+
+def test_each_rule_has_its_line_of_the_file() -> None:
+    """Also behind comments, and over several lines."""
+    text = "# ours\nrules:\n- name: a\n  risks: [read]\n  effect: allow\n\n# the rest\n- {name: b,\n   effect: allow}\n"
+    version = version_of(text)
+    request = request_for("tenant create acme", actor=OPERATOR, channel="C1", now=NOW)
+    assert not isinstance(request, Refusal)
+    found = explain(version.policy, request, lines=version.lines)
+    assert [(look.rule, look.line) for look in found.looks] == [("a", 3), ("b", 8)]
 
 
 @pytest.mark.parametrize("roles", [(), ("viewer",), ("operator",), ("approver",), ("admin",)])

@@ -132,7 +132,8 @@ def test_several_mistakes_are_said_at_once() -> None:
     rules = "".join(f"- {{name: r{number}, effect: allow, risks: [wild]}}\n" for number in range(30))
     with pytest.raises(PolicyError) as caught:
         load(f"rules:\n{rules}")
-    assert [problem.line for problem in caught.value.problems] == list(range(2, 12))
+    assert [problem.line for problem in caught.value.problems] == list(range(2, 13))
+    assert str(caught.value.problems[-1]) == "line 12: and 20 more mistakes: mend these first"
 
 
 _BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
