@@ -4,13 +4,14 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from bench import capacity, fleet, tenant_create
+from bench import capacity, fleet, tenant_create, whatif
 from bench.rows import Row, show
 
 BENCHES: dict[str, Callable[[int], list[Row]]] = {
     "tenant_create": tenant_create.rows,
     "fleet": fleet.rows,
     "capacity": capacity.rows,
+    "whatif": whatif.rows,
 }
 
 

@@ -12,6 +12,7 @@ import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,17 @@ CUTS: tuple[dict[str, int], ...] = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class BigCluster:
+    """An API server that holds many nodes and pods."""
+
+    kubeconfig: Path
+    api_server_pid: int
+
+
 @contextmanager
-def cluster(nodes: int) -> Iterator[Path]:
-    """Give the kubeconfig of an API server that holds so many nodes and ten times as many pods."""
+def cluster(nodes: int) -> Iterator[BigCluster]:
+    """Give an API server that holds so many nodes and ten times as many pods."""
     with tempfile.TemporaryDirectory(prefix="clearml-chatops-bench-") as folder:
         plane = ControlPlane(build.ensure(print), Path(folder), api_alone=True)
         try:
@@ -47,7 +56,7 @@ def cluster(nodes: int) -> Iterator[Path]:
             names = [f"tenant-{number:02}" for number in range(NAMESPACES)]
             _create_namespaces(plane.kubeconfig, names)
             _fill(plane.etcd_url, _objects(nodes, names))
-            yield plane.kubeconfig
+            yield BigCluster(kubeconfig=plane.kubeconfig, api_server_pid=plane.pids["kube-apiserver"])
         finally:
             plane.stop()
 

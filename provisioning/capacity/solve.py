@@ -85,7 +85,7 @@ class _Kind:
     gpus: int
     exist: Multiset
     used: Multiset
-    layouts: tuple[tuple[Layout, int], ...] | None  # each layout and how many GPUs stand so
+    layouts: frozenset[tuple[Layout, int]] | None  # each layout and how many GPUs stand so
 
 
 def _kind(model: GpuModel, supply: Supply) -> _Kind:
@@ -95,13 +95,18 @@ def _kind(model: GpuModel, supply: Supply) -> _Kind:
         return _Kind(model.name, supply.mig_gpus, exist, used, None)
     standing = Counter((layouts or {}).values())
     standing[frozenset()] += max(0, supply.mig_gpus - standing.total())
-    ordered = tuple(sorted(standing.items(), key=lambda pair: sorted(pair[0])))
+    stands = frozenset((layout, number) for layout, number in standing.items() if number)
+    there = _there(model.name, stands)
+    return _Kind(model.name, supply.mig_gpus, there, tuple(map(min, used, there)), stands)
+
+
+@lru_cache(maxsize=16_384)
+def _there(model_name: str, layouts: frozenset[tuple[Layout, int]]) -> Multiset:
     there = Counter[str]()
-    for layout, number in ordered:
+    for layout, number in layouts:
         for name, count in counts_of(layout).items():
             there[name] += count * number
-    used = tuple(min(count, there[profile.name]) for count, profile in zip(used, model.profiles, strict=True))
-    return _Kind(model.name, supply.mig_gpus, multiset(model, there), used, ordered)
+    return multiset(model_called(model_name), there)
 
 
 @lru_cache(maxsize=16_384)
