@@ -4,14 +4,18 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from bot.cli import app
 from bot.reference import configuration_page, pages
 from commands.grammar import HelpRequest, Invocation, UsageError, parse
+from commands.help import family
+from provisioning.fleet.spec_files import read as tenants_in
 from sandbox.faults import Faults
 from sandbox.scenario.model import ACTIONS, EXPECTATIONS
 
@@ -111,3 +115,42 @@ def test_the_glossary_knows_the_words_of_risks_roles_and_buttons() -> None:
     words = {line.split("|")[1].strip() for line in (ROOT / "docs" / "glossary.md").read_text().splitlines()[6:]}
     for word in ("risk", "role", "rule", "roll back", "retry", "leave", "withdraw", "dry run", "drift", "blast radius"):
         assert word in words
+
+
+SAID = re.compile(r"/clearml ((?:[a-z]+ ?){1,3})")
+SHELL = re.compile(r"`clearml-chatops ((?:[a-z]+ ?){1,3})")
+SOURCES = [path for room in ("bot", "commands", "policies", "provisioning") for path in (ROOT / room).rglob("*.py")]
+
+
+def is_command(words: str) -> bool:
+    """True where *words* begin with a command, are a family, or ask for help."""
+    found = parse(words)
+    return isinstance(found, Invocation | HelpRequest) or found.spec is not None or bool(family(words.strip()))
+
+
+def is_own_command(words: str) -> bool:
+    """True where the command line has it, groups with their commands."""
+    found: Any = typer.main.get_command(app)
+    for word in words.split():
+        if not hasattr(found, "commands"):
+            return True
+        found = found.commands.get(word)
+    return found is not None
+
+
+def test_commands_that_are_named_in_prose_and_in_messages_are_commands() -> None:
+    """Whoever is told to run one can: `see /clearml tenant list`, or `clearml-chatops audit verify`."""
+    texts = {path: path.read_text(encoding="utf-8") for path in (*PAGES, *SOURCES) if path.name != "CONTRIBUTING.md"}
+    said = {(path.name, words) for path, text in texts.items() for words in SAID.findall(text)}
+    assert len(said) > 50
+    assert sorted(one for one in said if not is_command(one[1])) == []
+    own = {(path.name, words) for path, text in texts.items() for words in SHELL.findall(text)}
+    assert len(own) > 20
+    assert sorted(one for one in own if not is_own_command(one[1])) == []
+
+
+def test_the_file_of_tenants_that_is_shown_is_one() -> None:
+    """As `tenant apply` reads it."""
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    (shown,) = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if block.startswith("name:")]
+    assert [spec.name for spec in tenants_in(shown)] == ["acme", "beta"]
