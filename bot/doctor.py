@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
+from bot.people import COMMAND_LINE
 from bot.settings import PREFIX, Settings, Slack, unknown_names
 from bot.slack.client import web_client
 from provisioning import tools
@@ -24,6 +25,7 @@ from provisioning.clients.helm import Helm
 from provisioning.clients.kubectl import Kubectl
 from provisioning.clients.nvidia_smi import NvidiaSmi
 from provisioning.clients.process import ChildProcesses, Completed
+from provisioning.configuration import Chart
 from provisioning.errors import PermanentError
 from provisioning.facts.platform import read_spec
 from provisioning.policy_source import read_version
@@ -41,6 +43,10 @@ SCOPES = (  # as in manifest.yml
 )
 
 
+MOST_HOLDERS = 20  # Slack is asked for each
+_UNKNOWN = frozenset({"no_such_subteam", "subteam_not_found", "user_not_found", "invalid_arguments", "users_not_found"})
+
+
 def looks(settings: Settings) -> list[Look]:
     """Return everything to look at. Nothing is asked yet."""
     cluster, review = ClusterClient(settings.cluster), ClusterReview(settings.cluster)
@@ -48,7 +54,7 @@ def looks(settings: Settings) -> list[Look]:
     smi = NvidiaSmi(cluster, kubectl, namespace=settings.nodes.operator_namespace)
     clearml = settings.clearml
     hosts = {"the API": clearml.api_url, "the web app": clearml.web_url, "the files server": clearml.files_url}
-    slack = settings.slack
+    slack, router = settings.slack, settings.router
     return [
         Look(what="settings", run=lambda: _settings(settings)),
         Look(what="policy", run=lambda: [_policy(settings)]),
@@ -56,7 +62,10 @@ def looks(settings: Settings) -> list[Look]:
         *([Look(what="platform spec", run=lambda: [_spec(settings)])] if settings.platform.file is not None else []),
         Look(what="kubectl", run=lambda: [ok("kubectl", f"{kubectl.version()} at {kubectl.path}")]),
         *([Look(what="Slack", run=lambda: _slack(slack))] if slack is not None else []),
+        *([Look(what="roles", run=lambda: _roles(slack, settings))] if slack is not None else []),
         Look(what="ClearML", run=lambda: _clearml(settings)),
+        Look(what="agent's chart", run=lambda: [_chart("agent's", settings.agent.chart, settings)]),
+        *([Look(what="router's chart", run=lambda: [_chart("router's", router.chart, settings)])] if router else []),
         *cluster_checks.looks(
             review,
             cluster,
@@ -89,15 +98,8 @@ def _policy(settings: Settings) -> Finding:
 
 
 def _helm(settings: Settings) -> Finding:
-    path = tools.locate(settings.tools).helm
-    data_dir = settings.data_dir.expanduser()
-    helm = Helm(
-        path,
-        _children(settings),
-        kubeconfig=settings.cluster.kubeconfig,
-        context=settings.cluster.context,
-        home=data_dir / "helm",
-    )
+    path = tools.locate_helm(settings.tools)
+    helm = _helm_at(path, settings)
     version, pinned = helm.version(), _pinned(settings)
     if pinned:
         try:
@@ -105,6 +107,22 @@ def _helm(settings: Settings) -> Finding:
         except PermanentError as error:
             return fail("helm", f"{error.what}: so is the chart of {', '.join(pinned)}", error.next_action)
     return ok("helm", f"{version} at {path}")
+
+
+def _helm_at(path: Path, settings: Settings) -> Helm:
+    return Helm(
+        path,
+        _children(settings),
+        kubeconfig=settings.cluster.kubeconfig,
+        context=settings.cluster.context,
+        home=settings.data_dir.expanduser() / "helm",
+    )
+
+
+def _chart(whose: str, chart: Chart, settings: Settings) -> Finding:
+    """Fetch the chart as a plan would: that it cannot be had is otherwise found out at the first tenant."""
+    shown = _helm_at(tools.locate_helm(settings.tools), settings).show_chart(chart)
+    return ok(f"{whose} chart", f"{shown.get('name')} {shown.get('version')}")
 
 
 def _pinned(settings: Settings) -> list[str]:
@@ -138,7 +156,7 @@ class _Kubectl:
 
     @property
     def path(self) -> Path:
-        return tools.locate(self._settings.tools).kubectl
+        return tools.locate_kubectl(self._settings.tools)
 
     def version(self) -> str:
         return self._client().version()
@@ -176,6 +194,29 @@ def _slack(slack: Slack) -> list[Finding]:
     if slack.app_token is not None:
         found.append(_app_token(slack.app_token.get_secret_value(), client))
     return [*found, skew("clock of Slack", _date(headers.get("date")), datetime.now(UTC))]
+
+
+def _roles(slack: Slack, settings: Settings) -> list[Finding]:
+    return known_to_slack(web_client(slack, waits=False), settings.roles)
+
+
+def known_to_slack(client: WebClient, roles: Mapping[str, frozenset[str]]) -> list[Finding]:
+    """Return which ids of *roles* Slack does not know: whoever is meant by them has no role."""
+    holders = sorted({(one, role) for role, ids in roles.items() for one in ids if not one.startswith(COMMAND_LINE)})
+    found: list[Finding] = []
+    for one, role in holders[:MOST_HOLDERS]:
+        try:
+            if one.startswith("S"):
+                client.usergroups_users_list(usergroup=one)
+            else:
+                client.users_info(user=one)
+        except SlackApiError as error:
+            if str(error.response.get("error")) in _UNKNOWN:
+                kind = "user group" if one.startswith("S") else "user"
+                what = f"Slack knows no {kind} {one}, which should be {role}"
+                found.append(fail("roles", what, f"correct {PREFIX}ROLES: “Copy ID” stands in Slack's … menus"))
+    more = f", and {len(holders) - MOST_HOLDERS} more that were not asked for" if len(holders) > MOST_HOLDERS else ""
+    return found or [ok("roles", f"ids that Slack knows: {min(len(holders), MOST_HOLDERS)}{more}")]
 
 
 def _app_token(token: str, client: WebClient) -> Finding:

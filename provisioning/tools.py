@@ -87,6 +87,16 @@ def locate(tools: Tools, *, cache_dir: Path | None = None) -> ToolPaths:
     )
 
 
+def locate_helm(tools: Tools) -> Path:
+    """Return helm alone, as `locate` does. Raises: PermanentError."""
+    return _locate(HELM, tools.helm, _folder(default_cache_dir()))
+
+
+def locate_kubectl(tools: Tools) -> Path:
+    """Return kubectl alone, as `locate` does. Raises: PermanentError."""
+    return _locate(KUBECTL, tools.kubectl, _folder(default_cache_dir()))
+
+
 def install(cache_dir: Path | None = None, progress: Progress = lambda _line: None) -> ToolPaths:
     """Make helm and kubectl available, downloading what PATH does not have, and return where they are.
 

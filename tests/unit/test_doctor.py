@@ -14,7 +14,7 @@ from slack_sdk.errors import SlackApiError
 from typer.testing import CliRunner
 
 from bot.cli import app
-from bot.doctor import SCOPES, _app_token, _helm, _spec
+from bot.doctor import SCOPES, _app_token, _helm, _spec, known_to_slack
 from bot.settings import Settings
 from provisioning.checks import cluster as cluster_checks
 from provisioning.checks import own_state
@@ -201,3 +201,28 @@ def test_a_helm_that_is_too_old_for_pinned_charts_is_said_before_anything_is_ins
         assert "the chart of redis" in found.detail
         assert "TOOLS__HELM" in found.next_action
     assert "redis" in _spec(settings).detail
+
+
+@pytest.mark.parametrize(
+    ("roles", "level", "said"),
+    [
+        ({"admin": {"U1"}, "operator": {"S1", "os:root"}}, Level.OK, "ids that Slack knows: 2"),
+        ({"admin": {"U0ADMIN"}}, Level.FAIL, "Slack knows no user U0ADMIN, which should be admin"),
+        ({"operator": {"S0PLATFORM"}}, Level.FAIL, "Slack knows no user group S0PLATFORM, which should be operator"),
+        ({"viewer": {f"U{number:03}" for number in range(30)}}, Level.OK, "and 10 more that were not asked for"),
+    ],
+)
+def test_roles_of_nobody_are_found(roles: dict[str, set[str]], level: Level, said: str) -> None:
+    """An id that is mistyped, or copied from an example, gives its role to nobody."""
+    client = MagicMock()
+
+    def unknown(code: str) -> SlackApiError:
+        return SlackApiError("no", {"error": code})  # type: ignore[no-untyped-call]
+
+    client.users_info.side_effect = lambda user: _raise(unknown("user_not_found")) if user == "U0ADMIN" else {}
+    client.usergroups_users_list.side_effect = lambda usergroup: (
+        _raise(unknown("no_such_subteam")) if usergroup == "S0PLATFORM" else {}
+    )
+    (found,) = known_to_slack(client, {role: frozenset(ids) for role, ids in roles.items()})
+    assert found.level is level
+    assert said in found.detail
