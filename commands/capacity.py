@@ -12,6 +12,7 @@ from commands.spec import CommandArgs, CommandSpec, Risk, flag
 MOST_PARTS = 20
 
 _PROFILE = re.compile(r"[0-9]{1,2}g\.[0-9]{1,4}gb(?:[+.-][a-z.]{1,8})?")
+_COUNT = re.compile(r"\d+[x*\u00d7]")
 _PART = re.compile(r"(?:([1-9]\d{0,2})\s*[x*\u00d7]\s*)?(\S+)")  # phones write x as a multiplication sign
 
 
@@ -24,6 +25,8 @@ def _profile(value: str) -> str:
 
 def _part(value: Any) -> Any:
     matched = _PART.fullmatch(value.strip()) if isinstance(value, str) else None
+    if matched is not None and matched.group(1) is None and _COUNT.match(matched.group(2)):
+        raise ValueError(f"{value.strip()[:40]!r} is no request: ask for 1 to 999 of a profile, as in 2x3g.40gb")
     if matched is None:
         raise ValueError(f"{str(value)[:40]!r} is no request: write COUNTxPROFILE, as in 2x3g.40gb")
     return f"{matched.group(1) or 1}x{_profile(matched.group(2))}"

@@ -18,6 +18,7 @@ _FARTHEST_DAYS = 366 * 8 + 2  # 29 February can be eight years away
 _DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _SPANS = {"daily": "*", "everyday": "*", "weekdays": "1-5", "weekends": "0,6"}
+_SPOKEN = {"daily": ("*", "*"), "weekdays": ("*", "1-5"), "weekends": ("*", "0,6"), "monthly": ("1", "*")}
 _TIME = re.compile(r"(\d{1,2})(?::(\d{2}))?\s*(am|pm)?", re.IGNORECASE)
 EXAMPLES = "weekdays 09:00 Europe/Berlin"
 
@@ -43,6 +44,19 @@ class Schedule:
 
     def __str__(self) -> str:
         return f"{self.cron} {self.zone}"
+
+    @property
+    def words(self) -> str:
+        """Return it as people say it, zone last: ``weekdays 09:00 Europe/Berlin``; as cron where there are no words."""
+        minute, hour, day, month, weekday = self.cron.split()
+        if self.cron == "0 * * * *":
+            return f"hourly {self.zone}"
+        if not (minute.isdigit() and hour.isdigit() and month == "*"):
+            return str(self)
+        spoken = next((word for word, said in _SPOKEN.items() if said == (day, weekday)), None)
+        if spoken is None and day == "*" and re.fullmatch(r"[0-6](,[0-6])*", weekday):
+            spoken = ",".join(_DAYS[int(each)] for each in weekday.split(","))
+        return f"{spoken} {int(hour):02d}:{int(minute):02d} {self.zone}" if spoken else str(self)
 
     def slots_of(self, day: date) -> tuple[datetime, ...]:
         """Return the slots whose wall-clock time lies on *day* in the zone, as UTC, by time."""

@@ -8,6 +8,7 @@ import re
 from datetime import datetime
 
 _HALF = re.compile(r"(?:&[a-z]{0,3}|<[^<>]*)\Z")
+_CHANNEL = re.compile(r"\b[CG][A-Z0-9]{7,20}\b")
 ELLIPSIS = "…"
 SECTION_CHARS = 3000
 
@@ -56,6 +57,11 @@ def user(user_id: str, name: str = "") -> str:
 def mention(some_id: str) -> str:
     """Return what notifies a person or a user group, by an id that the policy's loader has checked."""
     return f"<!subteam^{some_id}>" if some_id.startswith("S") and some_id.isalnum() else user(some_id)
+
+
+def channels_linked(escaped: str) -> str:
+    """Return text of ours, escaped, with the ids of channels as links to them: only for what names one."""
+    return _CHANNEL.sub(r"<#\g<0>>", escaped)
 
 
 def date(moment: datetime, form: str = "{date_short_pretty} {time}") -> str:

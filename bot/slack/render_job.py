@@ -8,7 +8,15 @@ from datetime import datetime
 from bot.slack import kit
 from bot.slack.kit import Block
 from bot.slack.mrkdwn import block, code, cut, cut_markup, date, escape, user
-from bot.slack.render_steps import INDENT, NOTHING_EXPECTED, STEP_SECTIONS, step_lines, task_cards
+from bot.slack.render_steps import (
+    INDENT,
+    NOTHING_EXPECTED,
+    STEP_SECTIONS,
+    plan_text,
+    step_lines,
+    step_title,
+    task_cards,
+)
 from policies.approvals import Approval, counted
 from provisioning.jobs.job import BreakGlass, Failure, Job, JobState
 from provisioning.plan import Plan, Presence, Step
@@ -83,7 +91,7 @@ def job_message(
         words += f", {user(job.cancelled_by.id, job.cancelled_by.name)} has asked to cancel it"
     blocks = [
         kit.header(f"{icon} {title}"),
-        *([kit.section(escape(aim))] if aim else []),
+        *([kit.section(plan_text(job.plan, aim))] if aim else []),
         kit.context(
             f"*Job {job.number}* {words} · asked by {user(job.requester.id, job.requester.name)}"
             f" · {code('/clearml ' + job.command)}{badge(job)}"
@@ -162,7 +170,7 @@ def plan_message(plan: Plan, *, headline: str) -> Rendered:
         cut_markup(f"{headline}: {escape(plan.summary)}", kit.TEXT_CHARS),
         [
             kit.header(title),
-            *([kit.section(escape(aim))] if aim else []),
+            *([kit.section(plan_text(plan, aim))] if aim else []),
             kit.section(headline),
             *plan_blocks(plan),
             kit.context(f"plan {code(plan.digest[:12])}"),
@@ -198,7 +206,7 @@ def button_value(job_id: str, digest: str) -> str:
 def _plan_line(step: Step) -> str:
     found = {Presence.ABSENT: "", Presence.DIFFERS: "change", Presence.PRESENT: "already there"}[step.found.presence]
     parts = [part for part in (found, escape(cut(step.found.detail, 200))) if part]
-    line = f"{_PLANNED[step.found.presence]} {escape(cut(step.title, 300))}"
+    line = f"{_PLANNED[step.found.presence]} {step_title(step)}"
     if parts:
         line += f" _({': '.join(parts)})_"
     if step.is_noop:

@@ -6,9 +6,10 @@ from types import MappingProxyType
 
 from bot.slack import kit
 from bot.slack.kit import Block
-from bot.slack.mrkdwn import cut, duration, escape
+from bot.slack.mrkdwn import channels_linked, cut, duration, escape
 from provisioning.jobs.history import step_key
 from provisioning.jobs.job import Job, StepState, StepStatus
+from provisioning.plan import Plan, Step
 
 STEP_SECTIONS = 20
 LONG_S = 5.0  # what takes less needs no forecast
@@ -37,11 +38,22 @@ _STATUSES = {
 }
 
 
+def plan_text(plan: Plan, text: str) -> str:
+    """Return what *plan* says of itself, escaped; a digest's names its channel, and links to it."""
+    return channels_linked(escape(text)) if plan.operation.startswith("digest ") else escape(text)
+
+
+def step_title(step: Step) -> str:
+    """Return the step's title likewise, cut."""
+    title = escape(cut(step.title, 300))
+    return channels_linked(title) if step.kind.startswith("digest.") else title
+
+
 def step_lines(job: Job, now: datetime, expected: Mapping[str, float]) -> list[Block]:
     """Return a line for each step, in sections."""
     lines = []
     for status in job.steps:
-        title = escape(cut(job.plan.step(status.step_id).title, 300))
+        title = step_title(job.plan.step(status.step_id))
         line = f"{_MARKS[status.state]} {title}{_times(status, now, expected)}"
         if note := _note(status):
             line += f"\n{INDENT}_{escape(cut(note, 200))}_"

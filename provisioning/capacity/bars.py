@@ -9,7 +9,7 @@ MOST_MODELS = 2  # charts in one message
 def bars_of(view: View, profile: str | None = None) -> list[Bars]:
     """Return bars of the models with the most GPUs, by profile; of one *profile*, by model.
 
-    A profile of which there is and can be nothing has no bar; nor has a model without any.
+    A profile of which there is nothing, and for sure can be nothing, has no bar; nor has a model without any.
     """
     if profile is not None:
         return _chart(
@@ -25,7 +25,7 @@ def bars_of(view: View, profile: str | None = None) -> list[Bars]:
 def _chart(title: str, rows: list[tuple[str, ModelTotals, str]]) -> list[Bars]:
     """Return the bars of *rows*: label, totals, profile."""
     counted = [(label, _numbers(totals, profile)) for label, totals, profile in rows]
-    kept = [(label, numbers) for label, numbers in counted if any(numbers)]
+    kept = [(label, numbers) for label, numbers in counted if any(numbers[:3])]
     if not kept:
         return []
     exact = all(numbers[2] == numbers[3] for _, numbers in kept)

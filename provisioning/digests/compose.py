@@ -189,8 +189,9 @@ def _opening(standing: Standing, post: Post, summaries: list[str]) -> list[Part]
 def _foot(standing: Standing, post: Post) -> Part:
     digest = standing.digest
     upcoming = None if digest.paused else digest.schedule.next_after(post.slot)
-    after = f"next: {local(upcoming, digest.zone)}" if upcoming else "paused"
-    return Lines(lines=(f"{after} · to stop: /clearml digest pause {digest.name}",))
+    if upcoming is None:
+        return Lines(lines=(f"paused · to go on: /clearml digest resume {digest.name}",))
+    return Lines(lines=(f"next: {local(upcoming, digest.zone)} · to stop: /clearml digest pause {digest.name}",))
 
 
 def _age(passed: timedelta) -> str:

@@ -62,7 +62,7 @@ def _row(standing: Standing, now: "datetime") -> tuple[Cell, ...]:
         told = f"{told}: {last.problem}"
     return (
         digest.name,
-        str(digest.schedule),
+        digest.schedule.words,
         local(upcoming, digest.zone) if upcoming else "paused",
         ChannelLink(digest.channel),
         ", ".join(digest.include),

@@ -1,5 +1,8 @@
 """Digests in a real store: each slot once whoever fires, alerts without flapping, crashes at the worst moment."""
 
+import json
+import subprocess
+import sys
 import threading
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,6 +29,8 @@ from provisioning.store.digests import Digests
 from provisioning.store.samples import Sample, Samples
 from tests.integration.digest_samples import MORNING, RUN, START, Hands, actions, desk, words
 from tests.integration.store_samples import create
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -55,6 +60,39 @@ def test_each_slot_is_posted_once(store: Store, hands: Hands) -> None:
     assert hands.titles == ["Digest morning"] * 3
     assert hands.pictures == 3
     assert actions(store) == ["digest.posted"] * 3
+
+
+@pytest.mark.timeout(120)
+def test_processes_that_fire_at_once_post_each_slot_once(store: Store, tmp_path: Path) -> None:
+    """Three of them, each with a store and a clock of its own, race through forty slots: no slot is posted twice or
+    left out. Whoever comes late may post one slot for several, and says so."""
+    digests, slots = Digests(store), 40
+    digests.put(MORNING.model_copy(update={"cron": "*/5 * * * *", "alert": None, "clear": None}), START)
+    command = [sys.executable, "-m", "tests.integration.digest_process", str(tmp_path), str(slots)]
+    firing = [
+        subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    try:
+        for process in firing:
+            assert process.stdout is not None
+            assert process.stdout.readline().strip() == "ready"
+        for process in firing:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        said = [json.loads(process.communicate(timeout=90)[0]) for process in firing]
+    finally:
+        for process in firing:
+            process.kill()
+            process.wait(10)
+    posted = sorted(slot for one in said for slot in one)
+    assert len(set(posted)) == len(posted) > slots / 2
+    with store.reading() as db:
+        rows = list(db.table("digest_posts").rows)
+    assert {row["state"] for row in rows} == {"posted"}
+    assert len(rows) == len(posted)
+    assert sum(1 + row["missed"] for row in rows) == slots
+    assert actions(store).count("digest.posted") == len(posted)
 
 
 def test_missed_slots_are_caught_up_by_one_post(store: Store, hands: Hands) -> None:
@@ -216,6 +254,12 @@ def test_pause_resume_and_remove(store: Store, hands: Hands) -> None:
     hands.at += timedelta(days=1)
     one.tick()
     assert len(hands.sent) == 1
+    assert "to stop: /clearml digest pause morning" in words(hands.sent[0])
+    digests.put(MORNING.model_copy(update={"paused": True}), hands.at)
+    create(store)
+    RunDigestNow(store, hands).apply({"name": "morning"}, RUN)
+    one.tick()
+    assert "paused · to go on: /clearml digest resume morning" in words(hands.sent.pop())
     digests.remove("morning")
     hands.at += timedelta(days=1)
     one.tick()

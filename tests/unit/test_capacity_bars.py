@@ -51,6 +51,13 @@ def test_bars_are_the_tables_numbers() -> None:
     assert [name for name, _ in empty.series] == ["Used", "Ready", "Creatable"]
 
 
+def test_a_profile_without_any_number_has_no_bar() -> None:
+    """Also where some might be created, if places were known: a bar of "at least 0" says nothing."""
+    (bars,) = bars_of(of(gpu_node("a", {"3g.40gb": 1, "1g.10gb": 3}, gpus=1)))
+    assert "1g.10gb" in bars.categories
+    assert all(any(values[at] for _, values in bars.series) for at in range(len(bars.categories)))
+
+
 def test_without_gpus_or_mig_there_are_no_bars() -> None:
     assert bars_of(of()) == []
     assert bars_of(of(gpu_node("x", {"1g.9gb": 4}, product="NVIDIA-X1"))) == []

@@ -3,7 +3,9 @@
 from collections import Counter
 
 import pytest
+from pydantic import ValidationError
 
+from commands.capacity import CapacityArgs
 from policies.approvals import Refusal
 from provisioning.capacity import placement
 from provisioning.capacity.inventory import Supply
@@ -107,3 +109,10 @@ def test_requests_that_make_no_sense_are_refused(text: str, said: str) -> None:
 def test_other_drivers_names_are_understood() -> None:
     """7g.79gb is what some drivers call an A100's 7g.80gb."""
     assert parse_request(["7g.79gb", "2X1g.10GB"]) == {"7g.80gb": 1, "1g.10gb": 2}
+
+
+@pytest.mark.parametrize("text", ["0x1g.10gb", "1000x1g.10gb", "99999*3g.40gb"])
+def test_a_count_that_cannot_be_is_not_taken_for_a_profile(text: str) -> None:
+    """What is wrong is the count, and that is what is said."""
+    with pytest.raises(ValidationError, match="ask for 1 to 999 of a profile"):
+        CapacityArgs.model_validate({"fits": [text]})

@@ -241,3 +241,18 @@ def test_a_job_that_waits_tells_its_thread_who_has_to_do_what() -> None:
     shown = str(render_job.job_message(waits, NOW).blocks)
     assert "waits for somebody to reboot gpu-1" in shown
     assert render_job.CANCEL in shown
+
+
+def test_a_digests_plan_links_to_its_channel_and_no_other_plan_does() -> None:
+    """People read a name there, not an id; what others wrote is never made a link."""
+    shown = job()
+    told = "Post digest morning: daily 09:00 in C0123456789, with ports"
+    step = shown.plan.steps[0].model_copy(update={"kind": "digest.run", "title": "Post digest morning in C0123456789"})
+    digest = shown.plan.model_copy(update={"operation": "digest add", "summary": told, "steps": (step,)})
+    dry = render_job.plan_message(digest, headline="Dry run")
+    assert problems_of_message(dry.text, dry.blocks) == []
+    assert whole(dry).count("<#C0123456789>") == 2
+    other = digest.model_copy(
+        update={"operation": "tenant create", "steps": (step.model_copy(update={"kind": "helm.release"}),)}
+    )
+    assert "<#" not in whole(render_job.plan_message(other, headline="Dry run"))

@@ -154,3 +154,41 @@ def test_slots_come_in_order_and_each_once(line: str, zone: str, start: int, hou
     middle = begin + (end - begin) / 2
     halves = [schedule.passed(begin, middle), schedule.passed(middle, end)]
     assert sum(half[1] + 1 for half in halves if half is not None) == len(slots)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("weekdays 9am Europe/Berlin", "weekdays 09:00 Europe/Berlin"),
+        ("09:05", "daily 09:05 UTC"),
+        ("mon,thu 23:59", "monday,thursday 23:59 UTC"),
+        ("sunday 0:00", "sunday 00:00 UTC"),
+        ("weekends 10:00", "weekends 10:00 UTC"),
+        ("monthly 06:00", "monthly 06:00 UTC"),
+        ("hourly", "hourly UTC"),
+    ],
+)
+def test_what_was_said_in_words_is_said_in_words_again(said: str, words: str) -> None:
+    """And means the same."""
+    assert read_words(said).words == words
+    assert read_words(words) == read_words(said)
+
+
+@pytest.mark.parametrize("cron", ["0 */6 * * *", "*/15 9 * * *", "0 9 * 3 *", "0 9 1 * 1", "0 9 15 * *", "0 9 * * mon"])
+def test_what_has_no_words_stays_cron(cron: str) -> None:
+    assert read_cron(f"{cron} Europe/Berlin").words == f"{cron} Europe/Berlin"
+
+
+@given(
+    st.sampled_from(["*", "1-5", "0,6", "1", "2,3", "0,1,2"]),
+    st.integers(0, 23),
+    st.integers(0, 59),
+    st.sampled_from(["UTC", BERLIN]),
+)
+def test_words_mean_what_the_cron_line_means(weekdays: str, hour: int, minute: int, zone: str) -> None:
+    """Whatever is said of it can be typed, and gives the same slots."""
+    schedule = read_cron(f"{minute} {hour} * * {weekdays} {zone}")
+    again = read_words(schedule.words)
+    for day in range(14):
+        at = date(2026, 11, 2) + timedelta(days=day)
+        assert again.slots_of(at) == schedule.slots_of(at)
