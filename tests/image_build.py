@@ -19,6 +19,7 @@ from sandbox.cache import cache_dir
 ROOT = Path(__file__).parents[1]
 SUITE = "bookworm"
 BASE = f"localhost/python-of-debian:{SUITE}"
+NAME = "localhost/clearml-chatops"
 PACKAGES = "ca-certificates,python3,python3-venv,python-is-python3"
 BUILD_S = 1500
 # What Kubernetes does for readOnlyRootFilesystem, capabilities.drop, allowPrivilegeEscalation and the two volumes.
@@ -72,24 +73,34 @@ class Image:
 
 @contextmanager
 def built(folder: Path) -> Iterator[Image]:
-    """Build the image, lay it out, and take the layout away again. Layers stay in the cache for the next time.
+    """Build the image, lay it out, and take the layout away again. Its layers stay in the cache for the next time.
 
     Raises: CalledProcessError, with what buildah said in its ``stderr``.
     """
     if not _buildah(folder, "images", "--quiet", "--filter", f"reference={BASE}"):
         _make_base(folder)
-    tag = "localhost/clearml-chatops:test"
-    certificates = "/etc/ssl/certs"  # a registry of packages behind a certificate of this machine's own
-    _buildah(
-        *(folder, "bud", "--layers", "--pull-never", "--build-arg", f"PYTHON={BASE}", "--tag", tag),
-        *("--volume", f"{certificates}:{certificates}:ro", str(ROOT)),
-    )
+    _build(folder, f"{NAME}:build", "--target", "build")
+    tag = f"{NAME}:test"
+    _build(folder, tag)
+    _buildah(folder, "rmi", "--prune", "--force")  # what no tag needs: layers of code that was
     config = json.loads(_buildah(folder, "inspect", "--type", "image", tag))["Docker"]["config"]
     container = _buildah(folder, "from", "--pull-never", tag)
     try:
         yield Image(root=Path(_buildah(folder, "mount", container)), config=config)
     finally:
         _buildah(folder, "rm", container)
+
+
+def _build(folder: Path, tag: str, *more: str) -> None:
+    certificates = "/etc/ssl/certs"  # a registry of packages behind a certificate of this machine's own
+    options = [
+        "--layers",
+        "--pull-never",
+        "--build-arg",
+        f"PYTHON={BASE}",
+        f"--volume={certificates}:{certificates}:ro",
+    ]
+    _buildah(folder, "bud", *options, "--tag", tag, *more, str(ROOT))
 
 
 def _make_base(folder: Path) -> None:

@@ -30,11 +30,15 @@ class Envelope:
 
 
 class DeliveryError(Exception):
-    """The app did not take the payload; ``error`` is what Slack shows: dispatch_failed, operation_timeout."""
+    """The app did not take the payload; ``error`` is what Slack shows: dispatch_failed, operation_timeout.
 
-    def __init__(self, error: str, *, reason: str) -> None:
+    ``again``: whether an event is tried again.
+    """
+
+    def __init__(self, error: str, *, reason: str, again: bool = True) -> None:
         super().__init__(error)
         self.error = error
+        self.again = again
         self.reason = reason  # as retries name it: timeout, http_error, connection_failed
 
 
@@ -105,7 +109,7 @@ class Dispatcher:
             self._send(envelope)
         except DeliveryError as problem:
             attempt = envelope.retry_attempt
-            if attempt < len(self._retry_after_s) and not self._closed.is_set():
+            if problem.again and attempt < len(self._retry_after_s) and not self._closed.is_set():
                 again = replace(
                     envelope,
                     id=Envelope(kind="events_api", payload={}).id,

@@ -58,7 +58,8 @@ class HttpDelivery:
             future.set_exception(DeliveryError("dispatch_failed", reason="connection_failed"))
             return
         if answer.status_code != httpx.codes.OK:
-            future.set_exception(DeliveryError("dispatch_failed", reason="http_error"))
+            again = answer.headers.get("x-slack-no-retry") != "1"
+            future.set_exception(DeliveryError("dispatch_failed", reason="http_error", again=again))
             return
         if not answer.content.strip():
             future.set_result({})

@@ -407,6 +407,38 @@ def test_a_ticket_opens_one_socket(workspace: Workspace, url: str) -> None:
             websocket.create_connection(bad, timeout=5, suppress_origin=True)
 
 
+def test_events_over_http_are_tried_again_until_the_app_forbids_it(workspace: Workspace) -> None:
+    """Four times at most, each told by its headers; X-Slack-No-Retry ends it; a command is not tried again."""
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import Route
+
+    heard: list[tuple[str, str]] = []
+    told: dict[str, str] = {}
+
+    async def receive(request: Request) -> Response:
+        if b"challenge" in await request.body():
+            return Response(await request.body(), media_type="application/json")
+        heard.append((request.headers.get("x-slack-retry-num", ""), request.headers.get("x-slack-retry-reason", "")))
+        return Response("", status_code=500, headers=told)
+
+    server = LoopbackServer(Starlette(routes=[Route("/slack/events", receive, methods=["POST"])]))
+    try:
+        workspace.deliver_by_http(f"{server.start()}/slack/events")
+        workspace.open_home("operator")
+        workspace.wait(lambda: len(heard) == 4, 10)
+        assert heard == [("", ""), ("1", "http_error"), ("2", "http_error"), ("3", "http_error")]
+        told["X-Slack-No-Retry"] = "1"
+        workspace.open_home("operator")
+        workspace.wait(lambda: len(heard) == 5, 10)
+        workspace.command("operator", "#platform", "/clearml x")
+        assert "dispatch_failed" in newest(workspace)
+        assert heard[4:] == [("", ""), ("", "")]
+    finally:
+        server.stop()
+
+
 def test_http_mode_is_signed_and_verified_by_bolt(workspace: Workspace, url: str) -> None:
     """The challenge, a command and a click arrive over HTTP; Bolt accepts the signature, and only ours."""
     from slack_bolt import BoltRequest

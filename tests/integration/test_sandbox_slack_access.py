@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect, sync_playwright
 
 from sandbox.serving import LoopbackServer
@@ -15,6 +14,7 @@ from sandbox.slack.model import JSON, Channel, Person
 from sandbox.slack.posting import content, post
 from sandbox.slack.viewing import open_modal, publish_home
 from sandbox.slack.workspace import Workspace
+from tests.accessibility import problems
 from tests.parts import CHROMIUM, CHROMIUM_FLAGS
 
 pytestmark = pytest.mark.browser
@@ -137,12 +137,6 @@ def page(browser: Any, url: str, request: pytest.FixtureRequest) -> Iterator[Pag
     expect(made.get_by_text("A header")).to_be_visible()
     yield made
     context.close()
-
-
-def problems(page: Page) -> list[str]:
-    """Return what axe has against the page as it stands: contrast, names, roles, order, focus."""
-    found = Axe().run(page).response["violations"]
-    return [f"{each['id']}: {each['help']}: {[node['html'][:200] for node in each['nodes']]}" for each in found]
 
 
 def test_a_channel_a_thread_and_the_hints_are_accessible(page: Page) -> None:

@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from sandbox.cast import DEFAULT_CAST
 from sandbox.world import World
+from tests.accessibility import problems
 from tests.parts import CHROMIUM, CHROMIUM_FLAGS
 
 LONG_MS = 60_000
@@ -58,6 +59,8 @@ def say(page: Page, text: str) -> None:
 
 
 def take(page: Page, name: str, tmp_path: Path) -> None:
+    """Take a picture of what the page shows now, which nobody must be shut out of."""
+    assert problems(page) == []
     folder = os.environ.get("CLEARML_CHATOPS_SCREENSHOTS")
     page.screenshot(path=(Path(folder) if folder else tmp_path) / f"{name}.png")
 
