@@ -1,10 +1,13 @@
 """`clearml-chatops audit …`: verify, read, export and seal the trail, with only the file and the key."""
 
 import json
+import os
 import re
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,7 +22,7 @@ from commands.catalog import CATALOG
 from commands.grammar import UsageError
 from policies.approvals import Refusal
 from provisioning.evidence.command import told
-from provisioning.evidence.formats import read_key
+from provisioning.evidence.formats import SEGMENTS, read_key
 from provisioning.evidence.verifier import verify as verify_trail
 
 if TYPE_CHECKING:
@@ -146,7 +149,10 @@ def list_rows(
     if isinstance(asked, UsageError) or not isinstance(asked.args, AuditArgs):
         complain(f"audit list: {getattr(asked, 'message', 'wrong usage')}", "see clearml-chatops audit list --help")
         raise typer.Exit(USAGE)
-    for row in _found(asked.args, asked.text, db):
+    found = _found(asked.args, asked.text, db)
+    if not found:
+        typer.echo("there are no such rows; sealed ones are searched with --db FILE", err=True)
+    for row in found:
         if json_output:
             typer.echo(json.dumps(row, ensure_ascii=False))
         else:
@@ -173,6 +179,7 @@ def export(
     `audit verify FILE --key PUBLIC_KEY` checks what was written. With `-`, the rows are what is printed.
     """
     from provisioning.evidence.export import as_csv, as_json_lines
+    from provisioning.evidence.segments import rows_elsewhere
 
     if form not in {"jsonl", "csv"}:
         complain(f"audit export: there is no format {form[:40]!r}", "use jsonl or csv")
@@ -188,14 +195,25 @@ def export(
         if printed:
             count = write(store, typer.get_text_stream("stdout"), tenant=tenant)
         else:
-            with out.open("w", encoding="utf-8", newline="") as file:
+            with _private(out) as file:
                 count = write(store, file, tenant=tenant)
-            out.chmod(0o600)
+        if elsewhere := rows_elsewhere(store):
+            where = store.path.parent / SEGMENTS
+            complain(f"rows 1 to {elsewhere} are not in it: their sealed files are not in {where}", "put them there")
     if printed:
         typer.echo(f"{count} rows", err=True)
     else:
-        made = {"file": str(out), "rows": count, "format": form, "tenant": tenant}
+        made = {"file": str(out), "rows": count, "format": form, "tenant": tenant, "from": elsewhere + 1}
         tell(made, f"{count} rows are in {out}", as_json=json_output)
+
+
+@contextmanager
+def _private(path: Path) -> Iterator[IO[str]]:
+    """Open a file to write, which nobody else may read from the first byte on."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8", newline="") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.truncate()
+        yield file
 
 
 @app.command(examples=("audit seal --before 400d",))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from provisioning.evidence.formats import CHECKPOINTS, FIELDS, TABLE, Checkpoint, layers
-from provisioning.evidence.segments import sealed_files
+from provisioning.evidence.segments import rows_elsewhere, sealed_files
 from provisioning.store import Store
 
 Row = Mapping[str, Any]
@@ -27,7 +27,7 @@ def as_json_lines(store: Store, out: IO[str], *, tenant: str | None) -> int:
 
     Rows that no checkpoint covers yet carry no proof: make one first. Returns how many rows were written.
     """
-    _write(out, {"type": "export", "v": 1, "tenant": tenant})
+    _write(out, {"type": "export", "v": 1, "tenant": tenant, "from": rows_elsewhere(store) + 1})
     count = 0
     written: set[int] = set()
     for path in (*sealed_files(store), store.path):

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,6 +74,21 @@ def seal(store: Store, signed: Checkpoints, *, before: datetime, actor: Actor) -
 def sealed_files(store: Store) -> list[Path]:
     """Return the sealed files that are here, oldest rows first."""
     return sorted((store.path.parent / SEGMENTS).glob("audit-*.db"))
+
+
+def rows_elsewhere(store: Store) -> int:
+    """Return up to which row the trail lies in sealed files that are not here; 0 where all of it is here."""
+    with store.reading() as db:
+        first = db.execute(f"SELECT min(seq) FROM {TABLE}").fetchone()[0] or 1  # noqa: S608 - our own name
+    before: dict[int, int] = {}  # last row of a file → the row before its first
+    for path in sealed_files(store):
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
+            held = file.execute(f"SELECT first, last FROM {SEGMENT}").fetchone()  # noqa: S608 - our own name
+        before[int(held[1])] = int(held[0]) - 1
+    at = int(first) - 1
+    while at in before:
+        at = before[at]
+    return at
 
 
 def _keys(store: Store) -> tuple[str, ...]:

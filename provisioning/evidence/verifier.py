@@ -218,7 +218,8 @@ class _Checked:
         """Check an export: each row by its own path to a signed checkpoint."""
         checkpoints = {one.number: one for one in map(Checkpoint.read, _lines(path, "checkpoint"))}
         keys = self._keys(list(checkpoints.values()))
-        tenant = next(_lines(path, "export"), {}).get("tenant")
+        head = next(_lines(path, "export"), {})
+        tenant, first = head.get("tenant"), head.get("from", 1)
         bare = 0
         for line in _lines(path, "row"):
             row, proof, before = line["row"], line["proof"], self.seq
@@ -238,7 +239,11 @@ class _Checked:
             self.notes.append(f"{bare} rows carry no proof")
         if self._given and self.rows and not self.signed:
             self._problem(0, "key", "a key was given, but no row stands under its signature")
-        self.notes.append(f"an export of tenant {tenant}: these rows are genuine")
+        if first != 1:
+            self.notes.append(f"it says that rows before {first} were elsewhere when it was made, and are not in it")
+        self.notes.append(
+            f"an export of {'all rows' if tenant is None else f'tenant {tenant}'}: these rows are genuine"
+        )
 
 
 def _unproven(row: Mapping[str, Any], proof: Mapping[str, Any], by: Checkpoint | None, keys: Keys) -> str:

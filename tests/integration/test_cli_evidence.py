@@ -133,3 +133,30 @@ def test_where_there_is_nothing_the_next_step_is_said(
     assert "CLEARML_CHATOPS_DATA_DIR" in run("backup", str(tmp_path), code=1)
     assert "CLEARML_CHATOPS_DATA_DIR" in run("audit", "export", "-", code=3)
     run("audit", "verify", code=2)
+
+
+def test_an_export_without_the_sealed_rows_says_so(run: Run, data_dir: Path, tmp_path: Path) -> None:
+    """To who makes it and to who verifies it: an auditor must not take a part for all."""
+    out, key = tmp_path / "acme.jsonl", tmp_path / "key.pub"
+    run("audit", "seal", "--before", "1d")
+    key.write_text(run("audit", "key", "public"))
+    assert "are not in it" not in run("audit", "export", str(out), "--tenant", "acme")
+    assert "are not in it" not in run("audit", "verify", str(out), "--key", str(key))
+    (data_dir / "audit-segments").rename(tmp_path / "elsewhere")
+    assert "rows 1 to 6 are not in it" in run("audit", "export", str(out))
+    said = run("audit", "verify", str(out), "--key", str(key))
+    assert "rows before 7 were elsewhere when it was made, and are not in it" in said
+
+
+def test_nobody_else_can_read_an_export(run: Run, tmp_path: Path) -> None:
+    """Nor one that is written over a file that they could; and nothing of that file is left."""
+    out = tmp_path / "acme.jsonl"
+    out.write_text("x" * 100_000)
+    out.chmod(0o644)
+    run("audit", "export", str(out), "--tenant", "acme")
+    assert out.stat().st_mode & 0o777 == 0o600
+    assert "x" * 10 not in out.read_text()
+
+
+def test_a_search_that_finds_nothing_says_so(run: Run) -> None:
+    assert "there are no such rows" in run("audit", "list", "--text", "' OR 1=1 --")
