@@ -8,6 +8,7 @@ import typer
 from bot.cli_app import App
 from bot.cli_jobs import fenced, read_settings, redactor
 from bot.cli_print import AsJson, tell
+from bot.cli_store import record, store_alone
 
 
 def register(app: App) -> None:
@@ -30,7 +31,6 @@ def backup(
     from provisioning.errors import PermanentError
     from provisioning.evidence.backup import STORE
     from provisioning.evidence.backup import backup as make
-    from provisioning.evidence.trail import Event
     from provisioning.store import Store
 
     clock = SystemClock()
@@ -41,7 +41,7 @@ def backup(
             raise PermanentError(f"there is nothing to back up: no {path}", next_action="set CLEARML_CHATOPS_DATA_DIR")
         store = Store(path, clock=clock, redact=redactor())
         try:
-            store.record(Event(action="backup.made", actor="os", detail={"folder": str(folder.absolute())}))
+            record(store, "backup.made", "", {"folder": str(folder.absolute())})
             made = make(store, folder.expanduser(), now=clock.now())
         finally:
             store.close()
@@ -60,12 +60,17 @@ def restore(
     """
     from provisioning.clock import SystemClock
     from provisioning.data_folder import locked
+    from provisioning.evidence.backup import STORE, head_of
     from provisioning.evidence.backup import restore as put_back
 
     with fenced():
         data_dir = read_settings().data_dir.expanduser()
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         with locked(data_dir, doing="restoring a backup"):
+            row, head = head_of(data_dir / STORE)
             aside = put_back(made.expanduser(), data_dir, now=SystemClock().now())
+            with store_alone() as store:  # the trail that comes back knows nothing of the rows that went
+                detail = {"folder": str(made.absolute()), "replaced_row": str(row), "replaced_head": head}
+                record(store, "backup.restored", "", detail)
     said = f"restored {made}" + (f"; what was there is in {aside}" if aside else "")
     tell({"restored": str(made), "aside": str(aside) if aside else None}, said, as_json=json_output)

@@ -11,7 +11,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sqlite_utils import Database
+
 from provisioning.errors import PermanentError, reason_of
+from provisioning.evidence import trail
 from provisioning.evidence.formats import SEGMENTS
 from provisioning.evidence.verifier import verify
 from provisioning.store import Store
@@ -83,6 +86,17 @@ def restore(made: Path, data_dir: Path, *, now: datetime) -> Path | None:
         target.parent.mkdir(exist_ok=True, mode=0o700)
         shutil.copy2(made / name, target)
     return aside if present else None
+
+
+def head_of(path: Path) -> tuple[int, str]:
+    """Return the newest row of the trail in *path* and its hash; 0 and "" where there is none, or it is damaged."""
+    if not path.exists():
+        return 0, ""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            return trail.head(Database(database))
+    except sqlite3.DatabaseError:
+        return 0, ""
 
 
 def _manifest_of(made: Path) -> dict[str, Any]:

@@ -122,8 +122,12 @@ def test_a_backup_comes_back_and_not_under_a_running_bot(run: Run, data_dir: Pat
     run("audit", "list")
     with locked(data_dir, doing="testing"):
         assert "restoring a backup: process" in run("restore", made, code=1)
+    replaced = json.loads(run("audit", "verify", "--json"))
     assert "what was there is in" in run("restore", made)
-    assert "backup.made" in run("audit", "list", "--limit", "1")
+    before, restored = map(json.loads, run("audit", "list", "--limit", "2", "--json").splitlines())
+    assert (before["action"], restored["action"]) == ("backup.made", "backup.restored")
+    assert before["actor"] == restored["actor"] == f"os:{pwd.getpwuid(os.getuid()).pw_name}"
+    assert restored["detail"]["replaced_head"] == replaced["head"], "the rows that went can be held against it"
 
 
 def test_where_there_is_nothing_the_next_step_is_said(
