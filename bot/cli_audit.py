@@ -13,6 +13,7 @@ import typer
 
 from bot.cli_actor import unprivileged
 from bot.cli_app import App
+from bot.cli_complete import tenants
 from bot.cli_jobs import REFUSED, USAGE, fenced
 from bot.cli_print import AsJson, complain, tell
 from bot.cli_store import evidence, path_of, record, store_alone
@@ -122,7 +123,9 @@ def program() -> str:
     ),
 )
 def list_rows(
-    tenant: Annotated[str | None, typer.Argument(metavar="[TENANT]", help="Only what concerns this tenant.")] = None,
+    tenant: Annotated[
+        str | None, typer.Argument(metavar="[TENANT]", help="Only what concerns this tenant.", autocompletion=tenants)
+    ] = None,
     *,
     actor: Annotated[
         str | None, typer.Option(metavar="PERSON", help="Only what this person did: an id or a name.")
@@ -169,7 +172,9 @@ def list_rows(
 )
 def export(
     out: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write. `-` prints.")],
-    tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="Only this tenant's rows.")] = None,
+    tenant: Annotated[
+        str | None, typer.Option(metavar="TENANT", help="Only this tenant's rows.", autocompletion=tenants)
+    ] = None,
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="jsonl (with proofs) or csv.")] = "jsonl",
     json_output: AsJson = False,
 ) -> None:

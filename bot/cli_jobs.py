@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import ValidationError
 
-from bot import cli_files, cli_help
+from bot import cli_complete, cli_files, cli_help
 from bot.cli_actor import os_user
 from bot.cli_app import App
+from bot.cli_complete import Catalogued
 from bot.cli_print import AsJson, complain, print_job, print_jobs, print_pending, print_plan, tell
 from commands import grammar
 from commands.approvals import ApprovalDelegate, ApprovalRecall
@@ -44,7 +45,7 @@ def register(app: App) -> None:
     for family in dict.fromkeys(name.split()[0] for name in CATALOG):
         if family in {"audit", "doctor", "platform", "policy"}:  # have modules of their own, and doctor is in cli
             continue
-        app.command(family, context_settings=ANY, help=f"{about(family)}.")(command(family))
+        app.command(family, cls=Catalogued, context_settings=ANY, help=f"{about(family)}.")(command(family))
     app.command("approve", examples=("approve 41",), help="Approve a job: counts as os:USER's vote.")(
         _vote(approve=True)
     )
@@ -119,7 +120,9 @@ def command(*first: str) -> Callable[[typer.Context], None]:
 
 def _vote(*, approve: bool) -> Callable[..., None]:
     def run(
-        number: Annotated[int, typer.Argument(metavar="JOB", help="The job's number.")],
+        number: Annotated[
+            int, typer.Argument(metavar="JOB", help="The job's number.", autocompletion=cli_complete.jobs)
+        ],
         reason: Annotated[str, typer.Option(metavar="TEXT", help="Why. Everybody sees it, the audit keeps it.")] = "",
         json_output: AsJson = False,
     ) -> None:

@@ -7,6 +7,7 @@ import typer
 
 from bot import cli_jobs
 from bot.cli_app import App
+from bot.cli_complete import Catalogued
 from bot.cli_print import AsJson, complain, tell
 from commands.catalog import CATALOG
 from provisioning.errors import reason_of
@@ -83,6 +84,6 @@ def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The spec.")
 
 for _name, _spec in CATALOG.items():
     if _name.split()[0] == FAMILY:
-        app.command(_name.split()[1], context_settings=cli_jobs.ANY, help=f"{_spec.summary}.")(
+        app.command(_name.split()[1], cls=Catalogued, context_settings=cli_jobs.ANY, help=f"{_spec.summary}.")(
             cli_jobs.command(*_name.split())
         )

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from bot import cli_jobs
 from bot.cli_app import App
+from bot.cli_complete import Catalogued
 from bot.cli_print import AsJson, complain, tell
 from commands.catalog import CATALOG
 from provisioning.errors import reason_of
@@ -22,7 +23,7 @@ FAILED, WRONG = 1, 2
 app = App(help="The policy: who may do what, and whose approval it needs.")
 for _verb in ("explain", "show"):
     _name = f"policy {_verb}"
-    app.command(_verb, context_settings=cli_jobs.ANY, help=CATALOG[_name].summary + ".")(
+    app.command(_verb, cls=Catalogued, context_settings=cli_jobs.ANY, help=CATALOG[_name].summary + ".")(
         cli_jobs.command("policy", _verb)
     )
 

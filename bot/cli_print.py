@@ -4,7 +4,9 @@ An answer goes to standard output; progress, refusals and what comes next go to 
 """
 
 import json
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,6 +22,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines, o
 def tell(data: Mapping[str, Any], said: str, *, as_json: bool) -> None:
     """Print an answer: *data* for machines, *said* for people."""
     typer.echo(json.dumps(data) if as_json else said)
+
+
+def data_file() -> Path:
+    """Return where the store is, by the environment alone: the rest of the settings need not be right."""
+    folder = os.environ.get("CLEARML_CHATOPS_DATA_DIR") or "~/.local/share/clearml-chatops"
+    return Path(folder).expanduser() / "chatops.db"
 
 
 def print_plan(plan: "Plan", headline: str, *, as_json: bool, job: int | None = None) -> None:

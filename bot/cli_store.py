@@ -1,6 +1,5 @@
 """The store and the keys alone, as the evidence's commands need them: no cluster, no ClearML and no Slack."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ import typer
 
 from bot.cli_actor import unprivileged
 from bot.cli_jobs import NOT_SET_UP, read_settings, redactor
-from bot.cli_print import complain
+from bot.cli_print import complain, data_file
 
 if TYPE_CHECKING:
     from provisioning.evidence.checkpoints import Checkpoints
@@ -61,5 +60,4 @@ def path_of(db: Path | None) -> Path:
     """Return *db*, else the store in the data folder."""
     if db is not None:
         return db
-    folder = os.environ.get("CLEARML_CHATOPS_DATA_DIR") or "~/.local/share/clearml-chatops"
-    return Path(folder).expanduser() / "chatops.db"
+    return data_file()
