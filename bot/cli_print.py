@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from commands.help import COMMAND
+
 if TYPE_CHECKING:
     from provisioning.jobs.job import Job
     from provisioning.jobs.pending import Pending
@@ -106,4 +108,9 @@ def complain(what: str, next_action: str = "", details: str = "") -> None:
     if details:
         console.print(details, markup=False)
     if next_action:
-        console.print(f"next: {next_action}", markup=False)
+        console.print(f"next: {as_typed_here(next_action)}", markup=False)
+
+
+def as_typed_here(text: str) -> str:
+    """Return *text* with the commands that it names as they are typed on the command line, not in Slack."""
+    return text.replace(f"{COMMAND} ", "clearml-chatops ")

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from bot.cli_print import as_typed_here
 from provisioning.looks import Tell
 from provisioning.reports import Bars, Cell, ChannelLink, Chart, Facts, Lines, Report, Table
 
@@ -59,7 +60,8 @@ def telling(console: Console | None = None) -> Iterator[Tell]:
 
 def _table(part: Table) -> RichTable | str:
     if not part.rows:
-        return f"{escape(part.title)}: {escape(part.empty)}" if part.title else escape(part.empty)
+        empty = escape(as_typed_here(part.empty))
+        return f"{escape(part.title)}: {empty}" if part.title else empty
     drawn = RichTable(title=escape(part.title) or None, title_justify="left")
     for column in part.columns:
         drawn.add_column(escape(column.title), justify=column.align, overflow="fold")  # a cut id is none

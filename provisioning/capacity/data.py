@@ -25,14 +25,18 @@ COLUMNS = (
 )
 
 
-def data_of(view: View, answer: Answer | None = None, *, tenant: str | None = None) -> dict[str, JsonValue]:
-    """Return the report's JSON: ranges are [low, high], equal where exact."""
+def data_of(
+    view: View, answer: Answer | None = None, *, tenant: str | None = None, profile: str | None = None
+) -> dict[str, JsonValue]:
+    """Return the report's JSON, or what of it concerns one tenant or profile: ranges are [low, high], equal where
+    exact."""
     over = view.overcommit
+    waiting = [pod for pod in view.usage.waiting if tenant is None or pod.namespace == tenant]
     return {
         "exact": not view.unread,
         "read_nodes": view.read,
-        "models": [_model(totals) for totals in view.totals],
-        "nodes": [_node(one, view.rooms.get(one.node)) for one in view.inventory.supplies],
+        "models": [_model(totals, profile) for totals in view.totals],
+        "nodes": [_node(one, view.rooms.get(one.node), profile) for one in view.inventory.supplies],
         "tenants": [_holding(one) for one in view.holdings if tenant is None or one.namespace == tenant],
         "pending": [
             {
@@ -42,10 +46,9 @@ def data_of(view: View, answer: Answer | None = None, *, tenant: str | None = No
                 "since": pod.since.isoformat() if pod.since else None,
                 "reason": pod.reason,
             }
-            for pod in view.usage.waiting
-            if tenant is None or pod.namespace == tenant
+            for pod in waiting
         ],
-        "pending_count": view.usage.waits,
+        "pending_count": view.usage.waits if tenant is None else len(waiting),
         "overcommit": {"promised_gpus": str(over.promised), "gpus": over.there, "ratio": over.ratio},
         "fits": None if answer is None else answer_data(answer),
         "findings": [*view.inventory.findings, *view.failures],
@@ -75,8 +78,8 @@ def answer_data(answer: Answer) -> dict[str, JsonValue]:
     }
 
 
-def csv_of(view: View) -> str:
-    """Return a row for each node and profile that it has or can have."""
+def csv_of(view: View, profile: str | None = None) -> str:
+    """Return a row for each node and profile that it has or can have, or for the one *profile* alone."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -85,11 +88,15 @@ def csv_of(view: View) -> str:
         room = view.rooms.get(supply.node)
         names = [one.name for one in supply.gpu.profiles] if isinstance(supply.gpu, GpuModel) else []
         for at, name in enumerate(names):
+            if profile not in {None, name}:
+                continue
             exist, used = supply.exist.get(name, 0), supply.used.get(name, 0)
             ends = [] if room is None else [row[at] for ranges in _ranges(room) for row in ranges]
             writer.writerow((*map(_plain, head), supply.closed or "open", name, exist, used, exist - used, *ends))
         others = {WHOLE: supply.whole} if supply.whole else {}
         for name, count in (others | dict(supply.foreign)).items():
+            if profile is not None:
+                break
             held = supply.whole_used if name == WHOLE else ""
             writer.writerow((*map(_plain, head), supply.closed or "open", name, count, held))
     return text.getvalue()
@@ -104,7 +111,7 @@ def _ranges(room: Room) -> tuple[Range, Range, Range]:
     return room.creatable, room.after_reclaim, room.after_defrag
 
 
-def _model(totals: ModelTotals) -> dict[str, JsonValue]:
+def _model(totals: ModelTotals, profile: str | None) -> dict[str, JsonValue]:
     return {
         "model": totals.gpu.name,
         "placements": totals.gpu.placements,
@@ -126,11 +133,12 @@ def _model(totals: ModelTotals) -> dict[str, JsonValue]:
                 "fragmentation": [round(each, 4) for each in totals.fragmentation(one.name)],
             }
             for one in totals.gpu.profiles
+            if profile in {None, one.name}
         ],
     }
 
 
-def _node(supply: Supply, room: Room | None) -> dict[str, JsonValue]:
+def _node(supply: Supply, room: Room | None, profile: str | None) -> dict[str, JsonValue]:
     known = isinstance(supply.gpu, GpuModel)
     found: dict[str, JsonValue] = {
         "node": supply.node,
@@ -139,14 +147,18 @@ def _node(supply: Supply, room: Room | None) -> dict[str, JsonValue]:
         "state": supply.closed or "open",
         "gpus": supply.gpus,
         "mig_gpus": supply.mig_gpus,
-        "exist": dict(supply.exist),
-        "used": dict(supply.used),
+        "exist": {name: count for name, count in supply.exist.items() if profile in {None, name}},
+        "used": {name: count for name, count in supply.used.items() if profile in {None, name}},
         "whole": {"exist": supply.whole, "used": supply.whole_used},
         "foreign": dict(supply.foreign),
     }
     if room is not None and isinstance(supply.gpu, GpuModel):
         names = [one.name for one in supply.gpu.profiles]
-        found["creatable"] = {name: [room.creatable[0][at], room.creatable[1][at]] for at, name in enumerate(names)}
+        found["creatable"] = {
+            name: [room.creatable[0][at], room.creatable[1][at]]
+            for at, name in enumerate(names)
+            if profile in {None, name}
+        }
     if supply.layouts is not None:
         found["layouts"] = {
             str(gpu): [{"profile": one.profile, "start": one.start} for one in sorted(layout)]

@@ -48,12 +48,12 @@ def report_of(
         parts += [_profiles(view, {profile} if profile else None), _facts(view), *_nodes(view, node)]
         parts += [_holdings(view.holdings, tenant), *_waiting(view, tenant)]
     parts += _findings(view)
-    title = "GPU capacity" + (f" of {node}" if node else "") + (f": {tenant}" if tenant else "")
+    title = "GPU capacity" + (f" of {node}" if node else "") + (f": {tenant or profile}" if tenant or profile else "")
     return Report(
         title=title,
         summary=summary_of(view, answer),
         parts=tuple(parts),
-        data=data_of(view, answer, tenant=tenant),
+        data=data_of(view, answer, tenant=tenant, profile=profile),
         attachments=tuple(attachments),
     )
 

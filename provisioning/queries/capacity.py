@@ -64,7 +64,7 @@ class CapacityQuery:
             tenant=args.tenant,
             attachments=() if drawn is None else (drawn,),
         )
-        return report if args.export is None else _with_export(report, view, args.export)
+        return report if args.export is None else _with_export(report, view, args.export, args.profile)
 
     def _look(self, args: CapacityArgs, asked: Asked) -> View | Refusal:
         stock = take_stock(self._cluster.gpu_nodes(), usage := self._cluster.gpu_usage())
@@ -91,11 +91,13 @@ def _drawn(view: View) -> Attachment | None:
     return picture.gpu_picture(view)
 
 
-def _with_export(report: Report, view: View, kind: str) -> Report:
-    text = data.csv_of(view) if kind == "csv" else json.dumps(report.data, indent=1)
+def _with_export(report: Report, view: View, kind: str, profile: str | None) -> Report:
+    text = data.csv_of(view, profile) if kind == "csv" else json.dumps(report.data, indent=1)
     nodes = len(view.inventory.supplies)
     export = Attachment(
-        name=f"capacity.{kind}", content=text.encode(), alt=f"The numbers of {nodes} nodes by profile, as {kind}."
+        name=f"capacity.{kind}",
+        content=text.encode(),
+        alt=f"The numbers of {nodes} node{'' if nodes == 1 else 's'} by profile, as {kind}.",
     )
     return Report(
         title=report.title,

@@ -139,3 +139,18 @@ def test_the_picture_shows_each_gpu_and_whose_its_slices_are() -> None:
     assert drawn is not None
     assert drawn.content.startswith(b"\x89PNG")
     assert "acme 8%" in drawn.alt
+
+
+def test_one_profile_is_all_that_its_export_holds() -> None:
+    """JSON and CSV are narrowed as the tables are."""
+    found = data.data_of(view(), profile="3g.40gb")
+    whole = json.dumps([found["models"], found["nodes"]])
+    assert "3g.40gb" in whole
+    assert '"1g.10gb"' not in whole
+    rows = list(csv.DictReader(io.StringIO(data.csv_of(view(), "3g.40gb"))))
+    assert [(row["node"], row["profile"]) for row in rows] == [("a", "3g.40gb"), ("b", "3g.40gb")]
+
+
+def test_a_tenants_data_counts_its_own_pods() -> None:
+    assert data.data_of(view(), tenant="acme")["pending_count"] == 1
+    assert data.data_of(view(), tenant="stray")["pending_count"] == 0

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from bot.cli_print import complain
 from bot.cli_report import show
 from bot.slack.render_report import message
 from provisioning.reports import Cell, Facts, Lines, Report, table
@@ -76,3 +77,15 @@ def test_the_command_line_shows_cells_and_json_is_the_data() -> None:
     out = io.StringIO()
     show(report(), as_json=True, console=Console(file=out))
     assert json.loads(out.getvalue()) == {"tenants": ["acme"]}
+
+
+def test_next_steps_are_said_as_they_are_typed_here(capsys: pytest.CaptureFixture[str]) -> None:
+    """Operations and queries name commands as Slack knows them; a terminal knows the program."""
+    complain("there is no tenant x", "see /clearml capacity for who does, or /clearml ports")
+    assert "next: see clearml-chatops capacity for who does, or clearml-chatops ports" in capsys.readouterr().err
+    out = io.StringIO()
+    empty = Report(
+        title="t", summary="s", parts=(table("", ("a",), [], empty="none: /clearml digest add x"),), data=None
+    )
+    show(empty, as_json=False, console=Console(file=out, width=100))
+    assert "none: clearml-chatops digest add x" in out.getvalue()
