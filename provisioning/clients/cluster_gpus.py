@@ -31,7 +31,7 @@ class GpuPod(NamedTuple):
 
 def nodes(api: Reads) -> tuple[Node, ...]:
     """Return every node."""
-    return tuple(read(api, _nodes(lambda _name: True)))
+    return tuple(read(api, _nodes(_any)))
 
 
 def gpu_nodes(api: Reads) -> tuple[Node, ...]:
@@ -146,11 +146,7 @@ def _pod_of_message(pod: Any) -> GpuPod | None:
 def _asked_in(resources: bytes) -> Mapping[str, int]:
     """Return what one container asks for, out of its encoded resources: most containers' are like others'."""
     found = message("Resources").FromString(resources)
-    return _gpus(_amounts(found.limits).items(), _amounts(found.requests).items())
-
-
-def _amounts(given: Mapping[str, Any]) -> dict[str, str]:
-    return {name: quantity.string for name, quantity in given.items()}
+    return _gpus(_kept_amounts(found.limits, _any).items(), _kept_amounts(found.requests, _any).items())
 
 
 def _reason(conditions: Iterable[Condition]) -> str:
@@ -179,8 +175,8 @@ def _node_of_message(kept: Callable[[str], bool], item: Any) -> Node:
     return _node(
         item.metadata.name,
         _kept(item.metadata.labels, kept),
-        _kept(_amounts(status.allocatable), kept),
-        _kept(_amounts(status.capacity), kept),
+        _kept_amounts(status.allocatable, kept),
+        _kept_amounts(status.capacity, kept),
         unschedulable=item.spec.unschedulable,
         conditions=status.conditions,
     )
@@ -204,6 +200,14 @@ def _node(
         unschedulable=unschedulable,
         ready=said.get("Ready", "True") == "True",
     )
+
+
+def _kept_amounts(given: Mapping[str, Any], kept: Callable[[str], bool]) -> dict[str, str]:
+    return {intern(name): intern(amount.string) for name, amount in given.items() if kept(name)}
+
+
+def _any(_name: str) -> bool:
+    return True
 
 
 def _kept(given: Mapping[str, str], kept: Callable[[str], bool]) -> dict[str, str]:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from commands.tenants import TenantCreate
 from provisioning.capacity.holdings import limits_of
-from provisioning.capacity.inventory import take_stock
 from provisioning.capacity.profiles import COUNT_LABEL, RESOURCE_PREFIX, identify
+from provisioning.capacity.reading import read_gpus
 from provisioning.capacity.view import View, look
 from provisioning.clients.cluster_objects import Node
 from provisioning.configuration import Chart
@@ -119,8 +119,8 @@ class TenantCreateFacts:
         return router_facts(args.name, self._sources)
 
     def _gpus(self) -> View:
-        usage = self._sources.cluster.gpu_usage()
-        return look(take_stock(self._sources.cluster.gpu_nodes(), usage), usage, {})
+        stock, usage = read_gpus(self._sources.cluster)
+        return look(stock, usage, {})
 
 
 def mig_nodes(nodes: Iterable[Node]) -> tuple[MigNodes, ...]:

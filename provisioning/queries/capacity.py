@@ -7,7 +7,8 @@ from commands.capacity import CapacityArgs
 from policies.approvals import Refusal
 from provisioning.capacity import data, probe, question
 from provisioning.capacity.holdings import limits_of
-from provisioning.capacity.inventory import Inventory, take_stock
+from provisioning.capacity.inventory import Inventory
+from provisioning.capacity.reading import read_gpus
 from provisioning.capacity.report import report_of
 from provisioning.capacity.view import View, look
 from provisioning.queries.base import Asked
@@ -67,7 +68,7 @@ class CapacityQuery:
         return report if args.export is None else _with_export(report, view, args.export, args.profile)
 
     def _look(self, args: CapacityArgs, asked: Asked) -> View | Refusal:
-        stock = take_stock(self._cluster.gpu_nodes(), usage := self._cluster.gpu_usage())
+        stock, usage = read_gpus(self._cluster)
         if args.node is not None:
             only = tuple(one for one in stock.supplies if one.node == args.node)
             if not only:

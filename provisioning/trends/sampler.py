@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from provisioning.capacity.inventory import take_stock
+from provisioning.capacity.reading import read_gpus
 from provisioning.capacity.view import look
 from provisioning.clients.interfaces import ClusterReads
 from provisioning.clock import Clock
@@ -38,8 +38,8 @@ class Measuring:
     def measure(self) -> dict[str, float]:
         """Return measure → value. Raises: ChatopsError where the world could not be read."""
         ports = of_ports(reconcile(self._survey.look()))
-        usage = self._cluster.gpu_usage()
-        gpus = of_gpus(look(take_stock(self._cluster.gpu_nodes(), usage), usage, {}))
+        stock, usage = read_gpus(self._cluster)
+        gpus = of_gpus(look(stock, usage, {}))
         return {**ports, **gpus, **self._of_jobs()}
 
     def _of_jobs(self) -> dict[str, float]:
