@@ -195,6 +195,17 @@ def test_nothing_that_arrives_is_html(page: Page, app: App) -> None:
     assert page.get_by_role("link", name="bad").count() == 0
 
 
+def test_a_channel_in_a_table_has_its_name(page: Page, app: App) -> None:
+    """As in Slack: rich text holds the id, and people read the name."""
+    state = app.workspace.state
+    channel = state.channel("platform")
+    link = {"type": "channel", "channel_id": channel.id}
+    cell = {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [link]}]}
+    rows = [[{"type": "raw_text", "text": "Channel"}], [cell]]
+    post(state, channel, content({"text": "t", "blocks": [{"type": "table", "rows": rows}]}, state))
+    expect(page.locator("td .mention", has_text="#platform")).to_be_visible()
+
+
 def test_people_threads_and_ephemeral_messages(page: Page, app: App) -> None:
     """Another person sees other things; a thread opens beside the channel and takes replies."""
     workspace = app.workspace

@@ -56,11 +56,13 @@ function entity(inside) {
   if (target.startsWith("!subteam^")) return mention(`@${names.groups.get(target.slice(9))?.handle ?? label.replace(/^@/, "")}`, true);
   if (target.startsWith("!")) return mention(`@${target.slice(1)}`, true);
   if (target.startsWith("@")) return userMention(target.slice(1), label);
-  if (target.startsWith("#")) return mention(`#${names.channels.get(target.slice(1))?.name ?? label}`, false);
+  if (target.startsWith("#")) return channelMention(target.slice(1), label);
   return link(unescape(target), label || unescape(target).replace(/^mailto:/, ""));
 }
 
 const mention = (text, loud) => el("span", { class: loud ? "mention" : "mention other" }, text);
+
+export const channelMention = (id, label = "") => mention(`#${names.channels.get(id)?.name ?? (label || id)}`, false);
 
 export function userMention(id, label = "") {
   const person = names.people.get(id);

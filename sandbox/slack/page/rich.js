@@ -2,7 +2,7 @@
 
 import { el, link } from "./dom.js";
 import { emojiNodes } from "./emoji.js";
-import { formatDate, textObject, userMention } from "./mrkdwn.js";
+import { channelMention, formatDate, textObject, userMention } from "./mrkdwn.js";
 
 export function richText(block) {
   return el("div", { class: "rich" }, ...(block.elements ?? []).map(part));
@@ -38,7 +38,7 @@ function inline(each) {
     case "link": return link(each.url, each.text || each.url);
     case "emoji": return el("span", {}, ...emojiNodes(`:${each.name}:`));
     case "user": return userMention(each.user_id);
-    case "channel": return el("span", { class: "mention other" }, `#${each.channel_id}`);
+    case "channel": return channelMention(each.channel_id);
     case "usergroup": return el("span", { class: "mention" }, `@${each.usergroup_id}`);
     case "broadcast": return el("span", { class: "mention" }, `@${each.range}`);
     case "date": return el("span", { class: "date" }, formatDate(each.timestamp, each.format));
