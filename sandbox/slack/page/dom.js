@@ -14,6 +14,9 @@ export function el(tag, properties = {}, ...children) {
   return node;
 }
 
+/** Return a box that scrolls sideways where its table is wider, also by keys. */
+export const scrolling = (kind, ...children) => el("div", { class: kind, tabIndex: 0, role: "group", "aria-label": "Table" }, ...children);
+
 export const byId = (id) => document.getElementById(id);
 
 /** Return the address if a reader may be sent there, else null. */

@@ -1,7 +1,7 @@
 // The inspector: what the product and the stand-ins know, refreshed while it is open.
 
 import { act, get, post } from "./api.js";
-import { byId, el, toast } from "./dom.js";
+import { byId, el, scrolling, toast } from "./dom.js";
 
 const TABS = [["audit", "Audit"], ["releases", "Releases"], ["clearml", "ClearML"], ["slack", "Slack"], ["clock", "Clock & faults"]];
 const FAULTS = [
@@ -138,5 +138,5 @@ function tableOf(rows) {
   if (!rows.length) return el("p", { class: "muted" }, "None.");
   if (typeof rows[0] !== "object") return el("ul", {}, ...rows.map((each) => el("li", {}, shown(each))));
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))].filter((name) => rows.some((row) => shown(row[name]) !== ""));
-  return el("div", { class: "table-wrap" }, el("table", {}, el("thead", {}, el("tr", {}, ...columns.map((name) => el("th", { scope: "col" }, words(name))))), el("tbody", {}, ...rows.map((row) => el("tr", {}, ...columns.map((name) => el("td", { class: shown(row[name]).length < 34 ? "nowrap" : "" }, shown(row[name]))))))));
+  return scrolling("table-wrap", el("table", {}, el("thead", {}, el("tr", {}, ...columns.map((name) => el("th", { scope: "col" }, words(name))))), el("tbody", {}, ...rows.map((row) => el("tr", {}, ...columns.map((name) => el("td", { class: shown(row[name]).length < 34 ? "nowrap" : "" }, shown(row[name]))))))));
 }
