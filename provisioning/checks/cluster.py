@@ -129,10 +129,12 @@ def _storage(review: "ClusterReview") -> Finding:
     match defaults:
         case [one]:
             return ok("StorageClass", f"{one} is the default")
+        case [] if not found:
+            action = "install a storage provisioner: the volumes of Redis, billing and the server need one"
+            return warn("StorageClass", "there is none", action)
         case []:
-            named = f"; there are {', '.join(found)}" if found else ", and there is none at all"
             action = "mark one: kubectl annotate storageclass NAME storageclass.kubernetes.io/is-default-class=true"
-            return warn("StorageClass", f"none is the default{named}", action)
+            return warn("StorageClass", f"none is the default; there are {', '.join(found)}", action)
         case _:
             return warn("StorageClass", f"several are default: {', '.join(defaults)}", "keep the mark at one of them")
 

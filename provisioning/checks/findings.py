@@ -75,23 +75,20 @@ def examine(looks: Iterable[Look], *, limit_s: float = LIMIT_S) -> tuple[Finding
 
 
 def report(findings: Sequence[Finding]) -> Report:
-    """Return the findings, the bad ones first among what is to be done."""
+    """Return the findings: what failed and what to do about it before all else."""
     counts = {level: sum(one.level is level for one in findings) for level in Level}
-    todo = sorted((one for one in findings if one.level is not Level.OK), key=lambda one: one.level is Level.WARN)
     parts: list[Part] = [
+        Lines(title=title, lines=lines, kind="warning")
+        for title, level in (("Failed", Level.FAIL), ("To know of", Level.WARN))
+        if (lines := _by_cause([one for one in findings if one.level is level]))
+    ]
+    parts.append(
         table(
             "Checks",
             ("State", "What", "Found"),
             [(_MARKS[one.level.value], one.what, one.detail) for one in findings],
         )
-    ]
-    if todo:
-        named: dict[str, list[str]] = {}  # one cause is often found in several places
-        for one in todo:
-            names = named.setdefault(one.next_action, [])
-            names += [one.what] if one.what not in names else []
-        lines = tuple(f"{', '.join(names)}: {action}" for action, names in named.items())
-        parts.append(Lines(title="Next", lines=lines, kind="warning"))
+    )
     said = [f"{counts[Level.OK]} ok"]
     said += [f"{counts[Level.WARN]} to know of"] if counts[Level.WARN] else []
     said += [f"{counts[Level.FAIL]} failed"] if counts[Level.FAIL] else []
@@ -111,6 +108,18 @@ def report(findings: Sequence[Finding]) -> Report:
                 for one in findings
             ],
         },
+    )
+
+
+def _by_cause(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """Return a line for each next action: one cause is often found in several places."""
+    causes: dict[str, list[Finding]] = {}
+    for one in findings:
+        causes.setdefault(one.next_action, []).append(one)
+    return tuple(
+        f"{', '.join(dict.fromkeys(one.what for one in found))}:"
+        f" {'; '.join(dict.fromkeys(one.detail for one in found))}. Next: {action}"
+        for action, found in causes.items()
     )
 
 

@@ -63,9 +63,9 @@ def disk(data_dir: Path) -> Finding:
     action = f"make room on the volume of {data_dir.name}: without it no job can be recorded"
     if free_mib < FREE_FAIL_MIB:
         return fail("free disk", f"{free_mib} MiB", action)
-    return (
-        warn("free disk", f"{free_mib} MiB", action) if free_mib < FREE_WARN_MIB else ok("free disk", f"{free_mib} MiB")
-    )
+    if free_mib < FREE_WARN_MIB:
+        return warn("free disk", f"{free_mib} MiB", action)
+    return ok("free disk", f"{free_mib / 1024:.1f} GiB")
 
 
 def dns(name: str, url: str) -> list[Finding]:

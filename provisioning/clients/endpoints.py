@@ -1,6 +1,7 @@
 """An address as people reach it: does it answer, whose certificate does it show, until when. TLS, without HTTP."""
 
 import contextlib
+import ipaddress
 import socket
 import ssl
 from dataclasses import dataclass
@@ -32,7 +33,8 @@ def look(url: str) -> Endpoint:
     try:
         if parts.scheme != "https":
             with socket.create_connection((host, port), timeout=TIMEOUT_S):
-                return Endpoint(url=url, answers=True, trouble="no TLS: what is sent can be read on the way")
+                on_the_way = "" if _is_this_machine(host) else "no TLS: what is sent can be read on the way"
+                return Endpoint(url=url, answers=True, trouble=on_the_way)
         expires_at = _certificate(host, port, ssl.create_default_context())
     except ssl.SSLCertVerificationError as problem:
         return Endpoint(
@@ -45,6 +47,13 @@ def look(url: str) -> Endpoint:
         words = problem.strerror if isinstance(problem, OSError) and problem.strerror else type(problem).__name__
         return Endpoint(url=url, answers=False, trouble=f"no answer: {words}")
     return Endpoint(url=url, answers=True, expires_at=expires_at)
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _unverified(host: str, port: int) -> datetime | None:

@@ -83,7 +83,7 @@ def warnings(facts: PlatformFacts, components: Iterable[Component]) -> Iterator[
                     " mean the same"
                 )
         if spec.server is not None and spec.server.sso is None:
-            yield "There is no single sign-on in the spec: only the supervisor can sign in"
+            yield "There is no single sign-on in the spec: only the supervisor can sign in until server.sso says how"
     if Component.REDIS in wanted:
         yield (
             "All tenants share this Redis, with one password and one database: that is weak isolation, whoever"

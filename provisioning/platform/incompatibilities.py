@@ -9,11 +9,13 @@ from commands.platform import Component
 from policies.guardrails import public_secret_refusal
 from provisioning.chart_values import HOCON_PREFIX
 from provisioning.clients.helm_releases import Release
+from provisioning.platform.findings import PlatformFinding
 from provisioning.platform.spec import PlatformSpec
 
 AGENT_KEEPS_ITS_IMAGE_FROM = (6, 12, 3)  # of the agent's chart: from here on its own image fits
 TENANTS_SERVICE_FROM = (3, 30)  # of the server
 MOVED_IMAGES_UP_TO = (23, 1, 1)  # of bitnami's chart: the newest in its public sources, and it names such an image, too
+_AS_IN_THE_SPEC = "run platform upgrade gpu-operator: it sets what the spec says"
 _HOCON_BREAKS = frozenset("@$?=+#:{}[]\\`^!&*,")
 
 
@@ -30,8 +32,8 @@ class Installed:
     files: Mapping[Component, str] = field(default_factory=dict)  # charts that are files
 
 
-def incompatibilities(found: Installed) -> Iterator[str]:
-    """Yield a warning for each, with what to do."""
+def incompatibilities(found: Installed) -> Iterator[PlatformFinding]:
+    """Yield a finding for each."""
     for component, values in found.values.items():
         yield from _public_secrets(component, values)
     yield from _gpu_operator(found)
@@ -42,82 +44,97 @@ def incompatibilities(found: Installed) -> Iterator[str]:
     yield from _server_version(found)
 
 
-def _public_secrets(component: Component, values: Mapping[str, Any]) -> Iterator[str]:
+def _public_secrets(component: Component, values: Mapping[str, Any]) -> Iterator[PlatformFinding]:
     for path, text in _texts(values, ""):
         if refusal := public_secret_refusal({f"{component}: {path}": text}):
-            yield f"{refusal.reason}. Make another one and run platform upgrade {component}"
+            yield PlatformFinding(refusal.reason, f"make another one and run platform upgrade {component}")
 
 
-def _gpu_operator(found: Installed) -> Iterator[str]:
+def _gpu_operator(found: Installed) -> Iterator[PlatformFinding]:
     if Component.GPU_OPERATOR not in found.releases:
         return
     values = found.values.get(Component.GPU_OPERATOR, {})
     if _at(values, "migManager.enabled") is not False:
-        yield (
+        yield PlatformFinding(
             "gpu-operator: NVIDIA's MIG manager is on (migManager.enabled is not false): it and the dynamic MIG"
-            " operator would undo each other's slices"
+            " operator would undo each other's slices",
+            _AS_IN_THE_SPEC,
         )
     if _at(values, "mig.strategy") != "mixed":
-        yield "gpu-operator: mig.strategy is not mixed: slices have no resource of their own, so no queue gets one"
+        yield PlatformFinding(
+            "gpu-operator: mig.strategy is not mixed: slices have no resource of their own, so no queue gets one",
+            _AS_IN_THE_SPEC,
+        )
 
 
-def _redis_image(found: Installed) -> Iterator[str]:
+def _redis_image(found: Installed) -> Iterator[PlatformFinding]:
     release = found.releases.get(Component.REDIS)
     if release is None or version_number(release.chart_version) > MOVED_IMAGES_UP_TO:
         return
     given = found.values.get(Component.REDIS, {})
     repository, tag = _at(given, "image.repository") or "bitnami/redis", _at(given, "image.tag")
     if repository == "bitnami/redis" and (tag is None or "-debian-" in str(tag)):
-        yield (
+        yield PlatformFinding(
             f"redis: the images of chart {release.chart_version} have left docker.io/bitnami: a pod that moves to"
-            " another node cannot start. Set redis.image.repository to bitnamilegacy/redis"
+            " another node cannot start",
+            "set redis.image.repository to bitnamilegacy/redis in the spec, then run platform upgrade redis",
         )
 
 
-def _billing(found: Installed) -> Iterator[str]:
+def _billing(found: Installed) -> Iterator[PlatformFinding]:
     release, billing = found.releases.get(Component.BILLING), found.spec.billing
     if billing is None:
         return
     name = found.files.get(Component.BILLING, "")
     if release is not None and name.endswith(".tgz") and f"-{release.chart_version}.tgz" not in name:
         called = name.rsplit("/", 1)[-1]
-        yield f"billing: its release is of chart {release.chart_version}, and the spec's file is called {called}"
+        yield PlatformFinding(
+            f"billing: its release is of chart {release.chart_version}, and the spec's file is called {called}",
+            "run platform upgrade billing if that file is meant, or name the one that runs in the spec",
+        )
     given = _at(found.values.get(Component.BILLING, {}), billing.kafka_password_value)
     used = _variable(
         found.values.get(Component.SERVER, {}), f"{HOCON_PREFIX}SECURE__KAFKA__BILLING__sasl_plain_password"
     )
     if given is not None and used is not None and _unquoted(used) != given:
-        yield (
-            "billing: Kafka and the server have different passwords: nothing is billed. Run platform upgrade billing,"
-            " then platform upgrade server"
+        yield PlatformFinding(
+            "billing: Kafka and the server have different passwords: nothing is billed",
+            "run platform upgrade billing, then platform upgrade server",
         )
 
 
-def _server_variables(values: Mapping[str, Any]) -> Iterator[str]:
+def _server_variables(values: Mapping[str, Any]) -> Iterator[PlatformFinding]:
     for name, value in _variables(values):
         if name.endswith(":"):
-            yield f"server: the variable {name} has a colon in its name: the server does not read it"
+            yield PlatformFinding(
+                f"server: the variable {name} has a colon in its name: the server does not read it",
+                "run platform upgrade server, which sets the spec's variables; what is still missing then goes into"
+                f" server.variables, as {name.rstrip(':')}",
+            )
         elif name.startswith(HOCON_PREFIX) and not _is_json(value) and _HOCON_BREAKS & set(value):
-            yield (
+            yield PlatformFinding(
                 f"server: the value of {name} is not quoted, and HOCON reads some of its characters as its own:"
-                " the server gets another value, or does not start"
+                " the server gets another value, or does not start",
+                "run platform upgrade server: it quotes what the spec sets",
             )
 
 
-def _agents(found: Installed) -> Iterator[str]:
+def _agents(found: Installed) -> Iterator[PlatformFinding]:
     newer = [one for one in found.agents if version_number(one.chart_version) >= AGENT_KEEPS_ITS_IMAGE_FROM]
     if newer and found.agent_image_tag is not None:
-        yield (
+        yield PlatformFinding(
             f"agent.image_tag pins {found.agent_image_tag}, which is for old charts: {len(newer)} agents are of chart"
-            f" {'.'.join(map(str, AGENT_KEEPS_ITS_IMAGE_FROM))} or newer. Unset it"
+            f" {'.'.join(map(str, AGENT_KEEPS_ITS_IMAGE_FROM))} or newer",
+            "unset CLEARML_CHATOPS_AGENT__IMAGE_TAG and start the bot again",
         )
 
 
-def _server_version(found: Installed) -> Iterator[str]:
+def _server_version(found: Installed) -> Iterator[PlatformFinding]:
     if found.server_version and version_number(found.server_version) < TENANTS_SERVICE_FROM:
-        yield (
+        yield PlatformFinding(
             f"server {found.server_version} has no call that deletes a tenant's company (from 3.30 on): its data is"
-            " deleted by scripts inside the server's pods"
+            " deleted by scripts inside the server's pods",
+            "nothing, until a tenant is deleted; a newer chart of the server does without them",
         )
 
 

@@ -10,6 +10,7 @@ from provisioning.clients.cluster_objects import Pod
 from provisioning.clients.endpoints import Endpoint
 from provisioning.operations.platform_facts import PlatformFacts
 from provisioning.operations.platform_upgrade import DEPLOYED, ReleaseChange
+from provisioning.platform.findings import PlatformFinding
 from provisioning.reports import Cell, Facts, Lines, Part, Report, table
 from provisioning.wording import counted
 
@@ -26,8 +27,8 @@ class PlatformView:
     pods: Mapping[Component, tuple[Pod, ...]]
     changes: Mapping[Component, ReleaseChange]  # how each release differs from the spec
     endpoints: tuple[Endpoint, ...]
-    findings: tuple[str, ...]  # what is wrong
-    known: tuple[str, ...]  # what is known to go wrong with what is installed
+    findings: tuple[PlatformFinding, ...]  # what is wrong
+    known: tuple[PlatformFinding, ...]  # what is known to go wrong with what is installed
     server_version: str  # "" where the API did not answer
 
 
@@ -43,7 +44,12 @@ def _summary(view: PlatformView) -> str:
         said.append(f"{installed} of {counted(len(view.wanted), 'release')} installed")
     differing = [str(one) for one, change in view.changes.items() if not change.is_nothing]
     verb = "differs" if len(differing) == 1 else "differ"
-    said.append(f"{', '.join(differing)} {verb} from the spec" if differing else "nothing differs from the spec")
+    if differing:
+        said.append(f"{', '.join(differing)} {verb} from the spec")
+    elif all(one in view.changes for one in view.wanted):
+        said.append("nothing differs from the spec")
+    elif view.changes:  # the rest is not installed, or its chart could not be read
+        said.append("what could be compared is as the spec says")
     return "; ".join([*said, counted(len(view.findings) + len(view.known), "finding")])
 
 
@@ -70,9 +76,9 @@ def _parts(view: PlatformView) -> Iterator[Part]:
     if view.others:
         yield Facts(title="Without a release", items=tuple((str(one), said) for one, said in view.others.items()))
     if view.findings:
-        yield Lines(title="Findings", lines=view.findings, kind="warning")
+        yield Lines(title="Findings", lines=tuple(map(str, view.findings)), kind="warning")
     if view.known:
-        yield Lines(title="Known to go wrong", lines=view.known, kind="warning")
+        yield Lines(title="Known to go wrong", lines=tuple(map(str, view.known)), kind="warning")
     differing: list[tuple[Cell, ...]] = [
         (component.value, path, *(None if one is None else str(one) for one in pair))
         for component, change in view.changes.items()
@@ -137,6 +143,6 @@ def _data(view: PlatformView) -> JsonValue:
             }
             for one in view.endpoints
         ],
-        "findings": [*view.findings],
-        "incompatibilities": [*view.known],
+        "findings": [{"what": one.what, "next_action": one.next_action} for one in view.findings],
+        "incompatibilities": [{"what": one.what, "next_action": one.next_action} for one in view.known],
     }

@@ -15,11 +15,13 @@ from provisioning.facts.platform import PlatformFactsGatherer
 from provisioning.operations.platform_facts import PlatformFacts
 from provisioning.operations.platform_steps import SERVER_NAMESPACE, guarded
 from provisioning.operations.platform_upgrade import change_of
+from provisioning.platform.findings import PlatformFinding
 from provisioning.platform.incompatibilities import Installed, incompatibilities
 from provisioning.queries.base import Asked
 from provisioning.queries.platform_report import PlatformView, report
 from provisioning.reports import Report
 from provisioning.steps.application_steps import RECORD
+from provisioning.wording import counted
 
 if TYPE_CHECKING:
     from provisioning.clients.clearml import ClearML
@@ -68,10 +70,10 @@ class PlatformStatusQuery:
         changes = {one: change_of(facts, one) for one in wanted if one in facts.releases and one in facts.charts}
         without = {one: future.result() for one, future in others.items()}
         findings = (
-            *(f"{one}: {error.what}" for one, error in troubles.items()),
+            *(PlatformFinding(f"{one}: {error.what}", _next(error)) for one, error in troubles.items()),
             *_health(facts, wanted, pods),
             *(
-                f"{one}: {said}. platform install {one} mends it"
+                PlatformFinding(f"{one}: {said}", f"run platform install {one}")
                 for one, (said, is_well) in without.items()
                 if not is_well
             ),
@@ -143,11 +145,11 @@ class PlatformStatusQuery:
         is_ours = wanted is not None and found == wanted.sha256
         return f"{'the archive of the spec' if is_ours else 'another archive'} was uploaded ({found[:12]})", is_ours
 
-    def _server_version(self) -> tuple[str, str]:
+    def _server_version(self) -> tuple[str, PlatformFinding | None]:
         try:
-            return self._clearml.server_info().version, ""
+            return self._clearml.server_info().version, None
         except ChatopsError as error:
-            return "", f"server: {error.what}"
+            return "", PlatformFinding(f"server: {error.what}", _next(error))
 
 
 def _has_server(component: Component | None) -> bool:
@@ -161,24 +163,43 @@ def _addresses(facts: PlatformFacts) -> tuple[str, ...]:
 
 def _health(
     facts: PlatformFacts, wanted: Iterable[Component], pods: Mapping[Component, tuple[Pod, ...]]
-) -> Iterable[str]:
+) -> Iterable[PlatformFinding]:
+    match [one for one in wanted if one not in facts.releases]:
+        case []:
+            pass
+        case [one]:
+            yield PlatformFinding(f"{one}: not installed", f"run platform install {one}")
+        case several:  # which need each other: one command knows the order
+            yield PlatformFinding(f"not installed: {', '.join(several)}", "run platform install")
     for component in wanted:
         release = facts.releases.get(component)
         if release is None:
-            yield f"{component}: not installed. platform install {component} installs it"
             continue
         if release.status != "deployed":
-            yield f"{component}: its release is {release.status}. platform install {component} mends it"
+            yield PlatformFinding(f"{component}: its release is {release.status}", f"run platform install {component}")
         for pod in pods[component]:
             if not pod.is_ready and pod.phase != "Succeeded":
                 why = f", {pod.trouble}" if pod.trouble else ""
-                yield f"{component}: pod {pod.namespace}/{pod.name} is not ready ({pod.phase}{why})"
+                yield PlatformFinding(
+                    f"{component}: pod {pod.namespace}/{pod.name} is not ready ({pod.phase}{why})",
+                    f"see why with kubectl describe pod -n {pod.namespace} {pod.name}",
+                )
 
 
-def _endpoint_findings(endpoints: Iterable[Endpoint], now: datetime) -> Iterable[str]:
+def _endpoint_findings(endpoints: Iterable[Endpoint], now: datetime) -> Iterable[PlatformFinding]:
     for one in endpoints:
         if one.trouble:
-            yield f"{one.url}: {one.trouble}"
+            yield PlatformFinding(
+                f"{one.url}: {one.trouble}",
+                "give its Ingress a certificate that clients trust"
+                if one.answers
+                else "see that the name resolves to the ingress controller, that the server's Ingress has it, and that"
+                " the server's pods are ready",
+            )
         if one.expires_at is not None and (days := (one.expires_at - now).days) < SOON_DAYS:
-            when = f"expires in {days} days" if days >= 0 else "has expired"
-            yield f"{one.url}: its certificate {when} ({one.expires_at:%Y-%m-%d}). Renew it"
+            when = f"expires in {counted(days, 'day')}" if days >= 0 else "has expired"
+            yield PlatformFinding(f"{one.url}: its certificate {when} ({one.expires_at:%Y-%m-%d})", "renew it")
+
+
+def _next(error: ChatopsError) -> str:
+    return error.next_action or "look at the bot's log"

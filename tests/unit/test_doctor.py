@@ -22,6 +22,7 @@ from provisioning.checks.clocks import skew
 from provisioning.checks.findings import Finding, Level, Look, examine, fail, ok, report, warn
 from provisioning.clients.cluster_review import Right
 from provisioning.errors import PermanentError
+from provisioning.reports import Lines
 from tests.unit.platform_samples import SPEC
 
 MANIFEST = Path(__file__).parents[2] / "manifest.yml"
@@ -73,7 +74,9 @@ def test_one_that_fails_hangs_or_breaks_hides_no_other() -> None:
 def test_the_report_says_what_to_do_with_failures_first() -> None:
     made = report([ok("a", "1"), warn("b", "2", "mend b"), fail("c", "3", "mend c"), fail("d", "3", "mend c")])
     assert made.summary == "1 ok, 1 to know of, 2 failed"
-    assert getattr(made.parts[1], "lines") == ("c, d: mend c", "b: mend b")  # noqa: B009 - Lines
+    told = [(part.title, part.lines) for part in made.parts if isinstance(part, Lines)]
+    assert told == [("Failed", ("c, d: 3. Next: mend c",)), ("To know of", ("b: 2. Next: mend b",))]
+    assert [part.title for part in made.parts] == ["Failed", "To know of", "Checks"]
     assert isinstance(made.data, dict)
     assert made.data["ok"] is False
 

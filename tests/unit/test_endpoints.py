@@ -79,7 +79,11 @@ def test_a_refused_certificate_says_why_and_still_until_when(made: certificates.
     assert found.expires_at is not None
 
 
-def test_an_address_without_tls_is_said() -> None:
+def test_an_address_without_tls_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for one on this machine: nothing of it is on any way."""
+    with listening(lambda connection: None) as port:
+        assert endpoints.look(f"http://127.0.0.1:{port}").trouble == ""
+    monkeypatch.setattr(endpoints, "_is_this_machine", lambda _host: False)
     with listening(lambda connection: None) as port:
         found = endpoints.look(f"http://127.0.0.1:{port}")
     assert (found.answers, found.expires_at) == (True, None)

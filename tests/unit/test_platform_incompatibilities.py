@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from commands.platform import Component
+from provisioning.platform.findings import PlatformFinding
 from provisioning.platform.incompatibilities import Installed, incompatibilities, version_number
 from tests.unit.platform_samples import facts, release, spec
 
@@ -12,7 +13,7 @@ from tests.unit.platform_samples import facts, release, spec
 def found(**changes: Any) -> list[str]:
     seen = facts(installed=True)
     fields: dict[str, Any] = {"spec": seen.spec, "releases": seen.releases, "values": seen.given_values} | changes
-    return list(incompatibilities(Installed(**fields)))
+    return [str(one) for one in incompatibilities(Installed(**fields))]
 
 
 def given(component: Component, **changes: Any) -> dict[Component, Any]:
@@ -82,3 +83,9 @@ def test_what_is_fine_is_not_warned_of() -> None:
 def test_versions_are_compared_by_number() -> None:
     assert version_number("v1.10.0-rc.1+x") == (1, 10, 0) > version_number("1.9.9")
     assert spec().server is not None
+
+
+def test_nobody_is_left_with_what_is_wrong_and_no_way_out() -> None:
+    for what, action in (("it is down", ""), ("", "start it")):
+        with pytest.raises(ValueError, match="says what is wrong and what to do"):
+            PlatformFinding(what, action)

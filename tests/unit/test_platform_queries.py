@@ -26,6 +26,7 @@ from tests.unit.platform_samples import CHART_OF, facts
 from tests.unit.platform_world import PlatformWorld
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+DESCRIBE = "see why with kubectl describe pod -n redis-shared"
 ASKED = Asked(actor=Actor(id="U1", name="vic"), now=NOW, channel=None)
 
 
@@ -113,10 +114,22 @@ def test_what_is_missing_failed_or_unready_is_a_finding_with_what_to_do(world: P
         pod("redis-0", "redis-shared", "redis", ready=False, phase="Pending", trouble="ImagePullBackOff"),
         pod("migrate", "redis-shared", "redis", ready=False, phase="Succeeded"),
     ]
-    assert lines(status(world), "Findings") == [
-        "cdmo: not installed. platform install cdmo installs it",
-        "redis: pod redis-shared/redis-0 is not ready (Pending, ImagePullBackOff)",
-        "billing: its release is failed. platform install billing mends it",
+    answer = status(world)
+    assert answer.summary.startswith("4 of 5 releases installed; billing differs from the spec")
+    assert lines(answer, "Findings") == [
+        "cdmo: not installed. Next: run platform install cdmo",
+        f"redis: pod redis-shared/redis-0 is not ready (Pending, ImagePullBackOff). Next: {DESCRIBE} redis-0",
+        "billing: its release is failed. Next: run platform install billing",
+    ]
+
+
+def test_several_that_are_missing_are_installed_by_one_command(world: PlatformWorld) -> None:
+    """Alone, one that needs another would be refused."""
+    world.helm.releases_ = [one for one in world.helm.releases_ if one.name == "redis"]
+    answer = status(world)
+    assert answer.summary.startswith("1 of 5 releases installed; what could be compared is as the spec says")
+    assert lines(answer, "Findings") == [
+        "not installed: gpu-operator, cdmo, billing, server. Next: run platform install"
     ]
 
 
@@ -157,9 +170,12 @@ def test_versions_and_values_that_differ_are_told_without_secrets(world: Platfor
 
 
 def test_a_repository_that_is_down_hides_nothing_else(world: PlatformWorld) -> None:
-    world.helm.down["redis"] = UnreachableError("fetching chart redis 17.8.3: it did not answer")
+    world.helm.down["redis"] = UnreachableError(
+        "fetching chart redis: it did not answer", next_action="try again later"
+    )
     answer = status(world)
-    assert lines(answer, "Findings") == ["redis: fetching chart redis 17.8.3: it did not answer"]
+    assert lines(answer, "Findings") == ["redis: fetching chart redis: it did not answer. Next: try again later"]
+    assert "what could be compared is as the spec says; 1 finding" in answer.summary
     redis = next(row for row in rows(answer, "Components") if row[0] == "redis")
     assert (redis[3], redis[4], redis[-1]) == ("redis 17.8.3", None, None)
 
@@ -167,9 +183,12 @@ def test_a_repository_that_is_down_hides_nothing_else(world: PlatformWorld) -> N
 @pytest.mark.parametrize(
     ("days", "said"),
     [
-        (20.5, "its certificate expires in 20 days (2026-12-16). Renew it"),
-        (-1, "its certificate has expired (2026-11-24). Renew it"),
-        (None, "no TLS: what is sent can be read on the way"),
+        (20.5, "its certificate expires in 20 days (2026-12-16). Next: renew it"),
+        (-1, "its certificate has expired (2026-11-24). Next: renew it"),
+        (
+            None,
+            "no TLS: what is sent can be read on the way. Next: give its Ingress a certificate that clients trust",
+        ),
     ],
 )
 def test_certificates_that_end_soon_are_findings(world: PlatformWorld, days: float | None, said: str) -> None:
@@ -179,7 +198,7 @@ def test_certificates_that_end_soon_are_findings(world: PlatformWorld, days: flo
 
 def test_an_api_that_does_not_answer_is_a_finding_of_the_server(world: PlatformWorld) -> None:
     assert lines(status(world, version=None), "Findings") == [
-        "server: asking ClearML for its version: it cannot be reached"
+        "server: asking ClearML for its version: it cannot be reached. Next: look at the bot's log"
     ]
     assert lines(status(world, Component.REDIS, version=None), "Findings") == []
 
@@ -196,13 +215,17 @@ def test_policies_and_applications_that_are_not_as_the_spec_says_are_findings(wo
     del world.cluster.policies["redis-shared", "allow-tenants-only"]
     world.cluster.secrets["clearml", RECORD] = {"sha256": "b" * 64}
     assert lines(status(world), "Findings") == [
-        "policies: not there: redis-shared/allow-tenants-only. platform install policies mends it",
-        "applications: another archive was uploaded (bbbbbbbbbbbb). platform install applications mends it",
+        "policies: not there: redis-shared/allow-tenants-only. Next: run platform install policies",
+        "applications: another archive was uploaded (bbbbbbbbbbbb). Next: run platform install applications",
     ]
     del world.cluster.secrets["clearml", RECORD]
     answer = status(world, Component.APPLICATIONS)
     assert answer.summary == "nothing differs from the spec; 1 finding"
-    assert lines(answer, "Findings") == ["applications: not uploaded. platform install applications mends it"]
+    assert isinstance(answer.data, dict)
+    assert answer.data["findings"] == [
+        {"what": "applications: not uploaded", "next_action": "run platform install applications"}
+    ]
+    assert lines(answer, "Findings") == ["applications: not uploaded. Next: run platform install applications"]
     assert rows(answer, "Components") == rows(answer, "Endpoints") == []
 
 
