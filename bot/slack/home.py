@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 JOBS = 200
 AUDIT_ROWS = 8
+AUDIT_LOOKED_AT = 200
+UNTOLD = frozenset({"step", "report"})  # families of actions: a job's steps stand in its message, reads are many
 SAMPLE_AGE = timedelta(hours=6)  # an older one is no glance at the present
 
 Payload: TypeAlias = Mapping[str, Any]
@@ -67,9 +69,14 @@ class HomeTab:
         may_audit = self._service.allows(_invocation("audit"), actor)
         return Glance(
             sample=newest[-1] if newest else None,
-            audit=tuple(self._store.audit_rows(limit=AUDIT_ROWS)[::-1]) if may_audit else (),
+            audit=tuple(self._newest_rows()) if may_audit else (),
             may_create=self._service.allows(_invocation("tenant create new --admin-email a@new.example"), actor),
         )
+
+    def _newest_rows(self) -> list[dict[str, Any]]:
+        """Return what people and jobs did last, newest first."""
+        rows = self._store.audit_rows(limit=AUDIT_LOOKED_AT)[::-1]
+        return [row for row in rows if row["action"].partition(".")[0] not in UNTOLD][:AUDIT_ROWS]
 
     def _on_open_form(self, ack: Ack, body: Payload, action: Payload) -> None:
         """Open the form of the command that the button names. It changes nothing: no inbox is needed."""

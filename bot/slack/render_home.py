@@ -8,7 +8,7 @@ from bot.slack import forms, kit
 from bot.slack.kit import Block
 from bot.slack.mrkdwn import code, date, escape
 from bot.slack.render_job import STATES, badge
-from bot.slack.render_lists import audit_line
+from bot.slack.render_lists import ON_THE_CARD, TO_REVIEW, audit_line
 from commands.catalog import CATALOG
 from policies.approvals import Actor
 from provisioning.jobs.job import UNDER_WAY, Job, JobState
@@ -33,14 +33,17 @@ def home(actor: Actor, jobs: Sequence[Job], pending: Pending, seen: Glance) -> B
     mine = [job for job in jobs if job.requester.id == actor.id]
     roles = ", ".join(sorted(actor.roles)) or "no role: ask an admin for one"
     blocks = [kit.context(f"You have: *{escape(roles)}*"), *_buttons(seen)]
-    for title, found, empty in (
-        ("Waiting for you", pending.yours, "Nothing waits for your approval."),
-        ("To be reviewed", pending.to_review, "No broken glass is to be reviewed."),
-        ("Running", running, "No job runs."),
-        ("My requests", mine, "You have asked for nothing yet. Try `/clearml help`."),
+    for title, found, empty, hint in (
+        ("Waiting for you", pending.yours, "Nothing waits for your approval.", ON_THE_CARD),
+        ("To be reviewed", pending.to_review, "", TO_REVIEW),  # told only where there is any
+        ("Running", running, "No job runs.", ""),
+        ("My requests", mine, "You have asked for nothing yet. Try `/clearml help`.", ""),
     ):
+        if not found and not empty:
+            continue
         blocks.append(kit.header(title))
         blocks += kit.sections([_line(job) for job in found[:ROWS]] or [f"_{empty}_"], most=3)
+        blocks += [kit.context(hint)] if found and hint else []
     if seen.sample is not None:
         blocks += [kit.header("Capacity at a glance"), *_capacity(seen.sample)]
     if seen.audit:
@@ -74,4 +77,5 @@ def _capacity(sample: Sample) -> list[Block]:
 def _line(job: Job) -> str:
     icon, words = STATES[job.state]
     where = f" in <#{job.place.channel}>" if job.place else ""
-    return f"{icon} *Job {job.number}* {escape(job.plan.summary)} · {words}{where} · {date(job.created_at)}{badge(job)}"
+    title = job.plan.summary.partition(": ")[0]  # its card has the rest
+    return f"{icon} *Job {job.number}* {escape(title)} · {words}{where} · {date(job.created_at)}{badge(job)}"

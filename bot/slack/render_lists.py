@@ -15,6 +15,8 @@ from provisioning.jobs.pending import Pending
 from provisioning.store import Delegation
 
 LIST_SECTIONS = 12
+ON_THE_CARD = "Approve or deny on the card: `/clearml job show JOB` shows it here."
+TO_REVIEW = 'Look, then `/clearml job review JOB --note "…"`.'
 
 
 def refusal(refused: Refusal) -> Rendered:
@@ -80,8 +82,8 @@ def pending(found: Pending) -> Rendered:
         return notice("Nothing waits for approval, and there is no broken glass to review.")
     blocks: list[Block] = []
     for title, listed, hint in (
-        ("Waiting for you", found.yours, "Approve or deny on the card: `/clearml job show JOB` shows it here."),
-        ("To be reviewed", found.to_review, 'Look, then `/clearml job review JOB --note "…"`.'),
+        ("Waiting for you", found.yours, ON_THE_CARD),
+        ("To be reviewed", found.to_review, TO_REVIEW),
         ("Waiting for others", found.others, ""),
         ("Your broken glass, to be reviewed by others", found.own_glass, ""),
     ):

@@ -139,6 +139,8 @@ def test_home_shows_what_waits_for_me() -> None:
     assert problems_of_view(for_pia) == []
     waiting = list(texts_of(for_pia))
     assert any("*Job 41*" in text for text in waiting[:2])
+    assert any("/clearml job show JOB" in text for text in waiting)
+    assert "To be reviewed" not in waiting  # nobody has broken the glass
     for_ana = list(texts_of(home(ANA, jobs, pending_for(ANA, jobs, ()), Glance())))
     assert "_Nothing waits for your approval._" in for_ana
     assert sum("*Job 41*" in text for text in for_ana) == 1
