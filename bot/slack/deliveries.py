@@ -11,7 +11,8 @@ from commands.grammar import How, Invocation, render
 
 Payload: TypeAlias = Mapping[str, Any]
 
-COMMAND, FORM, CLICK, REASON = "command", "form", "click", "reason"
+COMMAND, FORM, CLICK, REASON, SHORTCUT = "command", "form", "click", "reason", "shortcut"
+MOST_FILES = 20  # of a message
 MOST_ID = 64  # characters; today's have 9 to 13
 
 
@@ -105,6 +106,21 @@ def of_click(body: Payload, action: Payload) -> Parcel:
         "response_url": str(body.get("response_url") or ""),
     }
     return Parcel(kind=CLICK, key=f"click:{user}:{action['action_id']}:{action['action_ts']}", body=kept)
+
+
+def of_shortcut(body: Payload) -> Parcel:
+    """Return what was chosen in a message's menu, with that message's files. Its trigger is its key."""
+    files = (body.get("message") or {}).get("files") or ()
+    kept = {
+        "user": slack_id(body["user"]["id"]),
+        "teams": sorted(teams_of(body)),
+        "channel": slack_id(body["channel"]["id"]),
+        "shortcut": str(body["callback_id"]),
+        "files": [{"id": str(one.get("id", "")), "name": str(one.get("name") or "")} for one in files[:MOST_FILES]],
+        "trigger_id": str(body["trigger_id"]),
+        "response_url": str(body.get("response_url") or ""),
+    }
+    return Parcel(kind=SHORTCUT, key=f"shortcut:{kept['trigger_id']}", body=kept)
 
 
 def named_by(value: str) -> tuple[str, str]:

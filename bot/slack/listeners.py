@@ -3,15 +3,26 @@
 import logging
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
 
 from slack_bolt import Ack, App
 from slack_sdk import WebClient
 
-from bot.slack import deliveries, forms, previews, render_help, render_job, render_lists, render_modals, too_many
+from bot.slack import (
+    deliveries,
+    forms,
+    previews,
+    render_help,
+    render_job,
+    render_lists,
+    render_modals,
+    shortcuts,
+    too_many,
+)
 from bot.slack.answers import Answers
-from bot.slack.deliveries import CLICK, COMMAND, FORM, REASON, Asked
+from bot.slack.deliveries import CLICK, COMMAND, FORM, REASON, SHORTCUT, Asked
 from bot.slack.files import SharedFiles
 from bot.slack.gate import Gate
 from bot.slack.inbox import Handler, Inbox
@@ -75,11 +86,12 @@ class Listeners:
                     (FORM, self._form),
                     (CLICK, self._button),
                     (REASON, self._reason),
+                    (SHORTCUT, self._shortcut),
                 )
             },
             allowance=allowance,
             too_late=self._too_late,
-            slow=frozenset({COMMAND, FORM}),
+            slow=frozenset({COMMAND, FORM, SHORTCUT}),
             workers=workers,
         )
         self._answers = Answers(service, store, queries)
@@ -97,6 +109,7 @@ class Listeners:
     def register(self, app: App) -> None:
         app.command(grammar.COMMAND)(self._on_command)
         app.action(re.compile(r"job_[a-z]+"))(self._on_button)
+        app.shortcut({"type": "message_action", "callback_id": shortcuts.APPLY})(self._on_shortcut)
         app.view(forms.COMMAND_FORM)(self._on_command_form)
         app.view(previews.PREVIEW)(self._on_preview)
         app.action(previews.ASK)(self._on_ask)
@@ -145,6 +158,10 @@ class Listeners:
 
     def _on_reason_form(self, ack: Ack, body: Payload, view: Payload) -> None:
         self._inbox.take(deliveries.of_reason(body, view), ack=ack)
+
+    def _on_shortcut(self, ack: Ack, body: Payload) -> None:
+        parcel = deliveries.of_shortcut(body)
+        self._inbox.take(parcel, ack=ack, refuse=too_many.at_shortcut(ack, self._reply_to(parcel.body)))
 
     def _gated(self, handler: Handler) -> Handler:
         """Return *handler* for those who are heard at all, and a refusal for the others."""
@@ -204,6 +221,16 @@ class Listeners:
                 case filled:
                     show(*self._answers.preview(filled, self._people.actor(body["user"]), body["channel"]))
 
+    def _shortcut(self, delivery: Delivery) -> None:
+        """Open the window at once, for a trigger lives three seconds; the plan comes into it as a form's does."""
+        with fence(reply := self._reply(delivery)):
+            match shortcuts.applied(delivery.body["files"]):
+                case Refusal() as refusal:
+                    reply(render_lists.refusal(refusal))
+                case invocation:
+                    view_id = self._windows.open(delivery, previews.waiting(invocation))
+                    self._preview(replace(delivery, body={**delivery.body, "view": view_id}), invocation)
+
     def _run(self, invocation: Invocation, user: str, channel: str, reply: Reply, digest: str = "") -> None:
         with patience(reply, invocation.spec.name) as tell:
             match self._files.filled(invocation, user=user, channel=channel):
@@ -261,7 +288,9 @@ class Listeners:
     # -- shared ---------------------------------------------------------------------------------------------
 
     def _reply(self, delivery: Delivery) -> Reply:
-        body = delivery.body
+        return self._reply_to(delivery.body)
+
+    def _reply_to(self, body: Payload) -> Reply:
         url = body.get("response_url", "")
         return to_person(self._client, channel=body.get("channel", ""), user=body["user"], response_url=url)
 

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from slack_bolt import Ack
 
 from bot.slack import forms, previews, render_lists
+from bot.slack.replies import Reply
 from commands import grammar
 from commands.grammar import Invocation, UsageError
 from commands.spec import CommandSpec
@@ -37,6 +38,16 @@ def at_form(ack: Ack, spec: CommandSpec) -> Refuse | None:
     return lambda refused: ack(
         response_action="errors", errors=forms.errors(UsageError(message=str(refused), spec=spec))
     )
+
+
+def at_shortcut(ack: Ack, reply: Reply) -> Refuse:
+    """A shortcut's ack shows nothing: it is replied to."""
+
+    def refuse(refused: Refusal) -> None:
+        ack()
+        reply(render_lists.refusal(refused))
+
+    return refuse
 
 
 def at_preview(ack: Ack, invocation: Invocation) -> Refuse | None:

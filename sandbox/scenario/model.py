@@ -12,7 +12,7 @@ from sandbox.cast import DEFAULT_CAST, Cast, cast_from
 from sandbox.controlplane.nodes import FakeNode, from_words
 
 MAX_BYTES = 262_144
-ACTIONS = ("run", "upload", "click", "fill", "fault", "advance")
+ACTIONS = ("run", "upload", "shortcut", "click", "fill", "fault", "advance")
 EXPECTATIONS = (
     "message",
     "no_message",

@@ -88,6 +88,12 @@ class Runner:
                 for name, content in dict(argument).items():
                     self._emit("action", f"uploads {name}")
                     workspace.upload(self._person, self._channel, str(name), str(content))
+            case "shortcut":
+                for name, file in dict(argument).items():
+                    self._emit("action", f"chooses [{name}] at the message with {file}")
+                    self._once_there(
+                        partial(workspace.shortcut, self._person, str(name), file=str(file), channel=self._channel)
+                    )
             case "click":
                 self._emit("action", f"clicks [{argument}]")
                 self._once_there(partial(workspace.click, self._person, str(argument)))

@@ -82,6 +82,7 @@ class Control:
             "say": workspace.say,
             "click": workspace.click,
             "press": workspace.press,
+            "shortcut": workspace.shortcut,
             "choose": workspace.choose,
             "enter": workspace.enter,
             "fill": workspace.fill,

@@ -87,16 +87,25 @@ class Eyes:
         }
 
     def places(
-        self, who: Person, *, channel: str | None = None, ts: str | None = None, view: str | None = None
+        self,
+        who: Person,
+        *,
+        channel: str | None = None,
+        ts: str | None = None,
+        view: str | None = None,
+        covered: bool = False,
     ) -> list[View | Message]:
-        """Return where *who* can act, nearest first: a modal covers the rest; *ts* or *view* names one."""
+        """Return where *who* can act, nearest first: a modal covers the rest; *ts* or *view* names one.
+
+        *covered*: what lies behind an open modal, too.
+        """
         state = self._state
         with state.lock:
             if view is not None:
                 named = state.view(view)
                 return [named] if named is not None and named.person == who.id else []
             modal = state.open_modal(who.id)
-            if modal is not None and ts is None:
+            if modal is not None and ts is None and not covered:
                 return [modal]
             if channel is not None:
                 channels = [state.channel_for(who, channel).id]
@@ -155,6 +164,7 @@ class Eyes:
                     {"name": each.name, "description": each.description, "hint": each.usage_hint}
                     for each in state.manifest.commands.values()
                 ],
+                "shortcuts": list(state.manifest.shortcuts),
                 "modal": self._view(state.open_modal(who.id)),
                 "home": self._view(state.homes.get(who.id)),
                 "emoji": EMOJI,

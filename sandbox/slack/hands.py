@@ -123,6 +123,34 @@ class Hands:
             self._dispatcher.deliver_event(payloads.event(state, body))
         return home
 
+    # -- shortcuts
+
+    def shortcut(self, person: Person, message: Message, name: str) -> None:
+        """Choose *name* in the message's menu. Trouble stands at the message. Raises: SandboxError."""
+        state = self._state
+        declared = state.manifest.shortcuts.get(name)
+        if declared is None:
+            raise SandboxError(f"no message shortcut is called {name!r}: {', '.join(state.manifest.shortcuts)}")
+        if message.ephemeral_for is not None:
+            raise SandboxError("a message that only one person sees has no shortcuts")
+        with state.lock:
+            message.trouble.pop(person.id, None)
+            channel = state.channels[message.channel]
+            payload = payloads.interaction(
+                state, "message_action", person=person, trigger_id=self._passes.trigger(person.id)
+            ) | {
+                "callback_id": declared.callback_id,
+                "action_ts": state.next_ts(),
+                "message_ts": message.ts,
+                "channel": payloads.where(channel),
+                "response_url": self._base_url() + self._passes.response_url(person.id, channel.id),
+                "message": payloads.message_json(state, message),
+            }
+        if trouble := self._interact(payload):
+            with state.lock:
+                message.trouble[person.id] = trouble
+                state.touch()
+
     # -- clicks
 
     def act_on_message(self, person: Person, message: Message, found: Found, chosen: JSON) -> None:

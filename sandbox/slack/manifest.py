@@ -10,6 +10,8 @@ import yaml
 
 MAX_COMMANDS = 50
 MAX_COMMAND_CHARS = 32
+MAX_SHORTCUTS = 10
+MAX_SHORTCUT_CHARS = 24
 
 
 class ManifestError(ValueError):
@@ -28,6 +30,14 @@ class Command:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Shortcut:
+    """What the app adds to the menu of a message."""
+
+    name: str
+    callback_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class AppManifest:
     """What of the manifest decides how Slack treats the app."""
 
@@ -35,6 +45,7 @@ class AppManifest:
     bot_name: str
     scopes: frozenset[str]
     commands: Mapping[str, Command]
+    shortcuts: Mapping[str, Shortcut] = field(default_factory=dict)  # on messages, by name
     events: frozenset[str] = frozenset()
     events_url: str = ""
     interactivity: bool = True
@@ -78,11 +89,17 @@ def parse_manifest(text: str) -> AppManifest:
         raise ManifestError(f"features.slash_commands: more than {MAX_COMMANDS}")
     if commands and "commands" not in scopes:
         raise ManifestError("oauth_config.scopes.bot: slash commands need the scope 'commands'")
+    shortcuts = [_shortcut(given) for given in features.get("shortcuts") or []]
+    if len(shortcuts) > MAX_SHORTCUTS:
+        raise ManifestError(f"features.shortcuts: more than {MAX_SHORTCUTS}")
+    if shortcuts and "commands" not in scopes:
+        raise ManifestError("oauth_config.scopes.bot: shortcuts need the scope 'commands'")
     return AppManifest(
         name=str(name),
         bot_name=str(bot.get("display_name", name)),
         scopes=frozenset(map(str, scopes)),
         commands={command.name: command for command in commands},
+        shortcuts={shortcut.name: shortcut for shortcut in shortcuts if shortcut is not None},
         events=frozenset(map(str, events.get("bot_events") or [])),
         events_url=str(events.get("request_url") or ""),
         interactivity=bool(clicks.get("is_enabled", False)),
@@ -108,6 +125,17 @@ def _command(given: Any) -> Command:
         should_escape=bool(given.get("should_escape", False)),
         url=str(given.get("url") or ""),
     )
+
+
+def _shortcut(given: Any) -> Shortcut | None:
+    """Return a shortcut on messages; None for a global one, which nobody has here."""
+    said = given if isinstance(given, dict) else {}
+    name, kind = str(said.get("name") or ""), said.get("type")
+    if not name or len(name) > MAX_SHORTCUT_CHARS:
+        raise ManifestError(f"features.shortcuts: {name!r} must be a name of at most {MAX_SHORTCUT_CHARS} characters")
+    if kind not in {"message", "global"} or not said.get("callback_id") or not said.get("description"):
+        raise ManifestError(f"features.shortcuts: {name} needs a type (message, global), callback_id, description")
+    return Shortcut(name=name, callback_id=str(said["callback_id"])) if kind == "message" else None
 
 
 def _map(parent: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -156,6 +156,23 @@ class Workspace:
             confirm=confirm,
         )
 
+    def shortcut(
+        self, person: str, name: str, *, ts: str | None = None, file: str | None = None, channel: str | None = None
+    ) -> None:
+        """Choose *name* in the menu of a message: of the one of *ts*, or of the newest with a *file* of that name.
+
+        Messages are looked for in *channel*, or wherever the person looks. Raises: SandboxError.
+        """
+        who = self._member(person)
+        for place in self._eyes.places(who, ts=ts, channel=channel, covered=True):
+            if isinstance(place, Message) and (ts or file in self._names(place)):
+                self._hands.shortcut(who, place, name)
+                return
+        raise SandboxError(f"{who.name} sees no message {ts or f'with the file {file}'}")
+
+    def _names(self, message: Message) -> list[str]:
+        return [self.state.files[file_id].name for file_id in message.files]
+
     def press(
         self,
         person: str,

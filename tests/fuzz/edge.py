@@ -142,7 +142,8 @@ class _Slack(WebClient):
         called = {**(given.get("params") or {}), **(given.get("json") or {})}
         shown = {name: called[name] for name in ("text", "blocks", "view") if name in called}
         self._said.append(json.dumps(shown, ensure_ascii=False, default=str))
-        return {"ok": True, "view": {"id": "V1"}, "ts": "1.1", "channel": "C1"}
+        theirs = {"id": "F1", "name": "<!channel>.yaml", "user": "UEVIL"}  # a file that nobody here may see
+        return {"ok": True, "view": {"id": "V1"}, "ts": "1.1", "channel": "C1", "file": theirs}
 
 
 class _Members:

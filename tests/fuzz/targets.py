@@ -131,6 +131,8 @@ PIECES: Mapping[str, list[bytes]] = {
                 "form_open",
                 "preview_ask",
                 "view_submission",
+                "message_action",
+                "apply_tenants",
             )
         ),
     ],

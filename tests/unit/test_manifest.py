@@ -8,6 +8,7 @@ from typing import Any
 import jsonschema
 import yaml
 
+from bot.slack import shortcuts
 from commands.catalog import CATALOG
 from commands.grammar import COMMAND
 from sandbox.slack.methods import METHODS
@@ -47,6 +48,12 @@ def test_the_scopes_are_those_that_the_code_uses() -> None:
     if "conversations.info" in methods:  # its scope goes by the kind of channel; a digest goes to these two
         used |= {"channels:read", "groups:read"}
     assert set(MANIFEST["oauth_config"]["scopes"]["bot"]) == used | {"commands"}
+
+
+def test_the_shortcuts_are_those_that_the_code_knows() -> None:
+    """On messages, each answered."""
+    declared = {(one["type"], one["callback_id"]) for one in MANIFEST["features"]["shortcuts"]}
+    assert declared == {("message", shortcuts.APPLY)}
 
 
 def test_the_slash_command_is_the_one_that_is_parsed() -> None:

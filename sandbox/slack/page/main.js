@@ -55,8 +55,14 @@ function openThread(message) {
   byId("thread-composer-place").querySelector("textarea")?.focus();
 }
 
-const listed = new MessageList(byId("messages"), { onMessage, openThread });
-const threaded = new MessageList(byId("thread-messages"), { onMessage, openThread }, { threads: false });
+const onMessages = {
+  onMessage,
+  openThread,
+  shortcuts: () => snapshot.shortcuts,
+  shortcut: (message, name) => tell("shortcut", { name, ts: message.ts }),
+};
+const listed = new MessageList(byId("messages"), onMessages);
+const threaded = new MessageList(byId("thread-messages"), onMessages, { threads: false });
 const modal = new Modal({
   press: (view, block, element) => press({ view: view.id }, block, element),
   enter: (view, block, element, value) => enter({ view: view.id }, block, element, value),

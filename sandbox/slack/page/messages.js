@@ -81,7 +81,7 @@ export class MessageList {
         message.trouble ? el("div", { class: "trouble", role: "alert" }, `⚠ ${message.trouble}`) : null,
         thread.length ? el("button", { type: "button", class: "thread-link", onclick: () => this.hands.openThread(message) }, `${thread.length} ${thread.length === 1 ? "reply" : "replies"} — last at ${clock(thread.at(-1).ts)}`) : null,
       ),
-      this.threads && !message.ephemeral ? el("div", { class: "message-tools" }, el("button", { type: "button", onclick: () => this.hands.openThread(message) }, "Reply in thread")) : null,
+      this.threads && !message.ephemeral ? el("div", { class: "message-tools" }, ...(message.files.length ? this.hands.shortcuts() : []).map((name) => el("button", { type: "button", onclick: () => this.hands.shortcut(message, name) }, name)), el("button", { type: "button", onclick: () => this.hands.openThread(message) }, "Reply in thread")) : null,
     );
   }
 
