@@ -18,8 +18,13 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
+# Waits for its end of a pipe to close, which it does with this process, however that dies; then ends the group $0.
+_LAST_WILL = 'read _; kill -s TERM -- "-$0" && sleep "$1" && kill -s KILL -- "-$0"'
+WILL_GRACE_S = 5
+
+
 class Child:
-    """One process. ``stop`` ends its whole process group."""
+    """One process. ``stop`` ends its whole process group, and so does the end of this process, even by ``kill -9``."""
 
     def __init__(
         self, name: str, argv: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | None = None
@@ -35,6 +40,13 @@ class Child:
                 env=dict(env) if env is not None else None,
                 start_new_session=True,
             )
+        self._will = subprocess.Popen(
+            ["/bin/sh", "-c", _LAST_WILL, str(self._process.pid), str(WILL_GRACE_S)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
     @property
     def pid(self) -> int:
@@ -53,6 +65,7 @@ class Child:
         """``kill -9`` the process alone, as a crash would: what it started lives on."""
         os.kill(self.pid, signal.SIGKILL)
         self._process.wait()
+        self._revoke_will()
 
     def stop(self, grace_s: float = 10.0) -> None:
         """Ask the group to end, then insist. Safe to call again."""
@@ -62,6 +75,13 @@ class Child:
         except subprocess.TimeoutExpired:
             self._signal_group(signal.SIGKILL)
             self._process.wait()
+        self._revoke_will()
+
+    def _revoke_will(self) -> None:
+        self._will.kill()
+        self._will.wait()
+        if self._will.stdin is not None:
+            self._will.stdin.close()
 
     def _signal_group(self, number: signal.Signals) -> None:
         if self._process.poll() is not None:

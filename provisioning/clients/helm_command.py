@@ -89,7 +89,7 @@ class HelmCommand:
         Args:
             doing: for people, at the start of an error: ``installing acme/clearml-agent``.
             conceal: takes secrets out of what an error quotes.
-            subject: see `ChildProcesses.living`.
+            subject: see `ChildProcesses.owners`.
 
         Raises: ChatopsError for every exit code but 0.
         """

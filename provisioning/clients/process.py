@@ -83,7 +83,7 @@ class ChildProcesses:
             env: the child's environment; None is `inherited_environment`.
             timeout_s: when its group is killed, in seconds.
             cancelled: asked every 0.1 s; True kills the group.
-            subject: what it works on, for `living`.
+            subject: what it works on, for `owners`.
 
         Raises: ChildTimedOutError, ChildCancelledError, PermanentError where the program cannot be started.
         """
@@ -117,12 +117,8 @@ class ChildProcesses:
                 _end_group(process, self._grace_s)
         return child.completed(process.returncode)
 
-    def living(self, subject: str) -> tuple[int, ...]:
-        """Return the pids of living children that work on *subject*, of this bot and of earlier ones."""
-        return tuple(pid for pid, _ in self._records.living(subject))
-
     def owners(self, subject: str) -> tuple[tuple[int, int], ...]:
-        """Return pid and the pid of the bot that started it, living or not, of each that works on *subject*."""
+        """Return pid and owner of each living child that works on *subject*: the bot's pid, which may be dead."""
         return self._records.living(subject)
 
     def reap_orphans(self) -> list[str]:

@@ -231,7 +231,7 @@ def test_a_cancel_ends_helm_and_leaves_a_usable_release(
             cancelled=lambda: time.monotonic() > began + 1,
         )
     assert time.monotonic() - began < 20
-    assert children.living(f"helm release {namespace}/patient") == ()
+    assert children.owners(f"helm release {namespace}/patient") == ()
     helm.recover(namespace, "patient")
     assert helm.upgrade_install(namespace, "patient", patient, {"cpu": "2m"}, timeout_s=30).status == "deployed"
 
@@ -244,8 +244,8 @@ def _killed_while_pending(helm: Helm, children: ChildProcesses, namespace: str, 
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             release = helm.release(namespace, "patient")
-            if release is not None and release.is_pending and (pids := children.living(subject)):
-                os.kill(pids[0], signal.SIGKILL)
+            if release is not None and release.is_pending and (found := children.owners(subject)):
+                os.kill(found[0][0], signal.SIGKILL)
                 return
             time.sleep(0.02)
 
@@ -331,7 +331,7 @@ def test_after_kill_9_of_the_bot_the_next_one_takes_over(
         while (release := helm.release(namespace, "patient")) is None and time.monotonic() < deadline:
             time.sleep(0.05)
         assert release is not None
-        (pid,) = children.living(subject)
+        ((pid, _),) = children.owners(subject)
     finally:
         bot.kill()
         bot.wait()
@@ -354,7 +354,7 @@ def test_no_argument_of_a_living_helm_holds_a_secret(
     subject = f"helm release {namespace}/patient"
 
     def look() -> bool:
-        for pid in children.living(subject):
+        for pid, _ in children.owners(subject):
             folder = Path("/proc") / str(pid)
             seen.append((folder / "cmdline").read_bytes() + (folder / "environ").read_bytes())
         return len(seen) > 3

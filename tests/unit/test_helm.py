@@ -317,7 +317,7 @@ def test_a_release_that_our_helm_works_on_is_not_recovered(fake: FakeHelm, tmp_p
     children = ChildProcesses(tmp_path / "children")
 
     def look() -> bool:
-        if children.living("helm release acme/clearml-agent"):
+        if children.owners("helm release acme/clearml-agent"):
             with pytest.raises(TemporaryError) as caught:
                 helm.recover("acme", "clearml-agent")
             refusals.append(caught.value)

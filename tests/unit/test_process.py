@@ -153,10 +153,10 @@ def test_a_program_that_cannot_start_is_a_permanent_error(children: ChildProcess
 
 def test_living_children_are_known_by_what_they_work_on(children: ChildProcesses, tmp_path: Path) -> None:
     """While a child runs its subject has a pid; afterwards it has none, and no record stays."""
-    seen: list[tuple[int, ...]] = []
+    seen: list[tuple[tuple[int, int], ...]] = []
 
     def look() -> bool:
-        seen.append(children.living("helm release acme/agent"))
+        seen.append(children.owners("helm release acme/agent"))
         return False
 
     children.run([PYTHON, "-c", "import time; time.sleep(0.3)"], timeout_s=20, cancelled=look, subject="other")
@@ -168,8 +168,8 @@ def test_living_children_are_known_by_what_they_work_on(children: ChildProcesses
         cancelled=look,
         subject="helm release acme/agent",
     )
-    assert len(seen[-1]) == 1
-    assert children.living("helm release acme/agent") == ()
+    assert [owner for _, owner in seen[-1]] == [os.getpid()]
+    assert children.owners("helm release acme/agent") == ()
     assert list((tmp_path / "children").iterdir()) == []
 
 
@@ -199,7 +199,7 @@ def test_a_killed_bots_children_are_reaped_by_the_next(tmp_path: Path) -> None:
         assert children.reap_orphans() == [], "a living bot's children are left alone"
         bot.send_signal(signal.SIGKILL)
         bot.wait()
-        assert children.living("helm release a/b") == (child,)
+        assert [pid for pid, _ in children.owners("helm release a/b")] == [child]
         lines = children.reap_orphans()
     finally:
         bot.kill()
@@ -228,7 +228,7 @@ def test_a_recycled_pid_is_never_killed(tmp_path: Path) -> None:
         (run_dir / f"{stranger.pid}.json").write_text(json.dumps(record))
         (run_dir / "torn.json").write_text('{"pid":')
         children = ChildProcesses(run_dir)
-        assert children.living("helm release a/b") == ()
+        assert children.owners("helm release a/b") == ()
         assert children.reap_orphans() == []
         assert stranger.poll() is None
         assert not (run_dir / f"{stranger.pid}.json").exists()
