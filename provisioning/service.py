@@ -194,6 +194,11 @@ class JobService:
 
     def reveal(self, job_id: str, actor: Actor) -> "Credentials | Refusal":
         """Make credentials of the tenant's admin and return them: once a job, to its requester alone."""
+        job = self._store.job(job_id)
+        if denied := self._permissions.refusal_on_job(CATALOG["job show"], job, actor):
+            refusal = Refusal(reason=denied.reason, next_action=denied.next_action)
+            self._record_refusal(job, actor, "credentials.refused", refusal, rule=denied.rule)
+            return refusal
         answer = self._reveals.reveal(job_id, actor)
         if isinstance(answer, Refusal):
             self._record_refusal(self._store.job(job_id), actor, "credentials.refused", answer)

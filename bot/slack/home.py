@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeAlias
 
@@ -14,8 +15,7 @@ from bot.slack.deliveries import slack_id
 from bot.slack.gate import Gate, teams_of
 from bot.slack.offers import Offers
 from bot.slack.render_home import Glance, home
-from commands import grammar
-from commands.grammar import Invocation
+from bot.slack.sight import may_see
 from policies.approvals import Actor
 from provisioning.people import People
 from provisioning.service import JobService
@@ -61,16 +61,22 @@ class HomeTab:
     def publish(self, user: str) -> None:
         """Show *user* their Home as it is now."""
         actor = self._people.actor(user)
-        view = home(actor, self._store.jobs(limit=JOBS), self._service.pending(actor), self._glance(actor))
+        of_whom = None if may_see(self._service, actor, "jobs") else actor.id
+        jobs = self._store.jobs(requester=of_whom, limit=JOBS)
+        pending = self._service.pending(actor)
+        if not may_see(self._service, actor, "approvals"):
+            pending = replace(pending, to_review=(), others=())
+        view = home(actor, jobs, pending, self._glance(actor))
         self._client.views_publish(user_id=user, view=view)
 
     def _glance(self, actor: Actor) -> Glance:
-        newest = self._samples.since(self._service.now() - SAMPLE_AGE)
-        may_audit = self._service.allows(_invocation("audit"), actor)
+        may_look = may_see(self._service, actor, "capacity")
+        newest = self._samples.since(self._service.now() - SAMPLE_AGE) if may_look else ()
+        may_audit = may_see(self._service, actor, "audit")
         return Glance(
             sample=newest[-1] if newest else None,
             audit=tuple(self._newest_rows()) if may_audit else (),
-            may_create=self._service.allows(_invocation("tenant create new --admin-email a@new.example"), actor),
+            may_create=may_see(self._service, actor, "tenant create new --admin-email a@new.example"),
         )
 
     def _newest_rows(self) -> list[dict[str, Any]]:
@@ -92,7 +98,8 @@ class HomeTab:
             log.warning("a button of an older version names no command of today")
             return
         spec = asked.spec
-        view = forms.opened(asked, spec, channel=channel, choices=self._offers.of(spec))
+        named = may_see(self._service, self._people.actor(slack_id(body["user"]["id"])), "tenant list")
+        view = forms.opened(asked, spec, channel=channel, choices=self._offers.of(spec) if named else {})
         try:
             if in_modal:  # where Slack says ok to views.open, and shows nothing
                 self._client.views_update(view_id=str(stood["id"]), view=view)
@@ -100,10 +107,3 @@ class HomeTab:
                 self._client.views_open(trigger_id=str(body["trigger_id"]), view=view)
         except SlackApiError as error:
             log.warning("Slack did not open the form of %s: %s", spec.name, error.response.get("error"))
-
-
-def _invocation(text: str) -> Invocation:
-    found = grammar.parse(text)
-    if not isinstance(found, Invocation):
-        raise TypeError(f"{text!r} is no command: {found}")
-    return found

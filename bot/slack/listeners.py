@@ -19,6 +19,7 @@ from bot.slack import (
     render_lists,
     render_modals,
     shortcuts,
+    sight,
     too_many,
 )
 from bot.slack.answers import Answers
@@ -191,7 +192,9 @@ class Listeners:
                 case HelpRequest() as asked:
                     reply(render_help.help_text(asked))
                 case UsageError(spec=spec, asks=True) as error if spec is not None:
-                    view = forms.opened(error, spec, channel=body["channel"], choices=self._offers.of(spec))
+                    named = sight.may_see(self._service, self._people.actor(body["user"]), "tenant list")
+                    choices = self._offers.of(spec) if named else {}
+                    view = forms.opened(error, spec, channel=body["channel"], choices=choices)
                     self._windows.open(delivery, view)
                 case UsageError() as error:
                     reply(render_help.usage_error(error, typed=body["text"]))
@@ -255,7 +258,10 @@ class Listeners:
         """Do what the button says. Windows are opened before anything slow: a trigger lives three seconds."""
         user = delivery.body["user"]
         match delivery.body["action"]:
-            case render_job.DETAILS:
+            case render_job.DETAILS:  # it shows more than the message: a read as `job show`, and audited as that
+                shown = sight.asked(f"job show {job.number}")
+                if refused := self._service.may(shown, self._people.actor(user), delivery.body["channel"]):
+                    return refused
                 self._windows.open(delivery, render_modals.details_modal(job))
             case render_job.DENY:
                 self._windows.open(delivery, render_modals.reason_modal(job, approve=False, seen_digest=seen))

@@ -363,6 +363,17 @@ class FakeClearML:
         del self.keys[access_key]
 
 
+def test_who_may_look_at_nothing_any_more_sees_no_credentials(tmp_path: Path) -> None:
+    """A requester who has lost every role since, and who may still click."""
+    with World(tmp_path, shape=ONE, policy=DEFAULT_POLICY) as world:
+        job = world.ask()
+        done(approve(world, job))
+        world.ended(job)
+        answer = world.service.reveal(job.id, DANA.model_copy(update={"roles": frozenset()}))
+        assert "needs the role" in refusal(answer)
+        assert all_actions(world)["credentials.refused"] == 1
+
+
 def test_credentials_are_revealed_once_to_the_requester_alone(tmp_path: Path) -> None:
     """Made at the click; a click that died half-way leaves no key; what could not be shown can be shown again."""
     clearml = FakeClearML(keys={"K0": "clearml-chatops: revealed", "KA": "clearml-chatops: agent"})

@@ -1,0 +1,79 @@
+"""The Home tab is open to everybody in the workspace: it shows no more than the policy lets them ask for."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from slack_bolt import Ack
+from slack_sdk import WebClient
+
+from bot.slack import forms
+from bot.slack.gate import Gate
+from bot.slack.home import HomeTab
+from bot.slack.offers import Offers
+from commands.catalog import CATALOG
+from policies.loader import load
+from provisioning.store.samples import Sample, Samples
+from tests.integration.engine_samples import DANA, VERA, World
+from tests.integration.test_inbox import Members
+
+POLICY = load(
+    "rules:\n- {name: look, risks: [read], roles: [viewer, operator], effect: allow}\n"
+    "- {name: do, roles: [operator], effect: allow}\n"
+)
+
+
+class _Client:
+    """Keeps what was published."""
+
+    def __init__(self) -> None:
+        self.shown: dict[str, str] = {}
+
+    def views_open(self, *, trigger_id: str, view: dict[str, Any]) -> None:
+        self.shown[trigger_id] = json.dumps(view, ensure_ascii=False)
+
+    def views_publish(self, *, user_id: str, view: dict[str, Any]) -> None:
+        self.shown[user_id] = json.dumps(view, ensure_ascii=False)
+
+
+@pytest.fixture
+def shown(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """What the requester of a queued job, a viewer and somebody without a role see."""
+    world = World(tmp_path, shape={"one": ()}, policy=POLICY)  # no engine runs: the job stays queued
+    world.ask("acme")
+    Samples(world.store).put("now", Sample(at=world.clock.now(), values={"gpus": 7777.0}))
+    client = _Client()
+    tab = HomeTab(
+        service=world.service,
+        store=world.store,
+        people=world.people,
+        client=cast("WebClient", client),
+        offers=Offers({"tenants": lambda: ["zebra"]}),
+        gate=Gate(Members()),
+    )
+    spec = CATALOG["tenant show"]
+    for user in (DANA.id, VERA.id, "UNOBODY"):
+        tab.publish(user)
+        body = {"user": {"id": user}, "trigger_id": f"form of {user}"}
+        tab._on_open_form(cast("Ack", lambda: None), body, forms.button("tenant show", spec))
+    yield client.shown
+    world.close()
+
+
+def test_who_may_look_sees_what_runs_and_the_capacity(shown: dict[str, str]) -> None:
+    for user in (DANA.id, VERA.id):
+        assert "Job 1" in shown[user]
+        assert "7777" in shown[user]
+        assert "job.requested" in shown[user]
+
+
+def test_who_has_no_role_sees_nothing_of_others(shown: dict[str, str]) -> None:
+    """No tenant's name, no job, no measure, no row of the audit trail; but whom to ask."""
+    assert "zebra" in shown[f"form of {VERA.id}"], "its menu"
+    assert "zebra" not in shown["form of UNOBODY"]
+    said = shown["UNOBODY"]
+    assert "no role: ask an admin for one" in said
+    for secret in ("acme", "Job 1", "7777", "job.requested", "New tenant"):
+        assert secret not in said
