@@ -134,3 +134,21 @@ class _Mute:
         if channel != "C01":
             raise TemporaryError("posting: ratelimited")
         raise left()
+
+
+def test_digests_from_before_owners_were_kept_stay(tmp_path: Path, hands: Hands) -> None:
+    """An older store is brought up to date: its digests have no owner, and admins are told of theirs."""
+    path = tmp_path / "chatops.db"
+    older = Store(path, clock=hands, redact=Redactor())
+    Digests(older).put(MORNING, START)
+    with older.writing() as transaction:
+        for column in ("owner", "owner_name", "trouble"):
+            transaction.db.execute(f"ALTER TABLE digests DROP COLUMN {column}")
+        transaction.db.execute("ALTER TABLE digest_posts DROP COLUMN addressee")
+        transaction.db.execute("DELETE FROM _sqlite_migrations WHERE name = '0013_digest_owners'")
+    older.close()
+    store = Store(path, clock=hands, redact=Redactor())
+    assert [(one.digest, one.owner, one.trouble) for one in Digests(store).all()] == [(MORNING, None, "")]
+    hands.fail, hands.at = left, START + timedelta(days=1)
+    desk(store, hands).tick()
+    assert [person for person, _ in hands.told] == ["U9"]
