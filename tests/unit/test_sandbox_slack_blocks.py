@@ -291,6 +291,20 @@ def test_commands_that_slack_refuses(features: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("shortcut", "message"),
+    [
+        ("{name: X, type: message, callback_id: x, description: d}", "scope 'commands'"),
+        ("{name: X, type: message, description: d}", "needs a type"),
+        ("{name: X, type: menu, callback_id: x, description: d}", "needs a type"),
+        ("{name: " + "x" * 25 + ", type: message, callback_id: x, description: d}", "at most 24"),
+    ],
+)
+def test_shortcuts_that_slack_refuses(shortcut: str, message: str) -> None:
+    with pytest.raises(ManifestError, match=message):
+        parse_manifest(f"display_information: {{name: X}}\nfeatures: {{shortcuts: [{shortcut}]}}")
+
+
+@pytest.mark.parametrize(
     ("manifest", "message"),
     [("[]", "must be a mapping"), ("{", "not YAML"), ("display_information: {}", "name is missing")],
 )
