@@ -37,6 +37,10 @@ exec setpriv --no-new-privs chroot --userspec="$user" --groups= "$root" "$@"
 """
 
 
+class BuildError(Exception):
+    """A step of the build failed; the text has its last lines."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Image:
     """A built image, laid out in *root*. *config*: as the image says it (Env, User, Entrypoint, Healthcheck, …)."""
@@ -75,7 +79,7 @@ class Image:
 def built(folder: Path) -> Iterator[Image]:
     """Build the image, lay it out, and take the layout away again. Its layers stay in the cache for the next time.
 
-    Raises: CalledProcessError, with what buildah said in its ``stderr``.
+    Raises: BuildError.
     """
     if not _buildah(folder, "images", "--quiet", "--filter", f"reference={BASE}"):
         _make_base(folder)
@@ -105,8 +109,7 @@ def _build(folder: Path, tag: str, *more: str) -> None:
 
 def _make_base(folder: Path) -> None:
     archive = folder / "base.tar"
-    make = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}", SUITE, str(archive)]
-    subprocess.run(make, check=True, capture_output=True, text=True, timeout=BUILD_S)
+    _run(["mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}", SUITE, str(archive)])
     container = _buildah(folder, "from", "scratch")
     _buildah(folder, "add", container, str(archive), "/")
     _buildah(folder, "commit", "--rm", container, BASE)
@@ -116,10 +119,21 @@ def _make_base(folder: Path) -> None:
 def _buildah(folder: Path, *words: str) -> str:
     kept = cache_dir() / "image"
     kept.mkdir(parents=True, exist_ok=True)
+    return _run(["buildah", "--root", str(kept), "--runroot", str(folder / "run"), *words])
+
+
+def _run(command: Sequence[str]) -> str:
     # Docker's format: the other one knows no HEALTHCHECK.
     environment = {**os.environ, "BUILDAH_ISOLATION": "chroot", "BUILDAH_FORMAT": "docker"}
-    command = ["buildah", "--root", str(kept), "--runroot", str(folder / "run"), *words]
     done = subprocess.run(
-        command, check=True, capture_output=True, text=True, timeout=BUILD_S, env=environment, stdin=subprocess.DEVNULL
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=BUILD_S,
+        env=environment,
+        stdin=subprocess.DEVNULL,
     )
+    if done.returncode:
+        raise BuildError(f"{shlex.join(command)[:300]} ended with {done.returncode}:\n{done.stderr[-3000:]}")
     return done.stdout.strip()
