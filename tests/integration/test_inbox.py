@@ -163,6 +163,25 @@ def test_a_crash_between_ack_and_effect_loses_nothing_and_doubles_nothing(
     assert Deliveries(store).undone() == ()
 
 
+def test_a_crash_between_the_commit_and_the_ack_has_one_effect(store: Store, clock: TurnedClock) -> None:
+    """Slack shows that it failed, the next start does it, and what Slack delivers again is only acked."""
+    worked: list[str] = []
+    bench = Bench(store, clock, lambda delivery: worked.append(delivery.key))
+
+    def dies() -> None:
+        raise Dies
+
+    with pytest.raises(Dies):
+        bench.inbox.take(Parcel(kind="click", key="k1", body={"user": "UPIA"}), ack=dies)
+    bench.inbox.stop()
+    assert worked == []
+    restarted = Bench(store, clock, lambda delivery: worked.append(delivery.key))
+    restarted.inbox.replay()
+    assert restarted.take() == ["k1"]
+    restarted.inbox.stop()
+    assert worked == ["k1"]
+
+
 def test_what_is_old_is_told_of_and_not_done(store: Store, clock: TurnedClock) -> None:
     """With a row in the audit trail; and it is told once."""
     Deliveries(store).accept(Delivery(key="k1", kind="click", body={"user": "UPIA"}, received_at=clock.now()))
