@@ -66,8 +66,26 @@ def read(spec: CommandSpec, words: Sequence[str]) -> tuple[dict[str, Any], How]:
         elif (files := file_fields(spec)) and file_id_of(word):
             _give(values, files[0], word, "the file")
         else:
-            raise NotUnderstoodError(f"{word[:SHOWN]!r} is one word too many: put texts with spaces in quotes")
+            raise NotUnderstoodError(f"{word[:SHOWN]!r} is one word too many: {_instead(spec, word)}")
     return values, how
+
+
+def _instead(spec: CommandSpec, word: str) -> str:
+    """Return what to do about a word that belongs to nothing."""
+    fields = spec.args.model_fields
+    if not fields:
+        return f"{spec.name} takes none, so leave it out"
+    flags = [flag_of(name, field) for name, field in fields.items() if not is_positional(field)]
+    if (flag := f"--{word.lower()}") in flags:
+        return f"did you mean {flag}?"
+    taking = [
+        flag_of(name, field)
+        for name, field in fields.items()
+        if not is_positional(field) and not _is_switch(spec, name)
+    ]
+    if taking and not file_fields(spec) and not any(map(is_positional, fields.values())):
+        return f"say what it is by a flag before it, as in {taking[0]} {word[:SHOWN]}"
+    return "put texts with spaces in quotes"
 
 
 def _read_how(spec: CommandSpec, flag: str, word: str, left: list[str], how: How) -> How:
