@@ -109,3 +109,10 @@ def test_between_the_limits_nothing_turns() -> None:
         alerting = alerting if turn is None else turn is Turn.ALERT
         turns.append(turn)
     assert turns == [Turn.ALERT, None, None, None, Turn.CLEAR, None]
+
+
+def test_a_digest_asked_for_in_the_bots_own_conversation_can_be_planned_again() -> None:
+    """A job plans once more before it runs, from the request as it was stored: its channel is one there, too."""
+    said = add("--at 'daily 09:00'").asked_in("D0123ABC")
+    stored = said.model_dump(mode="json", exclude_unset=True)
+    assert DigestAdd.model_validate(stored).channel == "D0123ABC"
