@@ -7,7 +7,7 @@ references, ``{"$ref": "company.id"}``: step id, then the key in that step's out
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -163,6 +163,14 @@ def resolve(inputs: Mapping[str, Any], outputs: Mapping[str, Outputs]) -> dict[s
                 return value
 
     return {key: walk(value) for key, value in inputs.items()}
+
+
+def all_needs(steps: Iterable[Step]) -> dict[str, frozenset[str]]:
+    """Return step id → the steps that it needs, directly or through others. *steps* stand behind what they need."""
+    found: dict[str, frozenset[str]] = {}
+    for step in steps:
+        found[step.id] = frozenset(step.needs).union(*(found.get(need, ()) for need in step.needs))
+    return found
 
 
 def references(inputs: Any) -> frozenset[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 
 from provisioning.jobs.job import MOVING, Job, StepState
-from provisioning.plan import Plan, Step
+from provisioning.plan import Plan, Step, all_needs
 
 
 class Ended(StrEnum):
@@ -108,8 +108,5 @@ def schedule_of(job: Job, attempt: int, step_ids: Iterable[str], *, undo: bool, 
 
 def needs_to_undo(plan: Plan, chosen: Iterable[Step]) -> dict[str, frozenset[str]]:
     """Return what is undone before each of the *chosen* steps: those that need it, directly or through others."""
-    before: dict[str, set[str]] = {}  # step id → all that it needs
-    for step in plan.steps:
-        before[step.id] = {*step.needs}.union(*(before[need] for need in step.needs))
-    ids = [step.id for step in chosen]
-    return {step_id: frozenset(other for other in ids if step_id in before[other]) for step_id in ids}
+    needs, ids = all_needs(plan.steps), [step.id for step in chosen]
+    return {step_id: frozenset(other for other in ids if step_id in needs[other]) for step_id in ids}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from provisioning.plan import Admission, Step, references
+from provisioning.plan import Admission, Step, all_needs, references
 
 if TYPE_CHECKING:
     from commands.spec import CommandArgs
@@ -32,10 +32,9 @@ class Draft:
     narrow: "Callable[[Sequence[Step]], Draft] | None" = None
 
     def __post_init__(self) -> None:
-        before: dict[str, set[str]] = {}
+        needs = all_needs(self.steps)
         for step in self.steps:
-            before[step.id] = {*step.needs}.union(*(before.get(need, set()) for need in step.needs))
-            if loose := references(step.inputs) - before[step.id]:
+            if loose := references(step.inputs) - needs[step.id]:
                 raise ValueError(f"step {step.id!r} refers to {sorted(loose)}, which it does not need")
 
 
