@@ -7,8 +7,10 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
 RUN python -m venv /opt/clearml-chatops
 # The lock first: it changes less often than the code.
-COPY requirements.lock ./
-RUN /opt/clearml-chatops/bin/pip install --require-hashes --only-binary=:all: -r requirements.lock
+COPY requirements.lock requirements-build.lock ./
+RUN /opt/clearml-chatops/bin/pip install --require-hashes --only-binary=:all: -r requirements.lock \
+ && python -m venv /tmp/build \
+ && /tmp/build/bin/pip install --require-hashes --only-binary=:all: -r requirements-build.lock
 COPY pyproject.toml README.md LICENSE manifest.yml ./
 COPY docs/clearml-chatops.1 docs/clearml-chatops.1
 COPY bot bot
@@ -16,7 +18,7 @@ COPY commands commands
 COPY policies policies
 COPY provisioning provisioning
 COPY sandbox sandbox
-RUN /opt/clearml-chatops/bin/pip wheel --no-deps --wheel-dir /tmp/wheel . \
+RUN /tmp/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /tmp/wheel . \
  && /opt/clearml-chatops/bin/pip install --no-deps /tmp/wheel/clearml_chatops-*.whl \
  && XDG_CACHE_HOME=/tmp/cache /opt/clearml-chatops/bin/clearml-chatops tools install \
  && install -m 0755 /tmp/cache/clearml-chatops/tools/*/helm /tmp/cache/clearml-chatops/tools/*/kubectl /usr/local/bin/

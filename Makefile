@@ -40,7 +40,7 @@ docs: $(STAMP) ## Write docs/commands.md and docs/configuration.md anew
 screenshots: $(STAMP) ## Take the README's pictures anew, in chromium
 	@CLEARML_CHATOPS_SCREENSHOTS=docs/images $(BIN)/python -m pytest -q tests/scenario/test_page_story.py
 
-bench: $(STAMP) ## Timings as ratios, side by side in one run
+bench: $(STAMP) ## Timings as ratios, side by side in one run; BENCH_NODES=500,1500,5000 sizes capacity
 	@$(BIN)/clearml-chatops tools install
 	@$(BIN)/python -m bench
 
@@ -48,16 +48,17 @@ lock: $(STAMP) ## Re-lock the dependencies, with hashes
 	@$(BIN)/pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra sandbox --extra tracing pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra sandbox --extra tracing --group dev --group build pyproject.toml -o requirements-dev.lock
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --group build --constraint requirements-dev.lock -o requirements-build.lock
 
 sbom: $(STAMP) ## Write sbom.json: what the locked dependencies are (CycloneDX)
 	@$(BIN)/pip install --quiet uv
 	@$(BIN)/uvx --quiet --from 'cyclonedx-bom>=7,<8' cyclonedx-py requirements requirements.lock --of JSON -o sbom.json
 	@echo "sbom.json written"
 
-audit: $(STAMP) ## Look the locked dependencies up among known advisories; needs pypi.org
+audit: $(STAMP) ## Look the locked dependencies up among known advisories; needs PyPI
 	@$(BIN)/pip install --quiet uv
 	@$(BIN)/uvx --quiet --from 'pip-audit>=2.10,<3' pip-audit --strict --progress-spinner off --disable-pip --require-hashes -r requirements.lock \
-		|| { echo "make audit failed: either an advisory stands above, or pypi.org could not be asked, and then nothing was audited"; exit 1; }
+		|| { echo "make audit failed: either an advisory stands above, or PyPI could not be asked, and then nothing was audited"; exit 1; }
 
 clean: ## Remove what make created in this folder
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

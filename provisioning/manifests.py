@@ -72,7 +72,7 @@ class Hiding:
 
 def named_objects(text: str) -> dict[str, JsonValue]:
     """Return the objects of a YAML stream as they are. Raises: yaml.YAMLError."""
-    return {name: _as_json(one) for name, one in _named(text)}
+    return {name: as_json(one) for name, one in _named(text)}
 
 
 def steady(first: Objects, second: Objects) -> tuple[dict[str, JsonValue], tuple[str, ...]]:
@@ -132,12 +132,13 @@ def _named(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
         yield name, one
 
 
-def _as_json(value: Any) -> JsonValue:
+def as_json(value: Any) -> JsonValue:
+    """Return *value* as JSON has it, with lists for tuples and text for dates: a plan is compared with its JSON."""
     match value:
         case dict():
-            return {str(key): _as_json(item) for key, item in value.items()}
-        case list():
-            return [_as_json(item) for item in value]
+            return {str(key): as_json(item) for key, item in value.items()}
+        case list() | tuple():
+            return [as_json(item) for item in value]
         case None | bool() | int() | float() | str():
             return value
         case _:

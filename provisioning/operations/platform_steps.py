@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pydantic import JsonValue
-
 from commands.platform import Component
 from policies.network import MANAGED_BY, billing_policy, redis_policy, server_policies
+from provisioning.manifests import as_json
 from provisioning.operations.platform_facts import PlatformFacts
 from provisioning.operations.platform_releases import NEEDS, release_inputs, step_timeout_s
 from provisioning.plan import Step
@@ -183,19 +182,6 @@ def namespace_need(facts: PlatformFacts, component: Component) -> str:
 
 def _namespace_id(namespace: str) -> str:
     return f"namespace_{namespace}"
-
-
-def as_json(value: Any) -> JsonValue:
-    """Return *value* with lists for tuples: a plan is compared with its JSON."""
-    match value:
-        case dict():
-            return {str(key): as_json(item) for key, item in value.items()}
-        case list() | tuple():
-            return [as_json(item) for item in value]
-        case None | bool() | int() | float() | str():
-            return value
-        case _:
-            return str(value)
 
 
 _GUARDED = (Component.SERVER, Component.BILLING, Component.REDIS)

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 from commands.platform import SUBJECT, Component, PlatformUninstall
 from policies.approvals import Refusal
+from provisioning.manifests import as_json
 from provisioning.operations.base import Draft
 from provisioning.operations.platform_checks import chosen
 from provisioning.operations.platform_facts import PlatformFacts
 from provisioning.operations.platform_releases import NEEDS
-from provisioning.operations.platform_steps import as_json, guarded
+from provisioning.operations.platform_steps import guarded
 from provisioning.plan import Step
 from provisioning.wording import listed
 

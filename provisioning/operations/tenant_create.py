@@ -5,6 +5,7 @@ from pydantic import JsonValue
 from commands.tenants import TenantCreate
 from policies.approvals import Refusal
 from policies.network import redis_policy, tenant_labels
+from provisioning.manifests import as_json
 from provisioning.operations.agent_values import CREDENTIALS_SECRET
 from provisioning.operations.base import Draft
 from provisioning.operations.tenant_checks import first_refusal, text, warnings
@@ -20,7 +21,6 @@ from provisioning.operations.tenant_spec import changed, spec_step
 from provisioning.operations.tenant_steps import (
     Agent,
     agent_step,
-    as_json,
     choose_agent,
     domains_step,
     limits_step,

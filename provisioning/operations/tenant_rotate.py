@@ -8,13 +8,14 @@ from pydantic import JsonValue
 from commands.tenant_lifecycle import TenantRotate
 from policies.approvals import Refusal
 from policies.network import tenant_labels
+from provisioning.manifests import as_json
 from provisioning.operations.agent_values import CREDENTIALS_SECRET
 from provisioning.operations.base import Draft
 from provisioning.operations.tenant_create import CREDENTIALS_LABEL
 from provisioning.operations.tenant_existing import agent_refusal, not_recorded, version_refusal, world_refusal
 from provisioning.operations.tenant_facts import AgentKeys, ExistingTenant, RotatedTenant
 from provisioning.operations.tenant_router import Router, choose_router, router_step
-from provisioning.operations.tenant_steps import Agent, agent_step, as_json, choose_agent
+from provisioning.operations.tenant_steps import Agent, agent_step, choose_agent
 from provisioning.plan import Step
 
 WAIT_MARGIN_S = 30

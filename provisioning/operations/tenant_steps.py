@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from pydantic import JsonValue
 
@@ -13,6 +12,7 @@ from policies.approvals import Refusal
 from policies.network import tenant_policies
 from provisioning.capacity.admission import admission
 from provisioning.chart_values import unknown_keys
+from provisioning.manifests import as_json
 from provisioning.operations.agent_values import (
     DEFAULT_QUEUE,
     OPEN_MAPS,
@@ -240,14 +240,3 @@ def limits_step(
 def _limits(spec: TenantCreate) -> dict[str, int]:
     said = {"allowed_users": spec.max_users, "max_running_apps": spec.max_apps}
     return {name: value for name, value in said.items() if value is not None}
-
-
-def as_json(value: Any) -> Any:
-    """Return *value* with lists for tuples: a plan is compared with its JSON."""
-    match value:
-        case dict():
-            return {key: as_json(item) for key, item in value.items()}
-        case list() | tuple():
-            return [as_json(item) for item in value]
-        case _:
-            return value
