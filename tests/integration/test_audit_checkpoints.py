@@ -182,7 +182,7 @@ def test_keys_come_from_a_secret_too_and_overlap(trail: Trail) -> None:
     trail.with_keys(Keyring(AuditTrail(signing_key=settings.signing_key), trail.folder)).make()
     assert trail.found(old) == []
     assert trail.found(keyring.current().public) == []
-    with pytest.raises(PermanentError, match=r"audit\.signing_key"):
+    with pytest.raises(PermanentError, match=r"AUDIT__SIGNING_KEY"):
         keyring.rotate()
 
 

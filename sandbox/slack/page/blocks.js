@@ -3,7 +3,8 @@
 
 import { el, link, safeUrl } from "./dom.js";
 import { mrkdwn, plainText, textObject, words } from "./mrkdwn.js";
-import { alert, chart, plan, richText, table, task } from "./rich.js";
+import { chart } from "./charts.js";
+import { alert, plan, richText, table, task } from "./rich.js";
 import { control } from "./inputs.js";
 
 export function renderBlocks(blocks, place) {

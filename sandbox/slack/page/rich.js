@@ -1,4 +1,4 @@
-// rich_text, tables, charts and progress blocks → DOM.
+// rich_text, tables and progress blocks → DOM.
 
 import { el, link, scrolling } from "./dom.js";
 import { emojiNodes } from "./emoji.js";
@@ -57,14 +57,6 @@ export function table(block) {
   const [head, ...rows] = block.rows;
   const row = (cells, tag) => el("tr", {}, ...cells.map((each, index) => cell(each, tag, settings[index]?.align)));
   return scrolling("block-table", el("table", {}, block.caption ? el("caption", {}, block.caption) : null, el("thead", {}, row(head, "th")), el("tbody", {}, ...rows.map((each) => row(each, "td")))));
-}
-
-/** A chart as its table of values: exact, and readable in every theme. */
-export function chart(block) {
-  const series = block.chart.series ?? [{ name: "Value", data: block.chart.segments ?? [] }];
-  const labels = [...new Set(series.flatMap((each) => each.data.map((point) => point.label)))];
-  const value = (each, label) => String(each.data.find((point) => point.label === label)?.value ?? "");
-  return scrolling("block-table", el("table", {}, el("caption", {}, `${block.title} (${block.chart.type})`), el("thead", {}, el("tr", {}, el("td", {}), ...series.map((each) => el("th", {}, each.name)))), el("tbody", {}, ...labels.map((label) => el("tr", {}, el("th", {}, label), ...series.map((each) => el("td", { class: "right" }, value(each, label))))))));
 }
 
 const MARKS = { pending: "○", in_progress: "◔", complete: "✓", error: "✗" };
