@@ -74,6 +74,21 @@ ASKED: list[JSON] = [
     {"type": "checkboxes", "options": OPTIONS},
     {"type": "conversations_select"},
 ]
+VALUES = {"used": [1, 4], "ready": [3, -2]}
+
+
+def chart(kind: str) -> JSON:
+    points = {
+        name: [{"label": f"{at}g", "value": value} for at, value in enumerate(values)]
+        for name, values in VALUES.items()
+    }
+    drawn: JSON = {"type": kind, "segments": points["used"]}
+    if kind != "pie":
+        series = [{"name": name, "data": data} for name, data in points.items()]
+        drawn = {"type": kind, "series": series, "axis_config": {"categories": ["0g", "1g"]}}
+    return {"type": "data_visualization", "title": f"A {kind} chart", "chart": drawn}
+
+
 FORM: JSON = {
     "type": "modal",
     "title": plain("Form"),
@@ -103,6 +118,8 @@ def workspace() -> Workspace:
     )
     channel = next(each for each in made.state.channels.values() if each.name == "platform")
     card = post(made.state, channel, content({"text": "card", "blocks": [*SAID, *ONLY_IN_MESSAGES]}, made.state))
+    for kinds in (("bar", "line"), ("area", "pie")):
+        post(made.state, channel, content({"text": "charts", "blocks": [chart(kind) for kind in kinds]}, made.state))
     made.say("approver", "#platform", "a reply", thread_ts=card.ts)
     made.upload("operator", "#platform", "tenants.yaml", "\n".join(f"line {number}" for number in range(20)))
     made.command("operator", "#platform", "/unknown")  # answered for this person alone
@@ -203,3 +220,22 @@ def test_a_text_file_shows_its_beginning(page: Page) -> None:
     page.get_by_role("button", name="Show 12 more lines").click()
     expect(beginning).to_contain_text("line 19")
     expect(page.get_by_role("button", name="Show 12 more lines")).to_have_count(0)
+
+
+def test_charts_are_drawn_to_scale_and_say_their_values(page: Page) -> None:
+    """A bar of four is four times as long as one of one, one of less than nothing hangs below zero."""
+    figures = page.locator("figure.chart")
+    expect(figures).to_have_count(4)
+    bars = figures.filter(has_text="A bar chart")
+    one, four, three, less = (
+        bar.evaluate("node => [node.y.baseVal.value, node.height.baseVal.value]") for bar in bars.locator("rect").all()
+    )
+    assert [each[1] / one[1] for each in (four, three, less)] == pytest.approx([4, 3, 2])
+    assert less[0] == pytest.approx(one[0] + one[1])
+    for kind, shapes in (("line", "polyline.line"), ("area", "polygon.area"), ("pie", "path")):
+        expect(figures.filter(has_text=f"A {kind} chart").locator(shapes)).to_have_count(2)
+    expect(page.get_by_role("img", name="A pie chart: pie chart of 0g, 1g")).to_be_visible()
+    bars.get_by_text("Values").click()
+    expect(bars.get_by_role("row", name="1g")).to_have_text("1g4-2")
+    assert problems(page) == []
+    assert "NaN" not in page.content()
