@@ -112,10 +112,12 @@ def refusal_to_vote(
     reason: str,
     now: datetime,
     behalf: Actor | None = None,
+    rights_of_requester: frozenset[str] | None = None,
 ) -> Refusal | None:
     """Return why *voter* may not vote so now, or None. Rights are those of this moment.
 
     *behalf* is who has lent the voter their right. Each person is one vote, whether they cast it or lent it.
+    *rights_of_requester* are the roles that the requester holds now; None where that was not looked up.
     """
     voice, votes = behalf or voter, counted(votes)
     if now >= approval.expires_at:
@@ -138,6 +140,12 @@ def refusal_to_vote(
         return Refusal(
             reason=f"deciding on this needs the role {needed}, and you have {have}",
             next_action=f"ask somebody with the role {needed}",
+        )
+    has_left = rights_of_requester is not None and bool(requester.roles) and not requester.roles & rights_of_requester
+    if approve and has_left:
+        return Refusal(
+            reason=f"@{requester.name}, who asked for this, has lost every role that they asked with",
+            next_action="deny it; whoever has the right may ask for it anew",
         )
     if seen_digest != plan_digest:
         return Refusal(

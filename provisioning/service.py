@@ -125,8 +125,8 @@ class JobService:
         now = self._clock.now()
         before = self._store.job(job_id)
         lent = self._delegations.lent_to(actor, before)
-        voices = {vote.voice.id for vote in counted(before.votes)} if approve else set()
-        rights = {voice: self._people.actor(voice).roles for voice in sorted(voices)}
+        concerned = {before.requester.id, *(vote.voice.id for vote in counted(before.votes))} if approve else set()
+        rights = {person: self._people.actor(person).roles for person in sorted(concerned)}
         return self._settle(
             job_id,
             actor,

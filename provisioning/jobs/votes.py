@@ -29,7 +29,8 @@ def vote(
     """Count one person's word. The vote that completes the approval queues the job.
 
     *lent* are those who have lent the actor their right: it is used where the actor has none of their own.
-    *rights* are the roles that those who have voted hold now, by id: who has lost theirs counts no more.
+    *rights* are the roles that the requester and those who have voted hold now, by id: who has lost theirs counts no
+    more, and what the requester may no longer ask for is not approved.
     """
     if job.state is not JobState.AWAITING_APPROVAL or job.approval is None:
         return Refusal(
@@ -50,6 +51,7 @@ def vote(
             reason=reason,
             now=now,
             behalf=behalf,
+            rights_of_requester=rights.get(job.requester.id),
         )
         if refusal is None:
             break

@@ -91,7 +91,7 @@ def opened(world: World, policy: Policy = FREE_POLICY, *, max_parallel_jobs: int
         planner=planner,
         policy=lambda: PolicyVersion(policy=policy, text="", digest="p" * 64),
         clearml=world.clearml,
-        people=FakePeople(),
+        people=FakePeople({"operator": frozenset({"UDANA"})}),
         clock=world.clock,
         lease_ttl_s=3600,
     )

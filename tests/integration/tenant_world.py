@@ -127,7 +127,7 @@ class World:
                     planner_of_one_moment, self.sources, kubectl=FakeKubectl(self.cluster), clock=self.clock
                 ),
                 policy=PolicySource(None, self.store),
-                people=FakePeople(),
+                people=FakePeople({"operator": frozenset({"UDANA"})}),
             )
         )
         self.runner = Runner(self.store, actions, self.planner.replan, self.clock, delay_scale=0.0)

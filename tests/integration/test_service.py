@@ -154,6 +154,16 @@ def test_a_vote_counts_no_more_once_its_right_is_lost(tmp_path: Path) -> None:
         assert world.ended(job).state is JobState.SUCCEEDED, "who has the right again may vote again"
 
 
+def test_what_its_requester_may_no_longer_ask_for_is_not_approved(world: World) -> None:
+    """Who was deactivated, or lost every role, while their request waited; denied it can be."""
+    job = world.ask()
+    world.people.roles["operator"] -= {DANA.id}
+    assert "has lost every role that they asked with" in refusal(approve(world, job, PIA))
+    assert world.store.job(job.id).votes == ()
+    world.people.roles["operator"] |= {DANA.id}
+    assert done(approve(world, job, PIA)).state is JobState.QUEUED
+
+
 def test_a_denial_stands_whatever_becomes_of_who_denied(world: World) -> None:
     world.policy = TWO_APPROVERS
     job = world.ask()
