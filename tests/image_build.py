@@ -9,7 +9,7 @@ import os
 import shlex
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,8 @@ def built(folder: Path) -> Iterator[Image]:
     _build(folder, f"{NAME}:build", "--target", "build")
     tag = f"{NAME}:test"
     _build(folder, tag)
-    _buildah(folder, "rmi", "--prune", "--force")  # what no tag needs: layers of code that was
+    with suppress(BuildError):  # buildah stumbles over layers that it has just pruned itself; the next time has them
+        _buildah(folder, "rmi", "--prune", "--force")  # what no tag needs: layers of code that was
     config = json.loads(_buildah(folder, "inspect", "--type", "image", tag))["Docker"]["config"]
     container = _buildah(folder, "from", "--pull-never", tag)
     try:
