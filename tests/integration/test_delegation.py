@@ -24,7 +24,7 @@ TWO = load(
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path, shape={"one": ()}, policy=TWO, clock=TurnedClock())
-    made.people.roles = {"approver": frozenset({PIA.id, PAUL.id})}
+    made.people.roles = {"operator": frozenset({DANA.id}), "approver": frozenset({PIA.id, PAUL.id})}
     yield made
     made.close()
 
