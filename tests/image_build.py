@@ -4,6 +4,7 @@ No registry of images is needed: the Dockerfile's base is an argument, and Debia
 the official image, with Debian's Python. No daemon either: each step runs in a chroot. Needs root on Linux.
 """
 
+import fcntl
 import json
 import os
 import shlex
@@ -81,6 +82,20 @@ def built(folder: Path) -> Iterator[Image]:
 
     Raises: BuildError.
     """
+    with _alone():
+        yield from _built(folder)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Wait for other processes of the suite: the cache of layers is one for all, and prunes what it does not know."""
+    cache_dir().mkdir(parents=True, exist_ok=True)
+    with (cache_dir() / "image.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _built(folder: Path) -> Iterator[Image]:
     if not _buildah(folder, "images", "--quiet", "--filter", f"reference={BASE}"):
         _make_base(folder)
     _build(folder, f"{NAME}:build", "--target", "build")
