@@ -159,45 +159,27 @@ def _is_about_gpus(name: str) -> bool:
 
 
 def _node_of_struct(kept: Callable[[str], bool], item: WireNode) -> Node:
-    status = item.status
-    return _node(
-        item.metadata.name,
-        _kept(item.metadata.labels, kept),
-        _kept(status.allocatable, kept),
-        _kept(status.capacity, kept),
-        unschedulable=item.spec.unschedulable,
-        conditions=status.conditions,
-    )
+    return _node(item, kept, _kept)
 
 
 def _node_of_message(kept: Callable[[str], bool], item: Any) -> Node:
-    status = item.status
-    return _node(
-        item.metadata.name,
-        _kept(item.metadata.labels, kept),
-        _kept_amounts(status.allocatable, kept),
-        _kept_amounts(status.capacity, kept),
-        unschedulable=item.spec.unschedulable,
-        conditions=status.conditions,
-    )
+    return _node(item, kept, _kept_amounts)
 
 
 def _node(
-    name: str,
-    labels: dict[str, str],
-    allocatable: dict[str, str],
-    capacity: dict[str, str],
-    *,
-    unschedulable: bool,
-    conditions: Iterable[Condition],
+    item: Any,
+    kept: Callable[[str], bool],
+    amounts: Callable[[Mapping[str, Any], Callable[[str], bool]], dict[str, str]],
 ) -> Node:
-    said = {one.type: one.status for one in conditions}
+    """Both encodings call their fields alike; *amounts* reads those that are written otherwise."""
+    status = item.status
+    said = {one.type: one.status for one in status.conditions}
     return Node(
-        name=name,
-        labels=labels,
-        allocatable=allocatable,
-        capacity=capacity,
-        unschedulable=unschedulable,
+        name=item.metadata.name,
+        labels=_kept(item.metadata.labels, kept),
+        allocatable=amounts(status.allocatable, kept),
+        capacity=amounts(status.capacity, kept),
+        unschedulable=item.spec.unschedulable,
         ready=said.get("Ready", "True") == "True",
     )
 
