@@ -7,7 +7,6 @@ from typing import Any
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from slack_bolt import App, BoltRequest, BoltResponse
-from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_bolt.authorization import AuthorizeResult
 
 from bot import core, logs
@@ -24,6 +23,7 @@ from bot.slack.offers import Offers, sources
 from bot.slack.policy_news import PolicyNews
 from bot.slack.progress import LiveMessages
 from bot.slack.reminders import Reminders
+from bot.slack.socket import Socket
 from bot.tracing import Traces, otlp_tracer
 from provisioning.digests.compose import DigestComposer
 from provisioning.digests.desk import Desk
@@ -109,10 +109,10 @@ class Bot:
         )
         self._core.sampler.taken = self._desk.watch
         self._scheduler = _scheduler()
-        self._socket: SocketModeHandler | None = None
+        self._socket: Socket | None = None
         self._http: HttpEdge | None = None
         if slack.mode == "socket" and slack.app_token is not None:
-            self._socket = SocketModeHandler(self._app, slack.app_token.get_secret_value())
+            self._socket = Socket(self._app, slack.app_token.get_secret_value())
         elif slack.signing_secret is not None:
             self._http = HttpEdge(
                 self._app,
@@ -141,14 +141,14 @@ class Bot:
         self._scheduler.add_job(self._live.mend, "interval", seconds=SWEEP_S, id="mend")
         self._desk.start()
         self._scheduler.add_job(self._report, "interval", seconds=SWEEP_S, id="reports")
+        self._scheduler.start()
         if self._socket is not None:
-            self._socket.connect()
-            self._scheduler.add_job(self._watch_socket, "interval", seconds=WATCHDOG_S, id="watchdog")
+            self._socket.open()
+            self._scheduler.add_job(self._socket.watch, "interval", seconds=WATCHDOG_S, id="watchdog")
         if self._http is not None:
             self._http.start()
             log.info("listening at %s", self._http.url)
-        self._scheduler.start()
-        log.info("clearml-chatops listens")
+        log.info("clearml-chatops is up")
 
     def stop(self) -> None:
         """Take no more commands, let running steps come to an end, show what is left."""
@@ -157,7 +157,8 @@ class Bot:
             self._socket.close()
         if self._http is not None:
             self._http.stop()
-        self._scheduler.shutdown(wait=False)
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
         self._listeners.stop()
         self._core.engine.stop()
         self._live.stop()
@@ -178,7 +179,7 @@ class Bot:
             checks={
                 "engine": lambda: self._core.engine.is_running,
                 "store": lambda: self._core.store.changed_elsewhere() >= 0,
-                "slack": lambda: self._socket is None or bool(self._socket.client.is_connected()),
+                "slack": lambda: self._socket is None or self._socket.is_open,
             },
             metrics=self._metrics.text,
         )
@@ -187,12 +188,6 @@ class Bot:
         """Post digests, then sample: a slot that is due turns into the alert itself, before a sample says it alone."""
         self._desk.tick()
         self._core.sampler.tick()
-
-    def _watch_socket(self) -> None:
-        """Connect anew where the client has lost its socket without noticing."""
-        if self._socket is not None and not self._socket.client.is_connected():
-            log.warning("the socket is gone: connecting anew")
-            self._socket.client.connect_to_new_endpoint(force=True)
 
 
 class _TimedApp(App):
@@ -218,8 +213,8 @@ def _authorized(enterprise_id: str | None, team_id: str | None) -> AuthorizeResu
 def serve(settings: Settings, stop: threading.Event) -> None:
     """Run the bot until *stop* is set. Raises: PermanentError where it cannot start."""
     bot = Bot(settings)
-    bot.start()
-    try:
+    try:  # also where it starts only in part: the engine's threads would keep the process alive
+        bot.start()
         stop.wait()
     finally:
         bot.stop()

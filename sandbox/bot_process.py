@@ -39,9 +39,10 @@ class BotProcess:
         if self.runs:
             return
         command = [sys.executable, "-m", "bot.cli", "serve"]
+        opened = self._workspace.sockets.opened  # Slack may not know yet that the last process's connection is gone
         child = self._child = Child("bot", command, log=self._log, env=self.environment(settings))
         try:
-            self._workspace.wait(lambda: self._listens() or not self.runs, READY_S)
+            self._workspace.wait(lambda: self._listens(opened) or not self.runs, READY_S)
         except TimeoutError:
             raise BotError(f"the bot did not listen within {READY_S:.0f} s:\n{child.last_lines(15)}") from None
         if not self.runs:
@@ -66,9 +67,9 @@ class BotProcess:
         """Return its process id, or one that no process has."""
         return self._child.pid if self._child is not None and self.runs else NOBODY
 
-    def _listens(self) -> bool:
+    def _listens(self, opened: int) -> bool:
         if not self._by_http:
-            return self._workspace.connected
+            return self._workspace.connected and self._workspace.sockets.opened > opened
         try:
             self._workspace.deliver_by_http(f"http://127.0.0.1:{self._http_port}/slack/events")
         except SandboxError:

@@ -41,6 +41,7 @@ class SocketHub:
         self._on_change = on_change
         self._open: list[_Connection] = []
         self._turn = 0
+        self.opened = 0  # connections since the beginning
         self.misbehaviour: list[str] = []  # acks that Slack would drop silently
 
     @property
@@ -98,6 +99,7 @@ class SocketHub:
             await _dismiss(connection, "too_many_websockets", 0)
             return
         self._open.append(connection)
+        self.opened += 1
         await _say(connection, self._hello())
         self._on_change()
         try:
