@@ -2,8 +2,6 @@
 
 import re
 import threading
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,19 +14,6 @@ from provisioning.configuration import Cluster
 from provisioning.errors import PermanentError, TemporaryError, UnreachableError
 
 pytestmark = pytest.mark.cluster
-
-
-@pytest.fixture(scope="session")
-def cluster(kubeconfig: Path) -> ClusterClient:
-    return ClusterClient(Cluster(kubeconfig=kubeconfig))
-
-
-@pytest.fixture
-def namespace(cluster: ClusterClient) -> Iterator[str]:
-    name = f"client-{uuid.uuid4().hex[:8]}"
-    cluster.ensure_namespace(name, {"clearml-chatops/tenant": name})
-    yield name
-    cluster.delete_namespace(name)
 
 
 def test_the_server_answers_with_its_version(cluster: ClusterClient) -> None:

@@ -9,7 +9,6 @@ import pytest
 from kubernetes import client
 
 from provisioning.clients import cluster_gpus, cluster_ports
-from provisioning.clients.cluster import ClusterClient
 from provisioning.clients.cluster_access import connect, getter, streamer
 from provisioning.clients.cluster_lists import Reads, read
 from provisioning.clients.cluster_objects import Node
@@ -29,15 +28,6 @@ def refusing(_path: str) -> NoReturn:
 @pytest.fixture
 def api(kubeconfig: Path) -> Any:
     return connect(Cluster(kubeconfig=kubeconfig))
-
-
-@pytest.fixture
-def namespace(kubeconfig: Path) -> Iterator[str]:
-    cluster = ClusterClient(Cluster(kubeconfig=kubeconfig))
-    name = f"lists-{uuid.uuid4().hex[:8]}"
-    cluster.ensure_namespace(name, {})
-    yield name
-    cluster.delete_namespace(name)
 
 
 def takes(name: str, asked: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:

@@ -2,8 +2,7 @@
 
 import json
 import subprocess
-import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +13,12 @@ from provisioning.clients import cluster_pages
 from provisioning.clients.cluster import ClusterClient
 from provisioning.clients.helm import Helm
 from provisioning.clients.process import ChildProcesses
-from provisioning.configuration import Chart, Cluster, Tools
+from provisioning.configuration import Chart, Tools
 from provisioning.errors import ChatopsError
 from provisioning.port_ranges import PortRange
 from provisioning.ports.claims import declared_by
 
 pytestmark = pytest.mark.cluster
-
-
-@pytest.fixture
-def cluster(kubeconfig: Path) -> ClusterClient:
-    return ClusterClient(Cluster(kubeconfig=kubeconfig))
-
-
-@pytest.fixture
-def namespace(cluster: ClusterClient) -> Iterator[str]:
-    name = f"ports-{uuid.uuid4().hex[:8]}"
-    cluster.ensure_namespace(name, {})
-    yield name
-    cluster.delete_namespace(name)
 
 
 def create(kubeconfig: Path, manifest: Mapping[str, Any]) -> None:

@@ -8,8 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from provisioning.clients import process_table
 from provisioning.clients.cluster import ClusterClient
 from provisioning.clients.helm import Helm
 from provisioning.clients.process import ChildCancelledError, ChildProcesses
-from provisioning.configuration import Chart, Cluster, Tools
+from provisioning.configuration import Chart, Tools
 from provisioning.errors import ChatopsError, PermanentError, TemporaryError, UnreachableError
 from tests.parts import HELM_3_16, HELM_3_17, OlderHelm, older_helm
 
@@ -55,20 +54,6 @@ kind: ConfigMap
 metadata: {name: held, finalizers: [tests.example.com/held]}
 {{- end }}
 """
-
-
-@pytest.fixture(scope="session")
-def cluster(kubeconfig: Path) -> ClusterClient:
-    return ClusterClient(Cluster(kubeconfig=kubeconfig))
-
-
-@pytest.fixture
-def namespace(cluster: ClusterClient) -> Iterator[str]:
-    name = f"helm-{uuid.uuid4().hex[:8]}"
-    cluster.ensure_namespace(name, {"clearml-chatops/tenant": name})
-    yield name
-    with contextlib.suppress(TemporaryError):  # it goes in its own time
-        cluster.delete_namespace(name, timeout_s=0)
 
 
 @pytest.fixture

@@ -1,10 +1,7 @@
 """The real kubectl against a real control plane: apply, diff, delete, exec."""
 
-import contextlib
 import json
 import time
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +11,11 @@ from provisioning import tools
 from provisioning.clients.cluster import ClusterClient
 from provisioning.clients.kubectl import Kubectl
 from provisioning.clients.process import ChildProcesses
-from provisioning.configuration import Cluster, Tools
-from provisioning.errors import PermanentError, TemporaryError, UnreachableError
+from provisioning.configuration import Tools
+from provisioning.errors import PermanentError, UnreachableError
 from provisioning.steps.kubernetes_steps import fields_of
 
 pytestmark = pytest.mark.cluster
-
-
-@pytest.fixture(scope="session")
-def cluster(kubeconfig: Path) -> ClusterClient:
-    return ClusterClient(Cluster(kubeconfig=kubeconfig))
-
-
-@pytest.fixture
-def namespace(cluster: ClusterClient) -> Iterator[str]:
-    name = f"kubectl-{uuid.uuid4().hex[:8]}"
-    cluster.ensure_namespace(name, {})
-    yield name
-    with contextlib.suppress(TemporaryError):  # it goes in its own time
-        cluster.delete_namespace(name, timeout_s=0)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from provisioning.clients.cluster import ClusterClient
 from provisioning.clients.helm import Helm
 from provisioning.clients.process import ChildProcesses
 from provisioning.configuration import Chart, Cluster, Tools
-from provisioning.errors import PermanentError, TemporaryError
+from provisioning.errors import PermanentError
 from provisioning.facts.platform import PlatformFactsGatherer
 from provisioning.known_users import KnownUsers
 from provisioning.operations.platform_releases import chart_input
@@ -169,16 +169,6 @@ def helm(kubeconfig: Path, tmp_path: Path) -> Helm:
 def _helm(binary: Path, kubeconfig: Path, folder: Path) -> Helm:
     children = ChildProcesses(folder / "children")
     return Helm(binary, children, kubeconfig=kubeconfig, context="sandbox", home=folder / "home")
-
-
-@pytest.fixture
-def namespace(kubeconfig: Path) -> Iterator[str]:
-    cluster = ClusterClient(Cluster(kubeconfig=kubeconfig))
-    name = f"oci-{uuid.uuid4().hex[:8]}"
-    cluster.ensure_namespace(name, {"app.kubernetes.io/managed-by": "clearml-chatops"})
-    yield name
-    with contextlib.suppress(TemporaryError):
-        cluster.delete_namespace(name, timeout_s=0)
 
 
 def _chart(registry: Gate, *, password: str = PASSWORD, version: str = "17.8.3", at: str = "") -> Chart:
