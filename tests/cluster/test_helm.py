@@ -22,7 +22,7 @@ from provisioning.clients.helm import Helm
 from provisioning.clients.process import ChildCancelledError, ChildProcesses
 from provisioning.configuration import Chart, Tools
 from provisioning.errors import ChatopsError, PermanentError, TemporaryError, UnreachableError
-from tests.parts import HELM_3_16, HELM_3_17, OlderHelm, older_helm
+from tests.older_helm import HELM_3_16, HELM_3_17, OlderHelm, older_helm
 
 pytestmark = pytest.mark.cluster
 

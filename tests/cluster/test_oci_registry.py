@@ -34,7 +34,7 @@ from provisioning.operations.platform_releases import chart_input
 from provisioning.sources import GivenSources
 from sandbox.controlplane import build
 from tests.integration.store_samples import open_store
-from tests.parts import HELM_3_16, HELM_3_17, older_helm
+from tests.older_helm import HELM_3_16, HELM_3_17, older_helm
 from tests.unit.platform_samples import configuration
 
 pytestmark = pytest.mark.cluster

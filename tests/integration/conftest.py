@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 from sandbox.clearml.api import create_app
 from sandbox.clearml.state import ClearMLState
 from sandbox.platform import CHARTS
 from sandbox.serving import LoopbackServer
+from tests.browser import chromium
 from tests.integration.chart_samples import AGENT, RenderingHelm
 from tests.integration.tenant_world import SECRETS, World
 
@@ -46,3 +48,10 @@ def bound(world: World, chart: Path) -> World:
     world.settings = {"agent": {"chart": {"reference": str(chart)}, "image_password": SECRETS["image"]}}
     world.restart()
     return world
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser for the file."""
+    with chromium() as made:
+        yield made

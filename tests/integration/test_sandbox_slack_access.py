@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from sandbox.serving import LoopbackServer
 from sandbox.slack.app import create_app
@@ -15,7 +14,6 @@ from sandbox.slack.posting import content, post
 from sandbox.slack.viewing import open_modal, publish_home
 from sandbox.slack.workspace import Workspace
 from tests.accessibility import problems
-from tests.parts import CHROMIUM, CHROMIUM_FLAGS
 
 pytestmark = pytest.mark.browser
 MANIFEST = """
@@ -138,16 +136,8 @@ def url(workspace: Workspace) -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_FLAGS)
-        yield made
-        made.close()
-
-
 @pytest.fixture(params=["light", "dark"])
-def page(browser: Any, url: str, request: pytest.FixtureRequest) -> Iterator[Page]:
+def page(browser: Browser, url: str, request: pytest.FixtureRequest) -> Iterator[Page]:
     context = browser.new_context(color_scheme=request.param, viewport={"width": 1400, "height": 900})
     made = context.new_page()
     made.goto(f"{url}/#/operator/platform")

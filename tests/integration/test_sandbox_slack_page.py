@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 from concurrent.futures import Future
-from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from sandbox.serving import LoopbackServer
 from sandbox.slack.app import create_app
@@ -15,7 +14,6 @@ from sandbox.slack.model import JSON, Channel, Person
 from sandbox.slack.posting import content, post, update
 from sandbox.slack.viewing import open_modal
 from sandbox.slack.workspace import Workspace
-from tests.parts import CHROMIUM, CHROMIUM_FLAGS
 
 pytestmark = pytest.mark.browser
 MANIFEST = """
@@ -99,14 +97,6 @@ class App:
         return future
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_FLAGS)
-        yield made
-        made.close()
-
-
 @pytest.fixture
 def app() -> App:
     workspace = Workspace(
@@ -123,7 +113,7 @@ def app() -> App:
 
 
 @pytest.fixture
-def page(browser: Any, app: App) -> Iterator[Page]:
+def page(browser: Browser, app: App) -> Iterator[Page]:
     drawer = {"audit": lambda: {"note": "The chain holds.", "rows": [{"seq": 1, "action": "job.requested"}]}}
     done: list[JSON] = []
     server = LoopbackServer(create_app(app.workspace, drawer, {"advance": done.append}))

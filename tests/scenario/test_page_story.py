@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from sandbox.cast import DEFAULT_CAST
 from sandbox.world import World
 from tests.accessibility import problems
-from tests.parts import CHROMIUM, CHROMIUM_FLAGS
+from tests.browser import chromium
 
 LONG_MS = 60_000
 COMMAND = "/clearml tenant create acme --admin-email ana@acme.example --domain acme.example"
@@ -33,13 +33,11 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     problems: list[str] = []
     try:
         world.start()
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_FLAGS)
+        with chromium() as browser:
             made = browser.new_page(viewport={"width": 1280, "height": 860})
             made.on("pageerror", lambda problem: problems.append(str(problem)))
             made.goto(world.page_url)
             yield made
-            browser.close()
     finally:
         world.stop()
     assert problems == []

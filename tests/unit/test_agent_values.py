@@ -14,16 +14,9 @@ from provisioning.operations.agent_values import (
     agent_values,
 )
 from tests.fakes import CHART_VALUES
+from tests.unit import configuration_samples
 
-SERVER = ClearMLServer.model_validate(
-    {
-        "api_url": "https://api.platform.example",
-        "web_url": "https://app.platform.example",
-        "files_url": "https://files.platform.example",
-        "access_key": "SYSTEMKEY",
-        "secret_key": "a-system-secret",
-    }
-)
+SERVER = ClearMLServer.model_validate(configuration_samples.SERVER)
 REDIS = Redis.model_validate({"password": "a-redis-password"})
 NO_PORTS = Sessions(port_mode_enabled=False, agent_id="acme")
 

@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from provisioning.operations.tenant_facts import AgentChart, MigNodes, TenantFac
 from provisioning.plan import Plan, Step
 from provisioning.port_ranges import PortRange
 from tests.fakes import CHART_VALUES
+from tests.unit import configuration_samples
 
 H100 = MigNodes(gpu=model("H100-80GB/H800"), gpus=8, resources=frozenset({"nvidia.com/mig-7g.80gb"}))
 A30 = MigNodes(gpu=model("A30"), gpus=2)
@@ -27,20 +27,7 @@ OURS = {"clearml-chatops/tenant": "acme"}
 
 
 def configuration(**changes: Any) -> Provisioning:
-    given: dict[str, Any] = {
-        "data_dir": Path("data"),
-        "clearml": {
-            "api_url": "https://api.platform.example",
-            "web_url": "https://app.platform.example",
-            "files_url": "https://files.platform.example",
-            "access_key": "SYSTEMKEY",
-            "secret_key": "a-system-secret",
-        },
-        "agent": {"chart": {"reference": "agent"}},
-        "redis": {"password": "a-redis-password"},
-        "ports": {"external_ip": "203.0.113.10"},
-    }
-    return Provisioning.model_validate(given | changes)
+    return configuration_samples.configuration(**{"ports": {"external_ip": "203.0.113.10"}} | changes)
 
 
 def facts(**changes: Any) -> TenantFacts:

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from commands.tenants import TenantCreate
 from policies.approvals import Refusal
 from provisioning.chart_values import unknown_keys
-from provisioning.configuration import Provisioning
 from provisioning.operations.tenant_facts import AgentChart, RouterFacts, TenantFacts
 from provisioning.operations.tenant_router import Router, choose_router, router_step
 from tests.fakes import CHART_VALUES, ROUTER_CHARTS
+from tests.unit.configuration_samples import configuration
 
 CHARTS = Path(__file__).parents[2] / "sandbox" / "charts"
 TTR = {"chart": {"reference": "clearml-task-traffic-router"}, "signing_key": "a-signing-secret"}
@@ -27,27 +27,10 @@ NO_SECRETS = {"apiServerUrlReference": "http://clearml-clearml-enterprise-apiser
 KEY, SECRET = ({"$secret": f"acme/clearml-agent-credentials/{name}"} for name in ("access_key", "secret_key"))
 
 
-def configuration(router: dict[str, Any] | None = TTR, **changes: Any) -> Provisioning:
-    given: dict[str, Any] = {
-        "data_dir": Path("data"),
-        "clearml": {
-            "api_url": "https://api.platform.example",
-            "web_url": "https://app.platform.example",
-            "files_url": "https://files.platform.example",
-            "access_key": "SYSTEMKEY",
-            "secret_key": "a-system-secret",
-        },
-        "agent": {"chart": {"reference": "agent"}},
-        "redis": {"password": "a-redis-password"},
-        "router": router,
-    }
-    return Provisioning.model_validate(given | changes)
-
-
 def facts(router: dict[str, Any] = TTR, *, chart: str = "", recorded: Any = None, **seen: Any) -> TenantFacts:
     name = chart or router["chart"]["reference"]
     return TenantFacts(
-        configuration=configuration(router),
+        configuration=configuration(router=router),
         chart=AgentChart(name="clearml-enterprise-agent", version="1.0.0", values=CHART_VALUES),
         recorded=recorded,
         router=RouterFacts(chart=AgentChart(name=name, version="1.0.0", values=ROUTER_CHARTS[name]), **seen),
@@ -99,7 +82,7 @@ def test_the_registrys_token_is_the_agents_by_name() -> None:
     """Where there is one."""
     world = facts()
     agent = {"chart": {"reference": "agent"}, "image_password": "a-registry-token"}
-    world = replace(world, configuration=configuration(agent=agent))
+    world = replace(world, configuration=configuration(router=TTR, agent=agent))
     values = chosen(world).values
     assert values["imageCredentials"] == {"password": {"$secret": "agent.image_password"}}
     assert unknown_keys(values, ROUTER_CHARTS["clearml-task-traffic-router"]) == ()
@@ -161,7 +144,7 @@ def test_a_chart_of_the_other_generation_is_refused() -> None:
 
 def test_without_the_setting_there_is_a_router_only_where_none_is_asked_for() -> None:
     """A host that is said is no silent nothing."""
-    world = replace(facts(), configuration=configuration(None), router=None)
+    world = replace(facts(), configuration=configuration(router=None), router=None)
     assert choose_router(args(), world) is None
     for asked in ({"router": True}, {"router_host": "acme.platform.example"}):
         assert refused(world, **asked).reason == "no router is configured on this platform"
@@ -194,4 +177,4 @@ def test_no_router_and_a_host_do_not_go_together() -> None:
 def test_settings_that_cannot_work_are_refused(router: dict[str, Any], said: str) -> None:
     """At the start, not in a job."""
     with pytest.raises(ValidationError, match=said):
-        configuration(router)
+        configuration(router=router)
