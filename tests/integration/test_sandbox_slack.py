@@ -15,7 +15,7 @@ from slack_sdk.errors import SlackApiError
 
 from sandbox.serving import LoopbackServer
 from sandbox.slack.app import create_app
-from sandbox.slack.delivery import Dispatcher
+from sandbox.slack.delivery import ACK_S, Dispatcher
 from sandbox.slack.manifest import parse_manifest
 from sandbox.slack.model import Channel, Group, Person
 from sandbox.slack.rate_limits import RateLimits
@@ -153,8 +153,9 @@ def new_workspace(**more: Any) -> Workspace:
 
 
 @pytest.fixture
-def workspace() -> Iterator[Workspace]:
-    made = new_workspace(dispatcher=Dispatcher(ack_s=0.4, retry_after_s=(0.0, 0.05, 0.05)))
+def workspace(request: pytest.FixtureRequest) -> Iterator[Workspace]:
+    """One that waits briefly for an ack, or as long as it is told."""
+    made = new_workspace(dispatcher=Dispatcher(ack_s=getattr(request, "param", 0.4), retry_after_s=(0.0, 0.05, 0.05)))
     yield made
     made.stop()
 
@@ -407,6 +408,7 @@ def test_a_ticket_opens_one_socket(workspace: Workspace, url: str) -> None:
             websocket.create_connection(bad, timeout=5, suppress_origin=True)
 
 
+@pytest.mark.parametrize("workspace", [ACK_S], indirect=True, ids=["patient"])
 def test_events_over_http_are_tried_again_until_the_app_forbids_it(workspace: Workspace) -> None:
     """Four times at most, each told by its headers; X-Slack-No-Retry ends it; a command is not tried again."""
     from starlette.applications import Starlette
@@ -439,6 +441,7 @@ def test_events_over_http_are_tried_again_until_the_app_forbids_it(workspace: Wo
         server.stop()
 
 
+@pytest.mark.parametrize("workspace", [ACK_S], indirect=True, ids=["patient"])
 def test_http_mode_is_signed_and_verified_by_bolt(workspace: Workspace, url: str) -> None:
     """The challenge, a command and a click arrive over HTTP; Bolt accepts the signature, and only ours."""
     from slack_bolt import BoltRequest
