@@ -173,15 +173,14 @@ class Bot:
     def _health_server(self, settings: Settings) -> HealthServer | None:
         if settings.health.port is None:
             return None
+        checks = {
+            "engine": lambda: self._core.engine.is_running,
+            "store": lambda: self._core.store.changed_elsewhere() >= 0,
+            "slack": lambda: self._socket is None or self._socket.is_open,
+        }
+        self._metrics.watch_process(checks, settings.data_dir.expanduser())
         return HealthServer(
-            host=settings.health.host,
-            port=settings.health.port,
-            checks={
-                "engine": lambda: self._core.engine.is_running,
-                "store": lambda: self._core.store.changed_elsewhere() >= 0,
-                "slack": lambda: self._socket is None or self._socket.is_open,
-            },
-            metrics=self._metrics.text,
+            host=settings.health.host, port=settings.health.port, checks=checks, metrics=self._metrics.text
         )
 
     def _report(self) -> None:

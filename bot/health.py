@@ -43,7 +43,7 @@ def _handler(checks: Mapping[str, Callable[[], bool]], metrics: Callable[[], byt
                 case "/healthz":
                     self.answer(HTTPStatus.OK, b"ok\n")
                 case "/readyz":
-                    states = {name: _holds(name, check) for name, check in checks.items()}
+                    states = {name: holds(name, check) for name, check in checks.items()}
                     status = HTTPStatus.OK if all(states.values()) else HTTPStatus.SERVICE_UNAVAILABLE
                     lines = (f"{'ok  ' if state else 'FAIL'} {name}\n" for name, state in states.items())
                     self.answer(status, "".join(lines).encode())
@@ -55,7 +55,8 @@ def _handler(checks: Mapping[str, Callable[[], bool]], metrics: Callable[[], byt
     return Handler
 
 
-def _holds(name: str, check: Callable[[], bool]) -> bool:
+def holds(name: str, check: Callable[[], bool]) -> bool:
+    """Return whether *check* says yes; one that fails says no, and the log says which."""
     try:
         return check()
     except Exception as error:  # noqa: BLE001 - a check that fails is a no

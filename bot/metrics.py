@@ -1,29 +1,34 @@
-"""What Prometheus scrapes: queue depth, step durations, ack latency, approvals waiting, the audit head's age."""
+"""What Prometheus scrapes: one registry of what is counted as it happens and what is looked up at each scrape."""
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
 from threading import Lock
 
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from bot.health import holds
+from bot.store_metrics import StoreMetrics
 from provisioning.clock import Clock
 from provisioning.jobs.history import step_key
-from provisioning.jobs.job import Job, JobState
+from provisioning.jobs.job import Job, StepState
 from provisioning.store import Store
 
 STEP_BUCKETS_S = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 ACK_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3)
-MOST_JOBS = 100_000
 REMEMBERED_JOBS = 1000
 
 
 class Metrics:
-    """One registry a process. ``watch`` once; then ``text`` is what a scrape gets.
+    """One registry a process. ``watch`` and ``watch_process`` once; then ``text`` is what a scrape gets.
 
-    Metrics: ``clearml_chatops_jobs{state}`` (open jobs), ``…_approvals_waiting``, ``…_audit_head_seq``,
-    ``…_audit_head_age_seconds``, ``…_step_duration_seconds{operation,step,outcome}``, ``…_ack_seconds``.
+    Counted: ``clearml_chatops_step_duration_seconds{operation,step,outcome}``, ``…_steps_failed_total``,
+    ``…_ack_seconds``. Looked up: `StoreMetrics`, ``…_ready{check}``, ``…_data_free_bytes``, ``…_data_size_bytes``,
+    ``…_build_info{version}`` and the process's own ``process_…``.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -36,6 +41,8 @@ class Metrics:
             buckets=STEP_BUCKETS_S,
             registry=self._registry,
         )
+        # The histogram's series begin with their first failure, which increase() does not see; this one begins at 0.
+        self._failed = Counter("clearml_chatops_steps_failed", "Steps that failed.", registry=self._registry)
         self.acks = Histogram(
             "clearml_chatops_ack_seconds",
             "How long Slack waited for an ack. It gives 3 seconds.",
@@ -47,8 +54,13 @@ class Metrics:
 
     def watch(self, store: Store) -> None:
         """Count what *store* tells of from now on."""
-        self._registry.register(_StoreCollector(store, self._clock))
+        self._registry.register(StoreMetrics(store, self._clock))
         store.on_change(self._observe)
+
+    def watch_process(self, checks: Mapping[str, Callable[[], bool]], data_dir: Path) -> None:
+        """Tell of the process, too: whether each of *checks* holds, and the room where *data_dir* lies."""
+        self._registry.register(_ProcessMetrics(checks, data_dir))
+        ProcessCollector(registry=self._registry)
 
     def text(self) -> bytes:
         """Return the exposition format."""
@@ -62,6 +74,8 @@ class Metrics:
                 took = (status.finished_at - status.started_at).total_seconds()
                 step = step_key(status.step_id)  # labels stay few
                 self._steps.labels(job.plan.operation, step, status.state.value).observe(max(0.0, took))
+                if status.state is StepState.FAILED:
+                    self._failed.inc()
 
     def _is_new(self, job_id: str, end: tuple[str, int, str]) -> bool:
         with self._lock:
@@ -74,36 +88,24 @@ class Metrics:
             return True
 
 
-class _StoreCollector(Collector):
-    """Looks at the store when it is scraped."""
+class _ProcessMetrics(Collector):
+    """Looks at the process when it is scraped."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
-        self._store = store
-        self._clock = clock
+    def __init__(self, checks: Mapping[str, Callable[[], bool]], data_dir: Path) -> None:
+        self._checks = checks
+        self._data_dir = data_dir
 
     def collect(self) -> Iterator[Metric]:
-        open_states = [state for state in JobState if not state.is_final]
-        counts = dict.fromkeys((state.value for state in open_states), 0)
-        for job in self._store.jobs(states=open_states, limit=MOST_JOBS):
-            counts[job.state.value] += 1
-        jobs = GaugeMetricFamily("clearml_chatops_jobs", "Open jobs by state.", labels=["state"])
-        for state, count in counts.items():
-            jobs.add_metric([state], count)
-        yield jobs
-        yield GaugeMetricFamily(
-            "clearml_chatops_approvals_waiting",
-            "Jobs that wait for approval.",
-            value=counts[JobState.AWAITING_APPROVAL.value],
-        )
-        yield from self._audit_head()
-
-    def _audit_head(self) -> Iterator[Metric]:
-        head = self._store.audit_head()
-        if head is None:
+        ready = GaugeMetricFamily("clearml_chatops_ready", "1 where what /readyz asks is so.", labels=["check"])
+        for name, check in self._checks.items():
+            ready.add_metric([name], holds(name, check))
+        yield ready
+        build = GaugeMetricFamily("clearml_chatops_build_info", "1; the label says which version.", labels=["version"])
+        build.add_metric([version("clearml-chatops")], 1)
+        yield build
+        try:
+            disk = shutil.disk_usage(self._data_dir)
+        except OSError:  # gone; the store's check says so
             return
-        seq, at = head
-        yield GaugeMetricFamily("clearml_chatops_audit_head_seq", "The newest row of the audit trail.", value=seq)
-        age_s = max(0.0, (self._clock.now() - at).total_seconds())
-        yield GaugeMetricFamily(
-            "clearml_chatops_audit_head_age_seconds", "How long ago the newest audit row was written.", value=age_s
-        )
+        yield GaugeMetricFamily("clearml_chatops_data_free_bytes", "Room left for the data folder.", value=disk.free)
+        yield GaugeMetricFamily("clearml_chatops_data_size_bytes", "Room where the data folder is.", value=disk.total)

@@ -1,10 +1,13 @@
 """The table of the audit's signed checkpoints: rows in and out. What they say is in `evidence.verifier`."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlite_utils import Database
 
 from provisioning.evidence.formats import CHECKPOINTS, TABLE, Checkpoint
+
+_SIGNED = f"(SELECT ifnull(max(last), 0) FROM {CHECKPOINTS})"  # noqa: S608 - our own names
 
 
 def create_table(db: Database) -> None:
@@ -37,8 +40,13 @@ def newest(db: Database) -> Checkpoint | None:
 
 def unsigned(db: Database) -> list[dict[str, Any]]:
     """Return number, time and hash of the rows that no checkpoint covers, oldest first."""
-    last = f"(SELECT ifnull(max(last), 0) FROM {CHECKPOINTS})"  # noqa: S608 - our own names
-    return list(db.query(f"SELECT seq, at, hash FROM {TABLE} WHERE seq > {last} ORDER BY seq"))  # noqa: S608
+    return list(db.query(f"SELECT seq, at, hash FROM {TABLE} WHERE seq > {_SIGNED} ORDER BY seq"))  # noqa: S608
+
+
+def unsigned_since(db: Database) -> datetime | None:
+    """Return when the oldest row was written that no checkpoint covers (aware, UTC); None where all are covered."""
+    at = db.execute(f"SELECT at FROM {TABLE} WHERE seq > {_SIGNED} ORDER BY seq LIMIT 1").fetchone()  # noqa: S608
+    return datetime.fromisoformat(at[0]) if at else None
 
 
 def drop_sealed(db: Database, last: int) -> None:

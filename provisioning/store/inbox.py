@@ -81,6 +81,12 @@ class Deliveries:
             for key, kind, body, at in found
         )
 
+    def backlog(self) -> tuple[int, datetime | None]:
+        """Return how many deliveries are not worked off, and when the oldest of them came (aware, UTC)."""
+        with self._store.reading() as db:
+            count, oldest = db.execute("SELECT count(*), min(received_at) FROM inbox WHERE done_at IS NULL").fetchone()
+        return count, datetime.fromisoformat(oldest) if oldest else None
+
 
 def _finish(db: Database, key: str, now: datetime) -> None:
     db.execute("UPDATE inbox SET done_at = ?, body = '' WHERE key = ? AND done_at IS NULL", [_stamp(now), key])

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlite_utils import Database
 
@@ -54,12 +54,22 @@ class Samples:
         """Return the samples from *moment* on, by time."""
         with self._store.reading() as db:
             rows = list(db.table("samples").rows_where("at >= ?", [_stamp(moment)], order_by="at"))
-        return tuple(Sample(at=datetime.fromisoformat(row["at"]), values=json.loads(row["body"])) for row in rows)
+        return tuple(map(_read, rows))
+
+    def newest(self) -> Sample | None:
+        """Return the last one taken; None where there is none."""
+        with self._store.reading() as db:
+            row = next(iter(db.table("samples").rows_where(order_by="at DESC", limit=1)), None)
+        return _read(row) if row else None
 
     def has(self, slot: str) -> bool:
         """Return whether the slot has its sample."""
         with self._store.reading() as db:
             return db.execute("SELECT 1 FROM samples WHERE slot = ?", [slot]).fetchone() is not None
+
+
+def _read(row: Mapping[str, Any]) -> Sample:
+    return Sample(at=datetime.fromisoformat(row["at"]), values=json.loads(row["body"]))
 
 
 def _stamp(moment: datetime) -> str:
