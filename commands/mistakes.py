@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 _NO_WHOLE_NUMBER = "{shown} is no whole number"
@@ -55,3 +56,8 @@ def said_of(mistake: ErrorDetails) -> str:
     if mistake["type"] in _WORDS:
         return _WORDS[mistake["type"]].format(shown=shown, **(mistake.get("ctx") or {}))
     return f"{shown}: {mistake['msg'][:1].lower()}{mistake['msg'][1:]}"
+
+
+def all_said(found: ValidationError) -> str:
+    """Return every mistake with its place: ``max_pods: '5000' is too large: 1000 at most; users.0: …``."""
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {said_of(one)}" for one in found.errors())

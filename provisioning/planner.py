@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
+from commands.mistakes import all_said
 from provisioning.errors import PermanentError
 from provisioning.operations.base import Draft, FactsSource, Operation
 from provisioning.operations.registry import OPERATIONS
@@ -43,10 +44,11 @@ class Planner:
         """Return the plan for *request* in the world as it is, or why there is none.
 
         *request* is the command's argument model, or its JSON as a plan keeps it.
-        Raises: ChatopsError where the world could not be read; KeyError for an unknown operation.
+        Raises: ChatopsError where the world could not be read, or the request is none that this version takes;
+        KeyError for an unknown operation.
         """
         known = self._operations[operation]
-        args = known.args.model_validate(request) if isinstance(request, Mapping) else request
+        args = _read(known, request) if isinstance(request, Mapping) else request
         drafted = known.draft(args, self._facts.gather(operation, args))
         if not isinstance(drafted, Draft):
             return drafted
@@ -97,3 +99,14 @@ class Planner:
                 next_action="run the version of the bot that knows it",
             )
         return action.observe(inputs)
+
+
+def _read(operation: Operation, request: "Mapping[str, JsonValue]") -> "CommandArgs":
+    """Return the request that was stored. Raises: PermanentError where it has come to be refused since."""
+    try:
+        return operation.args.model_validate(request)
+    except ValidationError as problem:
+        raise PermanentError(
+            f"planning {operation.command}: what was asked for is none that this version takes: {all_said(problem)}",
+            next_action="ask for it anew, with what is to be otherwise",
+        ) from None

@@ -25,6 +25,7 @@ from provisioning.clients.cluster_objects import (
     PolicyName,
     ServicePorts,
 )
+from provisioning.clients.cluster_ports import kept_of
 from provisioning.clients.helm import Release
 from provisioning.clients.helm_renderings import Rendering, fingerprints
 from provisioning.clients.helm_storage import StoredRelease
@@ -181,6 +182,7 @@ class FakeCluster:
         return tuple(self.all_host_ports)
 
     def stored_releases(self) -> tuple[StoredRelease, ...]:
+        """As slim as the client's: without secrets."""
         stored = (
             StoredRelease(
                 namespace=namespace,
@@ -188,7 +190,7 @@ class FakeCluster:
                 revision=one.release.revision,
                 status=one.release.status,
                 chart=one.release.chart,
-                values=one.values,
+                values=kept_of(one.values),
                 defaults={},
             )
             for (namespace, name), one in self.releases.items()

@@ -83,7 +83,7 @@ def _has_gpus(node: Node) -> bool:
 def _supply(node: Node, held: Mapping[str, int]) -> tuple[Supply, list[str]]:
     gpu = _identify(tuple(sorted((name, value) for name, value in node.labels.items() if name.startswith("nvidia"))))
     closed = "cordoned" if node.unschedulable else "" if node.ready else "not ready"
-    offered = {name: int(count) for name, count in node.allocatable.items() if count.isdigit() and int(count)}
+    offered = {name: count for name, text in node.allocatable.items() if (count := _number(text))}
     gpus = _number(node.labels.get(COUNT_LABEL))
     if node.labels.get(STRATEGY_LABEL) == "single" and "-MIG-" in node.labels.get(PRODUCT_LABEL, ""):
         return _single(node, gpu, offered, held, closed)

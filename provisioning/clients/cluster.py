@@ -278,7 +278,7 @@ def _pod(item: FullPod) -> Pod:
     requests: Counter[str] = Counter()
     for container in containers:
         for resource, quantity in container.resources.requests.items():
-            if "/" in resource and quantity.isdigit():
+            if "/" in resource and quantity.isascii() and quantity.isdigit():
                 requests[resource] += int(quantity)
     status = item.status
     return Pod(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from provisioning.clients.cluster_lists import Listed, Reads, read
@@ -82,17 +83,18 @@ HOST_PORTS = Listed(path="/api/v1/pods", kind="PodList", of_message=_host_ports,
 
 
 def _slim(stored: StoredRelease) -> StoredRelease:
-    """Keep of the values where sessions lie, how many GPUs an agent may use and which host an ingress has: the rest
-    is large and holds secrets."""
+    return replace(stored, values=kept_of(stored.values), defaults=kept_of(stored.defaults))
 
-    def kept(values: Mapping[str, Any]) -> dict[str, Any]:
-        glue = values.get("agentk8sglue")
-        inner = glue if isinstance(glue, Mapping) else {}
-        ingress = values.get("ingress")
-        return {
-            "agentk8sglue": {name: inner.get(name) for name in ("sessions", "monitoredResources")},
-            "sessions": values.get("sessions"),
-            "ingress": {"hostName": ingress.get("hostName") if isinstance(ingress, Mapping) else None},
-        }
 
-    return StoredRelease(**{**vars(stored), "values": kept(stored.values), "defaults": kept(stored.defaults)})
+def kept_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return of a release's values where sessions lie, how many GPUs an agent may use and which host an ingress has.
+
+    The rest is large and holds secrets.
+    """
+    glue, ingress = values.get("agentk8sglue"), values.get("ingress")
+    inner = glue if isinstance(glue, Mapping) else {}
+    return {
+        "agentk8sglue": {name: inner.get(name) for name in ("sessions", "monitoredResources")},
+        "sessions": values.get("sessions"),
+        "ingress": {"hostName": ingress.get("hostName") if isinstance(ingress, Mapping) else None},
+    }

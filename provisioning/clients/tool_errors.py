@@ -68,6 +68,14 @@ _MEANINGS = (
         "give it a certificate: credentials go to other machines by TLS alone",
     ),
     _Meaning(
+        # of exec: the pod was looked up just before; after a reboot its API object outlives its containers
+        r'unable to upgrade connection: container not found|error dialing backend|pods "[^"]+" not found'
+        r"|cannot exec in(to)? a (container in a completed|stopped)|does not have a host assigned",
+        TemporaryError,
+        "the pod is gone, or does not run yet",
+        "wait until it runs, then Retry",
+    ),
+    _Meaning(
         r"provided port is already allocated",
         PermanentError,
         "a port is taken by another Service",

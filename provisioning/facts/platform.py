@@ -75,6 +75,8 @@ class PlatformFactsGatherer:
             lambda one: self._sources.helm.values(spec.part(one).namespace, spec.part(one).release),
         )
         namespaces = dict.fromkeys(spec.part(one).namespace for one in chosen)
+        guards = component in {None, Component.POLICIES} and spec.policies is not None
+        guarded = dict.fromkeys(spec.part(one).namespace for one in every) if guards else {}
         facts = PlatformFacts(
             configuration=self._sources.configuration,
             spec=spec,
@@ -86,6 +88,7 @@ class PlatformFactsGatherer:
             terminating=frozenset(
                 name for name, phase in self._parallel(namespaces, self._phase).items() if phase == "Terminating"
             ),
+            policies=frozenset().union(*self._parallel(guarded, self._policies).values()),
             tenants=tuple(
                 sorted({*(one.namespace for one in agents), *(one.name for one in self._sources.store.tenants())})
             ),
@@ -156,6 +159,9 @@ class PlatformFactsGatherer:
     def _phase(self, namespace: str) -> str:
         found = self._sources.cluster.namespace(namespace)
         return found["phase"] if found is not None else ""
+
+    def _policies(self, namespace: str) -> frozenset[tuple[str, str]]:
+        return frozenset((namespace, one.name) for one in self._sources.cluster.network_policies(namespace))
 
     @staticmethod
     def _parallel(items: Iterable[Any], ask: Callable[[Any], T]) -> dict[Any, T]:

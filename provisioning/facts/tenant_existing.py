@@ -8,6 +8,7 @@ from provisioning.facts.tenant_create import TenantCreateFacts
 from provisioning.operations.agent_values import OPEN_MAPS
 from provisioning.operations.tenant_facts import ExistingTenant, TenantFacts
 from provisioning.operations.tenant_merge import merged
+from provisioning.operations.tenant_spec import of_record
 from provisioning.sources import Sources
 
 
@@ -29,7 +30,7 @@ class ExistingTenantFacts:
         record = self._sources.store.tenant(args.name)
         if record is None:
             return None
-        spec = TenantCreate.model_validate(record.request)
+        spec = of_record(record.name, record.request)
         shall_be = merged(args, spec)
         admin_user_id = str(record.outputs["admin_user"]["id"])
         world = self._world.look(

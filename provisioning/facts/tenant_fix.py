@@ -2,10 +2,12 @@
 
 from commands.fleet import TenantFix
 from commands.tenants import TenantCreate
+from provisioning.errors import PermanentError
 from provisioning.facts.tenant_batch import gather_all
 from provisioning.facts.tenant_create import TenantCreateFacts
 from provisioning.fleet.moment import of_one_moment
 from provisioning.operations.tenant_fix import FixFacts
+from provisioning.operations.tenant_spec import of_record
 from provisioning.sources import Sources
 
 
@@ -26,9 +28,18 @@ class TenantFixFacts:
         else:
             record, create = store.tenant(args.name), self._create
             records = () if record is None else (record,)
-        specs = [TenantCreate.model_validate(record.request) for record in records]
+        specs: list[TenantCreate] = []
+        unreadable: list[str] = []
+        for one in records:
+            try:
+                specs.append(of_record(one.name, one.request))
+            except PermanentError as error:
+                if args.name is not None:
+                    raise
+                unreadable.append(str(error))
         return FixFacts(
             recorded=gather_all(create, specs),
+            unreadable=tuple(unreadable),
             at_once=configuration.max_parallel_jobs,
             install_s=configuration.agent.timeout_s,
         )

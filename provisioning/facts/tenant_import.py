@@ -31,7 +31,7 @@ class TenantImportFacts:
             company = pool.submit(self._sources.clearml.company_by_name, args.name)
             holder = pool.submit(self._sources.clearml.email_holder, args.admin_email)
             namespace = pool.submit(self._sources.cluster.namespace, args.name)
-            policies = pool.submit(self._sources.cluster.network_policies)
+            policies = pool.submit(self._sources.cluster.network_policies, args.name)
             agents = pool.submit(lambda: tuple(self._agents(args.name)))
             kept = pool.submit(self._sources.cluster.secret, args.name, CREDENTIALS_SECRET)
         own, admin, space = company.result(), holder.result(), namespace.result()
@@ -46,7 +46,7 @@ class TenantImportFacts:
             admin_company=admin.company.id if admin else None,
             namespace_labels=space["labels"] if space else None,
             agents=agents.result(),
-            policies=frozenset(one.name for one in policies.result() if one.namespace == args.name),
+            policies=frozenset(one.name for one in policies.result()),
             key_is_kept=kept.result() is not None,
         )
         if own is not None and admin is not None and admin.company.id == own.id:

@@ -54,14 +54,12 @@ class TenantRotateFacts:
         )
 
     def _users(self, namespace: str, keys: set[str]) -> tuple[str, ...]:
+        helm = self._sources.helm  # the listing of stored releases leaves secrets out
         return tuple(
             sorted(
-                {
-                    release.name
-                    for release in self._sources.cluster.stored_releases()
-                    if release.namespace == namespace
-                    and any(fingerprint(text) in keys for text in _texts(release.values))
-                }
+                release.name
+                for release in helm.releases(namespace)
+                if any(fingerprint(text) in keys for text in _texts(helm.values(namespace, release.name)))
             )
         )
 

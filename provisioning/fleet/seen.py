@@ -20,6 +20,7 @@ T = TypeVar("T")
 WHOLE_GPU = "nvidia.com/gpu"
 ON_A_NODE = frozenset({"Pending", "Running"})  # pods that hold what they ask for, or are about to
 MOST_REASON_CHARS = 200
+MOST_COUNTED = 100_000  # GPUs of one pod
 
 
 @dataclass(frozen=True)
@@ -138,12 +139,20 @@ class Tenant:
             share = pod.labels.get(REQUIRED_RESOURCES)
             if share is None or pod.phase not in ON_A_NODE:
                 continue
-            try:
-                counts = Decimal(share)
-            except InvalidOperation:
+            counts = _number(share)
+            if counts is None:
                 return Unknown(f"pod {pod.name} is labelled {REQUIRED_RESOURCES}={share[:20]}, which is no number")
             total += counts
         return total
+
+
+def _number(text: str) -> Decimal | None:
+    """Return what a label counts, in GPUs. Tenants write their pods' labels: ``NaN`` and ``1E9`` are none."""
+    try:
+        found = Decimal(text)
+    except InvalidOperation:
+        return None
+    return found if found.is_finite() and 0 <= found <= MOST_COUNTED else None
 
 
 def _stands_still(deployments: Sequence[Deployment], release: str) -> bool | None:

@@ -34,6 +34,7 @@ class PlatformFacts:
     given_values: Mapping[Component, Mapping[str, Any]] = field(default_factory=dict)  # what each release was given
     secrets: Mapping[str, SecretStr] = field(default_factory=dict)  # by name; those that are there
     terminating: frozenset[str] = frozenset()  # namespaces
+    policies: frozenset[tuple[str, str]] = frozenset()  # NetworkPolicies that are there: namespace, name
     tenants: tuple[str, ...] = ()
     agents: tuple[Release, ...] = ()  # of tenants, whoever made them
 

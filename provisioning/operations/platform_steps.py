@@ -85,13 +85,15 @@ def policy_steps(facts: PlatformFacts, needs: frozenset[str]) -> Iterator[Step]:
     """Yield the NetworkPolicies around the server, billing and Redis: a step for each namespace. *needs*: the ids
     of the namespaces' steps that are part of the plan."""
     for component, namespace, manifests in guarded(facts):
+        # Better one guard too many than one too few: what guarded the platform before this job goes on to.
+        before = [one for one in manifests if (namespace, one["metadata"]["name"]) in facts.policies]
         yield Step(
             id=f"policies_{component.field}",
             kind="k8s.network_policies",
             title=f"Limit who reaches {component} in namespace {namespace}",
             needs=tuple(one for one in (_namespace_id(namespace),) if one in needs),
-            inputs={"namespace": namespace, "manifests": as_json(manifests)},
-            undo="deleted",
+            inputs={"namespace": namespace, "manifests": as_json(manifests), "before": as_json(before)},
+            undo="deleted, but for those that were there before: they stay as planned" if before else "deleted",
         )
 
 

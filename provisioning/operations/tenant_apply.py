@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from commands.fleet import TenantApply
 from commands.tenants import TenantCreate
 from policies.approvals import Refusal
+from provisioning.errors import PermanentError
 from provisioning.operations.base import Draft
 from provisioning.operations.tenant_batch import Parts, Wanted, named
+from provisioning.operations.tenant_spec import of_record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,10 @@ def _refusal_to_change(one: Wanted) -> Refusal | None:
     """Return why a tenant that is there cannot become what the document says by applying it."""
     if one.facts.recorded is None:
         return None
-    before, after = TenantCreate.model_validate(dict(one.facts.recorded)), one.spec
+    try:
+        before, after = of_record(one.spec.name, one.facts.recorded), one.spec
+    except PermanentError as error:
+        return Refusal(reason=error.what, next_action=error.next_action)
     if after.admin_email.casefold() != before.admin_email.casefold():
         return Refusal(
             reason=f"its admin is {before.admin_email}, and a file does not make another one",

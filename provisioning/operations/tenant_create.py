@@ -5,6 +5,7 @@ from pydantic import JsonValue
 from commands.tenants import TenantCreate
 from policies.approvals import Refusal
 from policies.network import redis_policy, tenant_labels
+from provisioning.errors import PermanentError
 from provisioning.manifests import as_json
 from provisioning.operations.agent_values import CREDENTIALS_SECRET
 from provisioning.operations.base import Draft
@@ -17,7 +18,7 @@ from provisioning.operations.tenant_router import (
     removal_warnings,
     router_step,
 )
-from provisioning.operations.tenant_spec import changed, spec_step
+from provisioning.operations.tenant_spec import changed, of_record, spec_step
 from provisioning.operations.tenant_steps import (
     Agent,
     agent_step,
@@ -83,7 +84,7 @@ def _steps(
 ) -> list[Step]:
     admin: dict[str, JsonValue] = {"$ref": "admin_user.id"}
     company: dict[str, JsonValue] = {"$ref": "company.id"}
-    before = None if facts.recorded is None else TenantCreate.model_validate(facts.recorded)
+    before = _before(args.name, facts)
     redis = _redis_steps(facts)
     guards = ("policies", *(step.id for step in redis))
     steps = [
@@ -92,7 +93,7 @@ def _steps(
             args.name,
             facts,
             ports=agent.ports is not None,
-            had_ports=None if before is None else before.ports,
+            had_ports=None if facts.recorded is None else facts.recorded.get("ports") is True,
             needs=("namespace",),
         ),
         *redis,
@@ -122,6 +123,14 @@ def _steps(
         spec, before=facts.recorded, company_id=company, admin_user_id=admin, after=[step.id for step in steps]
     )
     return [*steps, record]
+
+
+def _before(tenant: str, facts: TenantFacts) -> TenantCreate | None:
+    """Return what is recorded; None where nothing is, or nothing that can be read: then this command mends it."""
+    try:
+        return None if facts.recorded is None else of_record(tenant, facts.recorded)
+    except PermanentError:
+        return None
 
 
 def _account_steps(args: TenantCreate) -> list[Step]:

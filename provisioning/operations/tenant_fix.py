@@ -23,6 +23,7 @@ class FixFacts:
     """What is recorded of those that are to be fixed, each with the world as far as it is concerned."""
 
     recorded: tuple[Wanted, ...] = ()
+    unreadable: tuple[str, ...] = ()  # sentences: records that are no specs any more
     at_once: int = 8  # jobs that the engine runs at the same time
     install_s: int = 300
 
@@ -52,10 +53,10 @@ class FixTenant:
 
 def _all(facts: FixFacts) -> Draft | Refusal:
     """Return what mends all. A tenant whose record cannot be planned is told, and keeps the others from nothing."""
-    if not facts.recorded:
+    if not facts.recorded and not facts.unreadable:
         return Refusal(reason="no tenant is recorded, so nothing can have drifted", next_action="see tenant list")
     parts = Parts(len(facts.recorded), at_once=facts.at_once, install_s=facts.install_s)
-    left_out: list[str] = []
+    left_out = [f"Left out: {sentence}" for sentence in facts.unreadable]
     for one in facts.recorded:
         name = one.spec.name
         if refusal := parts.add(one, f"Make tenant {name} as recorded", who=f"tenant {name}, as recorded"):

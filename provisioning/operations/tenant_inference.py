@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from commands.mistakes import said_of
+from commands.mistakes import all_said
 from commands.tenants import TenantCreate
 from policies.approvals import Refusal
 from provisioning.operations.agent_values import DEFAULT_QUEUE, REQUIRED_RESOURCES, FractionQueue
@@ -49,9 +49,8 @@ def infer(
     try:
         spec = TenantCreate.model_validate(said)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {said_of(one)}" for one in error.errors())
         return Refusal(
-            reason=f"what was found of tenant {name} is no spec: {wrong}",
+            reason=f"what was found of tenant {name} is no spec: {all_said(error)}",
             next_action="mend that in ClearML or in the release's values, then run the command again",
         )
     return Inferred(spec=spec, ports=ports, notes=tuple(notes))

@@ -7,9 +7,11 @@ any time: where nothing has drifted, that plan has nothing to do.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
+from commands.mistakes import all_said
 from commands.tenants import TenantCreate
+from provisioning.errors import PermanentError
 from provisioning.plan import Step
 
 Reference = str | dict[str, JsonValue]  # an id, or a reference to a step's output
@@ -18,6 +20,20 @@ Reference = str | dict[str, JsonValue]  # an id, or a reference to a step's outp
 def recorded(spec: TenantCreate) -> dict[str, JsonValue]:
     """Return the spec as it is recorded: what was said, not what is default."""
     return spec.model_dump(mode="json", exclude_unset=True)
+
+
+def of_record(name: str, request: Mapping[str, JsonValue]) -> TenantCreate:
+    """Return the spec that is recorded of the tenant.
+
+    Raises: PermanentError where an earlier version recorded what is refused by now.
+    """
+    try:
+        return TenantCreate.model_validate(dict(request))
+    except ValidationError as problem:
+        raise PermanentError(
+            f"the record of tenant {name} is none that this version takes: {all_said(problem)}",
+            next_action=f"/clearml tenant create {name} … records it anew, with what is to be otherwise",
+        ) from None
 
 
 def changed(spec: TenantCreate, changes: Mapping[str, Any]) -> TenantCreate:

@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from commands.fleet import TenantExport
-from commands.tenants import TenantCreate
 from policies.approvals import Refusal
 from provisioning.fleet import spec_files
-from provisioning.operations.tenant_spec import recorded
+from provisioning.operations.tenant_spec import of_record, recorded
 from provisioning.queries.base import Asked
 from provisioning.reports import Attachment, Lines, Report
 
@@ -36,7 +35,7 @@ class TenantExportQuery:
         names = list(dict.fromkeys(args.names)) or sorted(records)
         if not names:
             return Refusal(reason="no tenant is recorded yet", next_action="create one with tenant create")
-        specs = [TenantCreate.model_validate(records[name].request) for name in names]
+        specs = [of_record(name, records[name].request) for name in names]
         text = spec_files.write(specs)
         data: list[JsonValue] = [recorded(spec) for spec in specs]
         count = f"{len(names)} tenant{'' if len(names) == 1 else 's'}"

@@ -114,7 +114,7 @@ def _facts(tenant: Tenant, people: People, details: Details, drift: Drift | Unkn
         ("Company", _said(tenant.company, lambda one: one.id if one else "none")),
         ("Namespace", _said(tenant.namespace, lambda one: one["phase"] if one else "none")),
         ("GPUs in use", _said(tenant.counted, lambda counted: f"{counted.normalize():f}{_held(tenant)}")),
-        ("GPUs at most", _said(tenant.limit, lambda limit: f"{limit.normalize():f}" if limit else "no limit")),
+        ("GPUs at most", _said(tenant.limit, lambda limit: "no limit" if limit is None else f"{limit.normalize():f}")),
         ("Workers alive", _said(people.workers, lambda found: _listed(one.id for one in found))),
         ("Queues", _said(details.queues, _listed)),
         ("Sign-in domains", _said(details.domains, _listed)),

@@ -139,7 +139,7 @@ class NetworkPolicies:
     def _surplus(self, wanted: PoliciesInputs) -> list[str]:
         if not wanted.gone:
             return []
-        found = {one.name for one in self._cluster.network_policies() if one.namespace == wanted.namespace}
+        found = {one.name for one in self._cluster.network_policies(wanted.namespace)}
         return [name for name in map(_name, wanted.gone) if name in found]
 
 

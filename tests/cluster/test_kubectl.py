@@ -12,7 +12,7 @@ from provisioning.clients.cluster import ClusterClient
 from provisioning.clients.kubectl import Kubectl
 from provisioning.clients.process import ChildProcesses
 from provisioning.configuration import Tools
-from provisioning.errors import PermanentError, UnreachableError
+from provisioning.errors import PermanentError, TemporaryError, UnreachableError
 from provisioning.steps.kubernetes_steps import fields_of
 
 pytestmark = pytest.mark.cluster
@@ -113,7 +113,7 @@ def test_exec_runs_in_the_pod(kubectl: Kubectl, cluster: ClusterClient, namespac
     said = kubectl.exec(namespace, "probe", "main", ["echo", "--namespace=x", "$HOME; exit 3"])
     assert (said.returncode, said.stdout) == (0, "--namespace=x $HOME; exit 3\n")
     assert kubectl.exec(namespace, "probe", None, ["sh", "-c", "echo out; echo err >&2"]).stdout == "out\n"
-    with pytest.raises(PermanentError, match="not found"):
+    with pytest.raises(TemporaryError, match="the pod is gone"):
         kubectl.exec(namespace, "nobody", None, ["true"])
 
 

@@ -1,11 +1,12 @@
 """`tenant fix` without a name: every tenant that has drifted is mended by one approval and a job of its own."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from policies.loader import load
 from provisioning.clients.helm_releases import Release
+from provisioning.errors import PermanentError
 from provisioning.jobs.job import JobState, StepState
 from provisioning.service import DryRun, NothingToDo
 from tests.integration.engine_samples import DANA, DEFAULT_POLICY, PIA
@@ -170,6 +171,31 @@ def test_a_tenant_that_cannot_be_planned_is_told_and_left_out(three: World) -> N
     assert [step.id for step in plan.steps] == ["tenant-acme"]
     (left_out,) = [line for line in plan.warnings if "left out" in line]
     assert left_out.startswith("Tenant beta is left out: ")
+
+
+def test_a_record_that_this_version_refuses_keeps_the_others_from_nothing(three: World) -> None:
+    """It is told by name wherever all are looked at, each command on it says what mends it, and that does."""
+    record = three.store.tenant("beta")
+    assert record is not None
+    three.store.put_tenant(record.model_copy(update={"request": {**record.request, "max_pods": 0}}))
+    spoil(three, "acme", "beta")
+    with opened(three) as office:
+        answer = office.say(f"{FIX} --dry-run")
+    assert isinstance(answer, DryRun)
+    assert [step.id for step in answer.plan.steps] == ["tenant-acme"]
+    assert [line for line in answer.plan.warnings if "tenant beta is none" in line]
+    tenants = {one["tenant"]: one for one in cast("Any", three.report("tenant drift").data)["tenants"]}
+    assert "max_pods: '0' is too small" in tenants["beta"]["drift"]["unknown"]
+    assert tenants["acme"]["drift"] is True
+    for command in ("tenant fix beta", "tenant resize beta --max-pods 4", "tenant suspend beta"):
+        with pytest.raises(PermanentError, match="the record of tenant beta is none") as caught:
+            three.answer(command)
+        assert "/clearml tenant create beta" in caught.value.next_action
+    with pytest.raises(PermanentError, match="the record of tenant beta is none"):
+        three.ask("tenant export")
+    three.make("tenant create beta --admin-email ana@beta.example --ports")
+    assert limit_of(three, "beta") == 3
+    assert "beta" in str(three.report("tenant export").data)
 
 
 def test_without_any_record_it_is_refused(world: World) -> None:

@@ -275,7 +275,9 @@ def test_a_router_that_cannot_be_given_the_key_alone_is_refused(tenant: World) -
 
 def test_whatever_else_holds_the_key_is_seen(tenant: World) -> None:
     """A release by hand, of which the bot knows nothing but its values, would stop as well."""
-    tenant.cluster.releases["acme", "by-hand"] = copy.deepcopy(tenant.cluster.releases[AGENT])
+    by_hand = copy.deepcopy(tenant.cluster.releases[AGENT])
+    by_hand.release = replace(by_hand.release, name="by-hand")
+    tenant.cluster.releases["acme", "by-hand"] = by_hand
     assert "release by-hand in namespace acme uses the same key" in tenant.refusal(ROTATE).reason
-    tenant.cluster.releases["acme", "by-hand"].values = {"key": "one of its own"}
+    by_hand.values = {"key": "one of its own"}
     tenant.make(ROTATE)

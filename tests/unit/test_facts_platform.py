@@ -36,6 +36,17 @@ def test_everything_of_the_spec_is_looked_at(world: PlatformWorld) -> None:
     assert found.secrets["redis.password"].get_secret_value() == "the-redis-password"
 
 
+def test_guards_that_stand_are_seen_where_they_are_part_of_it(world: PlatformWorld) -> None:
+    """In the spec's own namespaces; for another component nobody asks."""
+    for key in (("redis-shared", "allow-tenants-only"), ("kube-system", "somebody-elses")):
+        world.cluster.policies[key] = {}
+    for component in (None, Component.POLICIES):
+        found, _ = world.gatherer().look(component)
+        assert found.policies == {("redis-shared", "allow-tenants-only")}
+    found, _ = world.gatherer().look(Component.REDIS)
+    assert found.policies == frozenset()
+
+
 def test_only_the_component_that_is_asked_for_is_looked_at(world: PlatformWorld) -> None:
     """Releases are listed at once: they tell what the component stands on."""
     world.install()

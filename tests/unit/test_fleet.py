@@ -91,7 +91,12 @@ def test_slices_and_shares_of_live_pods_count() -> None:
     seen = tenant(pods=pods)
     assert seen.slices == {"3g.40gb": 2, "gpu": 2}
     assert seen.counted == Decimal("1.75")
-    assert isinstance(tenant(pods=(pod(labels={"required-resources": "half"}),)).counted, Unknown)
+
+
+@pytest.mark.parametrize("share", ["half", "NaN", "sNaN", "Infinity", "-1", "1E9", "1E99999", ""])
+def test_a_pods_share_that_is_no_number_is_not_counted(share: str) -> None:
+    """Tenants label their own pods: what one of them writes must not end the list of all."""
+    assert isinstance(tenant(pods=(pod(labels={"required-resources": share}),)).counted, Unknown)
 
 
 def test_what_was_not_listed_is_unknown_everywhere() -> None:

@@ -142,7 +142,7 @@ def test_the_commands_exit_code_comes_back(fake: FakeKubectl) -> None:
     fake.answers(code=1, out="said", err=kwoks)
     assert fake.client.exec("acme", "pod-0", None, ["nvidia-smi"]).returncode == 6
     fake.answers(code=1, err='Error from server (NotFound): pods "pod-0" not found')
-    with pytest.raises(PermanentError, match="running nvidia-smi in acme/pod-0"):
+    with pytest.raises(TemporaryError, match="running nvidia-smi in acme/pod-0: the pod is gone"):
         fake.client.exec("acme", "pod-0", None, ["nvidia-smi"])
 
 

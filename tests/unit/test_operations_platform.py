@@ -1,7 +1,7 @@
 """What the operations on the platform plan, refuse and warn of."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pydantic import SecretStr
@@ -324,3 +324,22 @@ def test_values_alone_cannot_be_changed_where_the_chart_that_runs_is_not_to_be_h
         assert Component.BILLING.field not in {step.id for step in answer.steps}
     else:
         assert said(answer).startswith("billing runs chart 1.0.0, and its file holds 1.1.0")
+
+
+def test_rolling_back_takes_no_guard_that_stood_before() -> None:
+    """One of the server's two was there, and Redis's, which all tenants rely on: they are what undo goes back to."""
+    there = frozenset({("clearml", "default-deny-ingress"), ("redis-shared", "allow-tenants-only")})
+    for drafted in (installed(facts(policies=there)), upgraded(facts(installed=True, policies=there))):
+        assert isinstance(drafted, Draft)
+        steps = {step.id: step for step in drafted.steps}
+        before = {
+            name: [one["metadata"]["name"] for one in cast("Any", steps[name].inputs["before"])]
+            for name in ("policies_server", "policies_billing", "policies_redis")
+        }
+        assert before == {
+            "policies_server": ["default-deny-ingress"],
+            "policies_billing": [],
+            "policies_redis": ["allow-tenants-only"],
+        }
+        assert "were there before" in steps["policies_redis"].undo
+        assert steps["policies_billing"].undo == "deleted"

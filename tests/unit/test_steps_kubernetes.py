@@ -146,6 +146,19 @@ def test_undo_takes_a_tenants_policies_and_leaves_shared_ones(cluster: FakeClust
     action.undo(POLICIES, {}, RUN)
 
 
+def test_undo_keeps_the_guards_that_stood_before(cluster: FakeCluster) -> None:
+    """Also where a crash hid what apply did: those that were there stay, those that were missing go again."""
+    cluster.namespaces["acme"] = {}
+    (first, *_) = POLICIES["manifests"]
+    kubectl = FakeKubectl(cluster)
+    kubectl.apply([first], namespace="acme")
+    action, inputs = NetworkPolicies(cluster, kubectl), POLICIES | {"before": [first]}
+    action.apply(inputs, RUN)
+    for _ in range(2):
+        action.undo(inputs, {}, RUN)
+    assert [name for _, name in cluster.policies] == [first["metadata"]["name"]]
+
+
 def test_manifests_survive_the_plans_json() -> None:
     """What was planned is what is applied."""
     assert json.loads(json.dumps(POLICIES)) == POLICIES
