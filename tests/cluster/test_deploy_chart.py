@@ -5,15 +5,18 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeAlias, get_args, get_origin
 
 import pytest
 import yaml
+from pydantic import BaseModel, SecretStr
 
+from bot.settings import Settings
 from provisioning import tools
 from provisioning.configuration import Tools
+from tests.cluster.monitoring_kinds import KINDS, crd_files
+from tests.cluster.rendered_chart import CHART, ROOT, WATCHED, helm, rendered
 
-ROOT = Path(__file__).parents[2]
-CHART = ROOT / "deploy" / "clearml-chatops"
 NAMESPACE = "chatops-chart"
 VOLUME = {
     "apiVersion": "v1",
@@ -33,6 +36,7 @@ RESTRICTED = {
 }
 
 DIGEST = f"sha256:{'0' * 64}"
+ALERTS = "metrics.prometheusRule.alerts"
 EVERYTHING = {
     "image": {
         "repository": "registry.example.com/chatops",
@@ -47,7 +51,20 @@ EVERYTHING = {
     "networkPolicy": {
         "httpFrom": [{"podSelector": {}}],
         "metricsFrom": [{"podSelector": {}}],
+        "metricsFromNamespaces": ["monitoring"],
         "egress": [{"ports": [{"port": 443, "protocol": "TCP"}]}],
+    },
+    "metrics": {
+        "serviceMonitor": {
+            "enabled": True,
+            "labels": {"release": "prometheus"},
+            "interval": "30s",
+            "scrapeTimeout": "10s",
+            "relabelings": [{"action": "replace", "targetLabel": "cluster", "replacement": "eu"}],
+            "metricRelabelings": [{"action": "drop", "sourceLabels": ["__name__"], "regex": "process_.*"}],
+        },
+        "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
+        "dashboard": {"enabled": True, "annotations": {"grafana_folder": "Platform"}},
     },
     "podDisruptionBudget": {"enabled": True},
     "rbac": {
@@ -68,29 +85,39 @@ EVERYTHING = {
     "extraVolumeMounts": [{"name": "charts", "mountPath": "/charts", "readOnly": True}],
 }
 
+Done: TypeAlias = subprocess.CompletedProcess[str]
+
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
 
-def helm(*words: str, fine: bool = True) -> subprocess.CompletedProcess[str]:
-    binary = tools.locate(Tools()).helm
-    done = subprocess.run([str(binary), *words], capture_output=True, text=True, timeout=120, check=False)
+def kubectl(kubeconfig: Path, *words: str, given: str | None = None, fine: bool = True) -> Done:
+    binary = tools.locate(Tools()).kubectl
+    command = [str(binary), f"--kubeconfig={kubeconfig}", *words]
+    done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, check=False)
     assert not fine or done.returncode == 0, done.stderr
     return done
 
 
-def rendered(*words: str) -> list[dict[str, object]]:
-    text = helm("template", "bot", str(CHART), "--set", "existingSecret=tokens", *words).stdout
-    return [document for document in yaml.safe_load_all(text) if document]
+@pytest.fixture(scope="module")
+def monitoring(kubeconfig: Path) -> Iterator[None]:
+    """The Prometheus operator's kinds, as its own CRDs say."""
+    files = [f"--filename={path}" for path in crd_files()]
+    kubectl(kubeconfig, "apply", "--server-side", *files)
+    crds = [f"crd/{kind}.monitoring.coreos.com" for kind in KINDS]
+    kubectl(kubeconfig, "wait", "--for=condition=Established", "--timeout=30s", *crds)
+    yield
+    kubectl(kubeconfig, "delete", "--wait=false", *crds)
 
 
 @pytest.fixture(scope="module")
 def namespace(kubeconfig: Path) -> Iterator[str]:
-    kubectl = [str(tools.locate(Tools()).kubectl), f"--kubeconfig={kubeconfig}"]
-    items = json.dumps({"apiVersion": "v1", "kind": "List", "items": [RESTRICTED, VOLUME]})
-    subprocess.run([*kubectl, "apply", "-f", "-"], input=items, text=True, check=True, capture_output=True, timeout=60)
+    kubectl(
+        kubeconfig,
+        *("apply", "-f", "-"),
+        given=json.dumps({"apiVersion": "v1", "kind": "List", "items": [RESTRICTED, VOLUME]}),
+    )
     yield NAMESPACE
-    delete = ["delete", "namespace/chatops-chart", "pv/chatops-chart", "--wait=false"]
-    subprocess.run([*kubectl, *delete], check=True, capture_output=True, timeout=60)
+    kubectl(kubeconfig, "delete", "namespace/chatops-chart", "pv/chatops-chart", "--wait=false")
 
 
 def test_it_installs_and_its_pod_runs_under_restricted(kubeconfig: Path, namespace: str) -> None:
@@ -105,10 +132,31 @@ def test_it_installs_and_its_pod_runs_under_restricted(kubeconfig: Path, namespa
     assert "Nobody has a role yet" in done.stdout
 
 
+@pytest.mark.usefixtures("monitoring")
+def test_what_watches_it_is_installed_whole(kubeconfig: Path, namespace: str, tmp_path: Path) -> None:
+    """The API server drops fields that its CRDs do not know: what it holds is what was rendered. And it goes again."""
+    values = tmp_path / "values.yaml"
+    values.write_text(json.dumps({**WATCHED, "existingSecret": "tokens"}))
+    place = ("--namespace", namespace, f"--kubeconfig={kubeconfig}")
+    helm("upgrade", "--install", "bot", str(CHART), "-f", str(values), *place, "--wait", "--timeout", "90s")
+    sent = yaml.safe_load_all(helm("get", "manifest", "bot", *place).stdout)
+    own = {one["kind"]: one["spec"] for one in sent if one["apiVersion"].startswith("monitoring")}
+    assert own.keys() == {"ServiceMonitor", "PrometheusRule"}
+    for kind, spec in own.items():
+        got = kubectl(kubeconfig, "--namespace", namespace, "get", kind, "bot", "--output=json")
+        assert json.loads(got.stdout)["spec"] == spec
+    service = json.loads(kubectl(kubeconfig, "--namespace", namespace, "get", "svc", "bot", "-o", "json").stdout)
+    assert own["ServiceMonitor"]["endpoints"][0]["port"] in {port["name"] for port in service["spec"]["ports"]}
+    assert own["ServiceMonitor"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert own["ServiceMonitor"]["namespaceSelector"]["matchNames"] == [namespace]
+    helm("upgrade", "bot", str(CHART), "--set", "existingSecret=tokens", *place, "--wait", "--timeout", "90s")
+    left = kubectl(kubeconfig, "--namespace", namespace, "get", "servicemonitors,prometheusrules", "--output=name")
+    assert left.stdout == ""
+
+
 def test_the_notes_say_what_is_left_to_do(kubeconfig: Path, namespace: str) -> None:
     """Only what is: in HTTP mode the ingress, and nothing of what was done before."""
-    kubectl = [str(tools.locate(Tools()).kubectl), f"--kubeconfig={kubeconfig}", "--namespace", namespace]
-    subprocess.run([*kubectl, "create", "secret", "generic", "given"], check=True, capture_output=True, timeout=60)
+    kubectl(kubeconfig, "--namespace", namespace, "create", "secret", "generic", "given")
     done = helm(
         *("install", "notes", str(CHART), "--namespace", namespace, f"--kubeconfig={kubeconfig}", "--dry-run=server"),
         *("--set", "existingSecret=given", "--set", "settings.slack.mode=http"),
@@ -122,23 +170,17 @@ def test_the_notes_say_what_is_left_to_do(kubeconfig: Path, namespace: str) -> N
         assert absent not in said
 
 
+@pytest.mark.usefixtures("monitoring")
 def test_every_value_is_taken_by_the_api_server(kubeconfig: Path, namespace: str, tmp_path: Path) -> None:
     """All that can be switched on, at once: fields by the API's own schema, the pod under "restricted"."""
     values = tmp_path / "values.yaml"
     values.write_text(json.dumps(EVERYTHING))
     text = helm("template", "every", str(CHART), "--namespace", namespace, "-f", str(values)).stdout
-    kubectl = [str(tools.locate(Tools()).kubectl), f"--kubeconfig={kubeconfig}", "--namespace", namespace]
-    done = subprocess.run(
-        [*kubectl, "apply", "--dry-run=server", "--validate=strict", "-f", "-"],
-        input=text,
-        text=True,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    dry = ("apply", "--dry-run=server", "--validate=strict", "-f", "-")
+    done = kubectl(kubeconfig, "--namespace", namespace, *dry, given=text)
     assert "Warning" not in done.stderr
-    assert "poddisruptionbudget.policy/every created" in done.stdout
+    for kind in ("poddisruptionbudget.policy", *(f"{kind[:-1]}.monitoring.coreos.com" for kind in KINDS)):
+        assert f"{kind}/every created" in done.stdout
     for said in (
         f'image: "registry.example.com/chatops:1@{DIGEST}"',
         "HTTPS_PROXY",
@@ -181,7 +223,6 @@ def test_one_replica_with_its_own_name_as_executor() -> None:
     """Two bots on one store would run live work twice; a job goes on where the executor's id comes back."""
     (stateful_set,) = [one for one in rendered() if one["kind"] == "StatefulSet"]
     spec = stateful_set["spec"]
-    assert isinstance(spec, dict)
     assert spec["replicas"] == 1
     (container,) = spec["template"]["spec"]["containers"]
     names = {one["name"]: one for one in container["env"]}
@@ -192,7 +233,7 @@ def test_one_replica_with_its_own_name_as_executor() -> None:
 def test_in_maintenance_the_pod_waits_and_nothing_probes_it() -> None:
     """With the volume and the settings, so that `restore` finds no bot that holds the data folder."""
     (found,) = [one for one in rendered("--set", "maintenance=true") if one["kind"] == "StatefulSet"]
-    (container,) = found["spec"]["template"]["spec"]["containers"]  # type: ignore[index]
+    (container,) = found["spec"]["template"]["spec"]["containers"]
     assert container["command"][0] == "sh"
     assert not [name for name in container if name.endswith("Probe")]
     assert {mount["name"] for mount in container["volumeMounts"]} >= {"data", "settings"}
@@ -210,8 +251,15 @@ def test_nothing_reaches_the_pod_unless_it_is_said() -> None:
     }
     opened = rendered("--set-json", 'networkPolicy.metricsFrom=[{"podSelector": {}}]')
     (policy,) = [one for one in opened if one["kind"] == "NetworkPolicy"]
-    assert isinstance(policy["spec"], dict)
     assert [rule["ports"][0]["port"] for rule in policy["spec"]["ingress"]] == ["metrics"]
+    opened = rendered("--set", "networkPolicy.metricsFromNamespaces={monitoring,thanos}")
+    (policy,) = [one for one in opened if one["kind"] == "NetworkPolicy"]
+    (rule,) = policy["spec"]["ingress"]
+    (peer,) = rule["from"]
+    assert peer["namespaceSelector"]["matchExpressions"] == [
+        {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["monitoring", "thanos"]}
+    ]
+    assert [port["port"] for port in rule["ports"]] == ["metrics"]
 
 
 @pytest.mark.parametrize(
@@ -222,6 +270,18 @@ def test_nothing_reaches_the_pod_unless_it_is_said() -> None:
         (["--set", "existingSecret=x", "--set", "image.digest=latest"], "digest"),
         (["--set", "existingSecret=x", "--set", "terminationGracePeriodSeconds=5"], "terminationGracePeriodSeconds"),
         (["--set", "existingSecret=x", "--set", "settings.slack.bot_token=xoxb-1"], "must hold no secret"),
+        (["--set", "existingSecret=x", "--set", "metrics.serviceMonitor.enabled=true"], "networkPolicy.metricsFromN"),
+        (["--set", "existingSecret=x", "--set", "metrics.serviceMonitor.interval=30"], "interval"),
+        (["--set", "existingSecret=x", "--set", "metrics.prometheusRule.enabled=yes please"], "enabled"),
+        (["--set", "existingSecret=x", "--set", f"{ALERTS}.ChatopsJobStuk.threshold=1"], "ChatopsJobStuk"),
+        (["--set", "existingSecret=x", "--set-string", f"{ALERTS}.ChatopsJobStuck.threshold=1h"], "threshold"),
+        (["--set", "existingSecret=x", "--set", f"{ALERTS}.ChatopsJobStuck.threshold=-1"], "threshold"),
+        (["--set", "existingSecret=x", "--set", f"{ALERTS}.ChatopsStepsSlow.threshold=600"], "threshold"),
+        (["--set", "existingSecret=x", "--set", f"{ALERTS}.ChatopsNotReady.for=soon"], "for"),
+        (["--set", "existingSecret=x", "--set", f"{ALERTS}.ChatopsNotReady.threshold=1"], "threshold"),
+        (["--set", "existingSecret=x", "--set-json", 'metrics.prometheusRule.selector="{job=\\"x\\"}"'], "selector"),
+        (["--set", "existingSecret=x", "--set", "metrics.prometheusRule.runbookBaseUrl=a#b"], "runbookBaseUrl"),
+        (["--set", "existingSecret=x", "--set", "networkPolicy.metricsFromNamespaces={Mon itoring}"], "metricsFromN"),
     ],
 )
 def test_what_would_not_work_is_refused(words: list[str], said: str) -> None:
@@ -229,6 +289,45 @@ def test_what_would_not_work_is_refused(words: list[str], said: str) -> None:
     done = helm("template", "bot", str(CHART), *words, fine=False)
     assert done.returncode != 0
     assert said in done.stderr
+
+
+def secrets_of(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield where a model's secrets stand; those of a table by the table's name and one of its keys."""
+    for name, field in model.model_fields.items():
+        kinds = [field.annotation, *get_args(field.annotation)]
+        if get_origin(field.annotation) is dict and SecretStr in kinds:
+            yield (*path, name, "any")
+        elif SecretStr in kinds:
+            yield (*path, name)
+        for kind in kinds:
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from secrets_of(kind, (*path, name))
+
+
+@pytest.mark.parametrize("path", sorted(set(secrets_of(Settings))), ids=".".join)
+def test_no_secret_lands_in_the_configmap(path: tuple[str, ...]) -> None:
+    """Whatever settings there are, and will be: the text names which one."""
+    done = helm("template", "bot", str(CHART), f"--set=existingSecret=x,settings.{'.'.join(path)}=s3cret", fine=False)
+    assert done.returncode != 0
+    assert "must hold no secret" in done.stderr
+    assert "s3cret" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("serviceMonitor", "ServiceMonitor"), ("prometheusRule", "PrometheusRule"), ("dashboard", "ConfigMap")],
+)
+def test_each_of_what_watches_it_is_switched_by_itself(name: str, kind: str) -> None:
+    """Off by default: the kinds are not in every cluster. One brings nothing of the others; none changes the rest."""
+    without = rendered("--set", "networkPolicy.metricsFromNamespaces={monitoring}")
+    words = (f"--set=metrics.{name}.enabled=true,metrics.{name}.namespace=grafana",)
+    (added,) = [
+        one
+        for one in rendered("--set", "networkPolicy.metricsFromNamespaces={monitoring}", *words)
+        if one not in without
+    ]
+    assert (added["kind"], added["metadata"]["namespace"]) == (kind, "grafana")
+    assert not [one for one in without if one["apiVersion"].startswith("monitoring.coreos.com")]
 
 
 def test_the_image_has_what_the_dockerfile_copies() -> None:
