@@ -3,22 +3,39 @@
 import json
 import signal
 import threading
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot import cli_audit, cli_backup, cli_jobs, cli_platform, cli_policy
-from bot.cli_app import App
-from bot.cli_help import EXIT_CODES
-from bot.cli_print import AsJson, complain, tell
+from bot.cli_app import EXIT_CODES, App, Group, Late
+from bot.cli_failures import CliError, Code, note
+from bot.cli_print import AsJson, tell
+from commands.catalog import FAMILIES
 
 if TYPE_CHECKING:
     from provisioning.tools import ToolPaths
 
+
+class _Root(Group):
+    """The words of the first level. What is imported by few of them is imported when it is used."""
+
+    late = {
+        **{first: Late(f"{family.about}.", "bot.cli_catalog") for first, family in FAMILIES.items()},
+        "approve": Late("Approve a job: counts as os:USER's vote.", "bot.cli_catalog"),
+        "deny": Late("Deny a job, with a reason.", "bot.cli_catalog"),
+        "audit": Late("The audit trail: verify, read, export and seal it.", "bot.cli_audit"),
+        "policy": Late("The policy: who may do what, and whose approval it needs.", "bot.cli_policy"),
+        "platform": Late("The platform: its spec, and what is done with it.", "bot.cli_platform"),
+        "backup": Late("Copy the bot's state into a folder, beside a running bot.", "bot.cli_backup"),
+        "restore": Late("Put a backup in place of the present state.", "bot.cli_backup"),
+    }
+
+
 app = App(
     name="clearml-chatops",
+    cls=_Root,
+    add_completion=True,
     pretty_exceptions_enable=False,
     help=f"Slack ChatOps for ClearML as a multi-tenant GPU service on Kubernetes.\n\n{EXIT_CODES}",
 )
@@ -26,11 +43,6 @@ tools_app = App(help="helm and kubectl: download them once, pinned.")
 config_app = App(help="Settings: what they are, whether they are right.")
 app.add_typer(tools_app, name="tools")
 app.add_typer(config_app, name="config")
-app.add_typer(cli_audit.app, name="audit")
-app.add_typer(cli_policy.app, name="policy")
-app.add_typer(cli_platform.app, name="platform")
-cli_jobs.register(app)
-cli_backup.register(app)
 
 
 def main() -> None:
@@ -40,6 +52,8 @@ def main() -> None:
 
 def _version(shown: bool) -> None:
     if shown:
+        from importlib.metadata import version
+
         typer.echo(f"clearml-chatops {version('clearml-chatops')}")
         raise typer.Exit
 
@@ -64,14 +78,13 @@ def serve(
     Settings come from the environment: docs/configuration.md, or `config schema`. The log goes to standard error.
     """
     from bot import app as bot_app
-    from bot.cli_jobs import fenced, read_settings
+    from bot.cli_settings import read_settings
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with fenced():
-        settings = read_settings()
-        bot_app.serve(settings.model_copy(update={"log_format": "json"}) if json_output else settings, stop)
+    settings = read_settings()
+    bot_app.serve(settings.model_copy(update={"log_format": "json"}) if json_output else settings, stop)
 
 
 @app.command(
@@ -104,8 +117,8 @@ def sandbox(
     try:
         from sandbox import cli as sandbox_cli
     except ModuleNotFoundError as missing:
-        complain(f"the sandbox needs {missing.name}", "pip install 'clearml-chatops[sandbox]'")
-        raise typer.Exit(3) from missing
+        what = f"the sandbox needs {missing.name}"
+        raise CliError(Code.NOT_SET_UP, what, "pip install 'clearml-chatops[sandbox]'") from missing
     code = sandbox_cli.run(
         scenario=list(scenario or []),
         json_output=json_output,
@@ -122,22 +135,18 @@ def tools_install(json_output: AsJson = False) -> None:
 
     Pinned, and checked by their SHA-256. Newer ones on PATH win.
     """
-    from bot.cli_jobs import fenced
     from provisioning import tools
 
-    with fenced():
-        _tell_tools(tools.install(progress=lambda line: typer.echo(line, err=True)), as_json=json_output)
+    _tell_tools(tools.install(progress=note), as_json=json_output)
 
 
 @tools_app.command("path")
 def tools_path(json_output: AsJson = False) -> None:
     """Say which helm and kubectl are used."""
-    from bot.cli_jobs import fenced
     from provisioning import tools
     from provisioning.configuration import Tools
 
-    with fenced():
-        _tell_tools(tools.locate(Tools()), as_json=json_output)
+    _tell_tools(tools.locate(Tools()), as_json=json_output)
 
 
 def _tell_tools(found: "ToolPaths", *, as_json: bool) -> None:
@@ -152,27 +161,19 @@ def config_check(json_output: AsJson = False) -> None:
     Neither Slack nor ClearML nor a cluster is asked: `doctor` does that. Exit codes: 0 they are right, 1 the policy
     is not, 3 a setting is missing or wrong.
     """
-    from pydantic import ValidationError
-
-    from bot.cli_jobs import NOT_SET_UP, REFUSED, SET_THEM
-    from bot.settings import Settings, mistakes_in
+    from bot.cli_settings import read_settings
     from provisioning.errors import ChatopsError
     from provisioning.policy_source import read_version
 
     try:
-        rules = len(read_version(Settings().policy_file).policy.rules)
-    except ValidationError as error:
-        problems, next_action, code = mistakes_in(error), SET_THEM, NOT_SET_UP
-    except ChatopsError as error:
-        problems, next_action, code = [error.what], error.next_action, REFUSED
-    else:
-        said = f"settings are right; policy: {rules} rules"
-        tell({"ok": True, "problems": [], "rules": rules}, said, as_json=json_output)
-        return
-    if json_output:
-        tell({"ok": False, "problems": problems}, "", as_json=True)
-    complain("\n".join(problems), next_action)
-    raise typer.Exit(code)
+        rules = len(read_version(read_settings().policy_file).policy.rules)
+    except (CliError, ChatopsError) as error:
+        if json_output:
+            tell({"ok": False, "problems": error.what.splitlines()}, "", as_json=True)
+        raise
+    tell(
+        {"ok": True, "problems": [], "rules": rules}, f"settings are right; policy: {rules} rules", as_json=json_output
+    )
 
 
 @config_app.command("schema")
@@ -203,8 +204,8 @@ def doctor(json_output: AsJson = False) -> None:
 
     Exit codes: 0 nothing failed, 1 something did, 3 a setting is missing or wrong.
     """
-    from bot.cli_jobs import read_settings
     from bot.cli_report import show
+    from bot.cli_settings import read_settings
     from bot.doctor import looks
     from provisioning.checks.findings import Level, examine, report
 

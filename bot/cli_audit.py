@@ -11,29 +11,20 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli_actor import unprivileged
 from bot.cli_app import App
 from bot.cli_complete import tenants
-from bot.cli_jobs import REFUSED, USAGE, fenced
-from bot.cli_print import AsJson, complain, tell
-from bot.cli_store import evidence, path_of, record, store_alone
-from commands import grammar
-from commands.audit import AuditArgs, moment
-from commands.catalog import CATALOG
-from commands.grammar import UsageError
-from policies.approvals import Refusal
-from provisioning.evidence.command import told
-from provisioning.evidence.formats import SEGMENTS, read_key
-from provisioning.evidence.verifier import verify as verify_trail
+from bot.cli_failures import CliError, Code, note, refused
+from bot.cli_print import AsJson, tell
 
 if TYPE_CHECKING:
+    from commands.audit import AuditArgs
     from provisioning.evidence.keys import Signer
 
 WHAT = "The audit trail: verify, read, export and seal it."
 _OF_PRODUCT = re.compile(r"^from provisioning[\w.]* import (\([^)]*\)|.*)\n", re.MULTILINE)
 WORD = 24  # columns of an action
 
-app = App(help=WHAT)
+app = App(name="audit", help=WHAT)
 key_app = App(help="The key that signs the audit trail.")
 app.add_typer(key_app, name="key")
 
@@ -78,18 +69,24 @@ def verify(
     against a head that was kept elsewhere: give it with --head. Sealed segments beside the file are checked too.
     Auditors need no installation: `audit verifier` prints the program. Exit codes: 0 whole, 1 not, 2 no such file.
     """
+    from bot.cli_store import path_of
+    from provisioning.evidence.command import told
+    from provisioning.evidence.formats import read_key
+    from provisioning.evidence.verifier import verify as verify_trail
+
     path = file or path_of(db)
     try:
         verdict = verify_trail(path, head, [read_key(one.read_text()) for one in key or []])
     except FileNotFoundError as error:
-        complain(f"audit verify: there is no file {error.filename or path}", "name the file to verify")
-        raise typer.Exit(2) from error
+        raise CliError(
+            Code.USAGE, f"audit verify: there is no file {error.filename or path}", "name the file to verify"
+        ) from error
     except (OSError, sqlite3.DatabaseError, ValueError) as error:
-        complain(
+        raise CliError(
+            Code.USAGE,
             f"audit verify: {path} is no audit trail, or a key is none: {error}",
             "name a database, a sealed segment or an export, and keys as `audit key public` prints them",
-        )
-        raise typer.Exit(2) from error
+        ) from error
     problems = [problem.__dict__ for problem in verdict.problems]
     found = {"ok": verdict.ok, **verdict.__dict__, "problems": problems}
     tell(found, "\n".join(told(verdict)), as_json=json_output)
@@ -146,15 +143,22 @@ def list_rows(
     json_output: AsJson = False,
 ) -> None:
     """Print the newest rows that fit, oldest first. Reading the bot's own trail is audited too."""
+    from commands import grammar
+    from commands.audit import AuditArgs
+    from commands.catalog import CATALOG
+
     given = {"tenant": tenant, "actor": actor, "action": action, "command": command, "since": since, "until": until}
     values = {name: value for name, value in {**given, "text": text}.items() if value is not None}
     asked = grammar.build(CATALOG["audit"], {**values, "limit": limit})
-    if isinstance(asked, UsageError) or not isinstance(asked.args, AuditArgs):
-        complain(f"audit list: {getattr(asked, 'message', 'wrong usage')}", "see clearml-chatops audit list --help")
-        raise typer.Exit(USAGE)
+    if isinstance(asked, grammar.UsageError) or not isinstance(asked.args, AuditArgs):
+        raise CliError(
+            Code.USAGE,
+            f"audit list: {getattr(asked, 'message', 'wrong usage')}",
+            "see clearml-chatops audit list --help",
+        )
     found = _found(asked.args, asked.text, db)
     if not found:
-        typer.echo("there are no such rows; sealed ones are searched with --db FILE", err=True)
+        note("there are no such rows; sealed ones are searched with --db FILE")
     for row in found:
         if json_output:
             typer.echo(json.dumps(row, ensure_ascii=False))
@@ -183,18 +187,18 @@ def export(
     One tenant's rows are checked without seeing anybody else's. Sealed segments are included.
     `audit verify FILE --key PUBLIC_KEY` checks what was written. With `-`, the rows are what is printed.
     """
+    from bot.cli_store import evidence, record
     from provisioning.evidence.export import as_csv, as_json_lines
+    from provisioning.evidence.formats import SEGMENTS
     from provisioning.evidence.segments import rows_elsewhere
 
     if form not in {"jsonl", "csv"}:
-        complain(f"audit export: there is no format {form[:40]!r}", "use jsonl or csv")
-        raise typer.Exit(USAGE)
+        raise CliError(Code.USAGE, f"audit export: there is no format {form[:40]!r}", "use jsonl or csv")
     printed = str(out) == "-"
     if printed and json_output and form == "csv":
-        complain("audit export: csv is not JSON", "leave --json out, or write the csv to a file")
-        raise typer.Exit(USAGE)
+        raise CliError(Code.USAGE, "audit export: csv is not JSON", "leave --json out, or write the csv to a file")
     write = as_json_lines if form == "jsonl" else as_csv
-    with fenced(), evidence() as (store, signed, _):
+    with evidence() as (store, signed, _):
         record(store, "audit.exported", tenant or "", {"format": form})
         signed.make()
         if printed:
@@ -204,9 +208,9 @@ def export(
                 count = write(store, file, tenant=tenant)
         if elsewhere := rows_elsewhere(store):
             where = store.path.parent / SEGMENTS
-            complain(f"rows 1 to {elsewhere} are not in it: their sealed files are not in {where}", "put them there")
+            note(f"rows 1 to {elsewhere} are not in it: their sealed files are not in {where}: put them there")
     if printed:
-        typer.echo(f"{count} rows", err=True)
+        note(f"{count} rows")
     else:
         made = {"file": str(out), "rows": count, "format": form, "tenant": tenant, "from": elsewhere + 1}
         tell(made, f"{count} rows are in {out}", as_json=json_output)
@@ -227,19 +231,21 @@ def seal(before: Before, json_output: AsJson = False) -> None:
 
     The chain goes on, and is verified across. Rows of open jobs stay.
     """
+    from bot.cli_actor import unprivileged
+    from bot.cli_store import evidence
+    from commands.audit import moment
+    from policies.approvals import Refusal
     from provisioning.clock import SystemClock
     from provisioning.evidence.segments import seal as seal_rows
 
     try:
         when = moment(before, SystemClock().now())
     except ValueError as error:
-        complain(f"audit seal: {error}", "say a time as 90d, or as 2026-11-25")
-        raise typer.Exit(USAGE) from error
-    with fenced(), evidence() as (store, signed, _):
+        raise CliError(Code.USAGE, f"audit seal: {error}", "say a time as 90d, or as 2026-11-25") from error
+    with evidence() as (store, signed, _):
         made = seal_rows(store, signed, before=when, actor=unprivileged())
     if isinstance(made, Refusal):
-        complain(made.reason, made.next_action)
-        raise typer.Exit(REFUSED)
+        raise refused(made)
     said = f"rows {made.first} to {made.last} are sealed in {made.file}\nsha256 {made.sha256}"
     found = {"file": str(made.file), "first": made.first, "last": made.last, "sha256": made.sha256}
     tell(found, said, as_json=json_output)
@@ -248,7 +254,9 @@ def seal(before: Before, json_output: AsJson = False) -> None:
 @key_app.command("public", examples=("audit key public > audit.pub",))
 def key_public(json_output: AsJson = False) -> None:
     """Print the public key, to be kept where auditors find it."""
-    with fenced(), evidence() as (_, _, keyring):
+    from bot.cli_store import evidence
+
+    with evidence() as (_, _, keyring):
         _tell_key(keyring.current(), as_json=json_output)
 
 
@@ -258,7 +266,9 @@ def key_rotate(json_output: AsJson = False) -> None:
 
     The old one vouches for it, so that whoever has the old public key can go on.
     """
-    with fenced(), evidence() as (store, signed, keyring):
+    from bot.cli_store import evidence, record
+
+    with evidence() as (store, signed, keyring):
         signed.make()
         fresh = keyring.rotate()
         record(store, "audit.key_rotated", "", {"key": fresh.public})
@@ -270,18 +280,20 @@ def _tell_key(key: "Signer", *, as_json: bool) -> None:
     tell({"key": key.public, "public_pem": key.public_pem}, key.public_pem.removesuffix("\n"), as_json=as_json)
 
 
-def _found(args: AuditArgs, said: str, db: Path | None) -> list[dict[str, Any]]:
+def _found(args: "AuditArgs", said: str, db: Path | None) -> list[dict[str, Any]]:
     """Return the rows: of the bot's trail, which is told of it, or of another file, which is only read."""
     from sqlite_utils import Database
 
+    from bot.cli_store import path_of, record, store_alone
     from provisioning.clock import SystemClock
     from provisioning.evidence.search import find, wanted_by
     from provisioning.evidence.trail import READ
 
     path = path_of(db)
     if not path.is_file():
-        complain(f"audit list: there is no file {path}", "name it with --db, or set CLEARML_CHATOPS_DATA_DIR")
-        raise typer.Exit(2)
+        raise CliError(
+            Code.USAGE, f"audit list: there is no file {path}", "name it with --db, or set CLEARML_CHATOPS_DATA_DIR"
+        )
     wanted = wanted_by(args, SystemClock().now())
     if db is None:
         with store_alone() as store:
@@ -291,7 +303,10 @@ def _found(args: AuditArgs, said: str, db: Path | None) -> list[dict[str, Any]]:
     try:
         return find(Database(connection), wanted)
     except sqlite3.DatabaseError as error:
-        complain(f"audit list: {path} cannot be read: {error}", "name a database of this bot's, or a sealed segment")
-        raise typer.Exit(2) from error
+        raise CliError(
+            Code.USAGE,
+            f"audit list: {path} cannot be read: {error}",
+            "name a database of this bot's, or a sealed segment",
+        ) from error
     finally:
         connection.close()

@@ -6,17 +6,15 @@ from typing import Annotated
 import typer
 
 from bot.cli_app import App
-from bot.cli_jobs import fenced, read_settings, redactor
+from bot.cli_failures import note
 from bot.cli_print import AsJson, tell
+from bot.cli_settings import read_settings, redactor
 from bot.cli_store import record, store_alone
 
-
-def register(app: App) -> None:
-    """Add both commands."""
-    app.command("backup", examples=("backup /backups",))(backup)
-    app.command("restore", examples=("restore /backups/clearml-chatops-20260107T120000Z",))(restore)
+app = App(name="backups")
 
 
+@app.command(examples=("backup /backups",))
 def backup(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the backup's own folder is made.")],
     json_output: AsJson = False,
@@ -34,22 +32,22 @@ def backup(
     from provisioning.store import Store
 
     clock = SystemClock()
-    with fenced():
-        settings = read_settings()
-        path = settings.data_dir.expanduser() / STORE
-        if not path.is_file():
-            raise PermanentError(f"there is nothing to back up: no {path}", next_action="set CLEARML_CHATOPS_DATA_DIR")
-        store = Store(path, clock=clock, redact=redactor())
-        try:
-            record(store, "backup.made", "", {"folder": str(folder.absolute())})
-            made = make(store, folder.expanduser(), now=clock.now())
-        finally:
-            store.close()
+    settings = read_settings()
+    path = settings.data_dir.expanduser() / STORE
+    if not path.is_file():
+        raise PermanentError(f"there is nothing to back up: no {path}", next_action="set CLEARML_CHATOPS_DATA_DIR")
+    store = Store(path, clock=clock, redact=redactor())
+    try:
+        record(store, "backup.made", "", {"folder": str(folder.absolute())})
+        made = make(store, folder.expanduser(), now=clock.now())
+    finally:
+        store.close()
     if settings.engine.database_url is not None:
-        typer.echo("the engine's database is not in it: back up PostgreSQL as well", err=True)
+        note("the engine's database is not in it: back up PostgreSQL as well")
     tell({"folder": str(made), "with_engine": settings.engine.database_url is None}, str(made), as_json=json_output)
 
 
+@app.command(examples=("restore /backups/clearml-chatops-20260107T120000Z",))
 def restore(
     made: Annotated[Path, typer.Argument(metavar="BACKUP", help="A folder that `backup` made.")],
     json_output: AsJson = False,
@@ -63,14 +61,13 @@ def restore(
     from provisioning.evidence.backup import STORE, head_of
     from provisioning.evidence.backup import restore as put_back
 
-    with fenced():
-        data_dir = read_settings().data_dir.expanduser()
-        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with locked(data_dir, doing="restoring a backup"):
-            row, head = head_of(data_dir / STORE)
-            aside = put_back(made.expanduser(), data_dir, now=SystemClock().now())
-            with store_alone() as store:  # the trail that comes back knows nothing of the rows that went
-                detail = {"folder": str(made.absolute()), "replaced_row": str(row), "replaced_head": head}
-                record(store, "backup.restored", "", detail)
+    data_dir = read_settings().data_dir.expanduser()
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with locked(data_dir, doing="restoring a backup"):
+        row, head = head_of(data_dir / STORE)
+        aside = put_back(made.expanduser(), data_dir, now=SystemClock().now())
+        with store_alone() as store:  # the trail that comes back knows nothing of the rows that went
+            detail = {"folder": str(made.absolute()), "replaced_row": str(row), "replaced_head": head}
+            record(store, "backup.restored", "", detail)
     said = f"restored {made}" + (f"; what was there is in {aside}" if aside else "")
     tell({"restored": str(made), "aside": str(aside) if aside else None}, said, as_json=json_output)

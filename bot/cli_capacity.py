@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bot.cli_app import App
-from bot.cli_print import AsJson, complain, tell
+from bot.cli_failures import CliError, Code
+from bot.cli_print import AsJson, tell
 from provisioning.capacity.whatif import Fits, WhatIfError
 from provisioning.capacity.whatif import fits as what_fits
 
@@ -43,14 +44,21 @@ def fits(
     try:
         answer = what_fits(model, used=used, idle=idle, request=request)
     except WhatIfError as problem:
-        complain(f"capacity fits: {problem}", "see clearml-chatops capacity fits --help")
-        raise typer.Exit(2) from problem
+        raise CliError(Code.USAGE, f"capacity fits: {problem}", "see clearml-chatops capacity fits --help") from problem
     if json_output:
         tell(answer.model_dump(mode="json", exclude_none=answer.request is None), "", as_json=True)
     else:
         _print(answer)
     if answer.feasible is False:
         raise typer.Exit(1)
+
+
+def run_fits(words: list[str]) -> None:
+    """Run `capacity` with *words*, the first of which is ``fits``. Raises: CliError, typer.Exit."""
+    made = typer.main.get_command(app)
+    code = made.main(words, prog_name="clearml-chatops capacity", standalone_mode=False)
+    if code:
+        raise typer.Exit(code)
 
 
 def _print(answer: Fits) -> None:

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from bot.cli_app import Command
-from commands.completion import Offer, offers
+from bot.cli_app import Command, Word
 
 
 class Catalogued(Command):
@@ -11,12 +10,14 @@ class Catalogued(Command):
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
         """Return what may stand in place of *incomplete*; objects with ``value``, ``help`` and ``type``."""
+        from commands.completion import offers
+
         words = list(ctx.args)
         while ctx.parent is not None:
             words.insert(0, ctx.info_name)
             ctx = ctx.parent
         found = offers(words, incomplete, known)
-        return [*found, *(Offer("fits", "Say what one GPU could still hold") for _ in (0,) if _fits(words, incomplete))]
+        return [*found, *(Word("fits", "Say what one GPU could still hold") for _ in (0,) if _fits(words, incomplete))]
 
 
 def known(kind: str) -> list[str]:
@@ -25,7 +26,7 @@ def known(kind: str) -> list[str]:
         from provisioning.capacity.profiles import models
 
         return sorted({profile.name for model in models() for profile in model.profiles})
-    from bot.cli_print import data_file
+    from bot.cli_settings import data_file
     from provisioning.store_names import names_in
 
     return names_in(data_file(), kind)

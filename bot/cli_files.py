@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from commands import grammar
 from commands.file_links import file_id_of
@@ -12,7 +13,9 @@ from commands.grammar import HelpRequest, Invocation, UsageError
 from commands.help import usage_of
 from commands.spec import file_fields
 from provisioning.errors import PermanentError, reason_of
-from provisioning.reports import Attachment
+
+if TYPE_CHECKING:
+    from provisioning.reports import Attachment
 
 PNG, EXPORT = "--png", "--export"
 KINDS = ("csv", "json")
@@ -52,7 +55,7 @@ def taken_from(words: Sequence[str]) -> tuple[list[str], Wanted]:
     return rest, Wanted(png=png, export=export)
 
 
-def write(attachments: Sequence[Attachment], wanted: Wanted) -> list[Path]:
+def write(attachments: Sequence["Attachment"], wanted: Wanted) -> list[Path]:
     """Write what is wanted and return the paths. Raises: PermanentError."""
     written = []
     for each in attachments:

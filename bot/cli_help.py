@@ -4,16 +4,16 @@ import shutil
 import textwrap
 from collections.abc import Iterator
 
+from bot.cli_app import EXIT_CODES
 from bot.cli_files import EXPORT, PNG, READ_FLAGS
-from commands.catalog import CATALOG
+from commands.catalog import CATALOG, COMMAND
 from commands.grammar import HelpRequest
-from commands.help import COMMAND, about, arguments_of, usage_of
+from commands.help import about, arguments_of, usage_of
 from commands.spec import CommandSpec, file_fields
 
 PROGRAM = "clearml-chatops"
 DRAWN = frozenset({"capacity", "ports", "trends"})  # answers that bring a picture
 WIDTH = 80  # columns, at least
-EXIT_CODES = "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not set up."
 
 
 def told(asked: HelpRequest) -> str:

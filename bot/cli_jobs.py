@@ -6,140 +6,50 @@ Where a bot runs on the same data folder, it does the work; where none does, thi
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import typer
-from pydantic import ValidationError
 
-from bot import cli_complete, cli_files, cli_help
+from bot import cli_files
 from bot.cli_actor import os_user
-from bot.cli_app import App
-from bot.cli_complete import Catalogued
-from bot.cli_print import AsJson, complain, print_job, print_jobs, print_pending, print_plan, tell
-from commands import grammar
+from bot.cli_failures import CliError, Code, complain, note, refused
+from bot.cli_print import print_job, print_jobs, print_pending, print_plan, tell
+from bot.cli_settings import read_settings
 from commands.approvals import ApprovalDelegate, ApprovalRecall
 from commands.audit import AuditArgs
-from commands.catalog import CATALOG
-from commands.grammar import HelpRequest, Invocation, UsageError
-from commands.help import about
+from commands.grammar import Invocation
 from commands.jobs import JobArgs, JobReview, JobsArgs
 from commands.spec import Risk
 from policies.approvals import Actor, Refusal
-from provisioning.errors import ChatopsError
 
 if TYPE_CHECKING:
     from bot.core import Core
-    from bot.settings import Settings
     from provisioning.jobs.job import Job
-    from provisioning.redact import Redactor
 
-REFUSED, USAGE, NOT_SET_UP = 1, 2, 3
-SET_THEM = "set these in the environment; see docs/configuration.md, or try `clearml-chatops sandbox`"
 LOOK_S = 0.5
-ANY = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
-def register(app: App) -> None:
-    """Add one command for each family of the catalog, and approve and deny."""
-    for family in dict.fromkeys(name.split()[0] for name in CATALOG):
-        if family in {"audit", "doctor", "platform", "policy"}:  # have modules of their own, and doctor is in cli
-            continue
-        app.command(family, cls=Catalogued, context_settings=ANY, help=f"{about(family)}.")(command(family))
-    app.command("approve", examples=("approve 41",), help="Approve a job: counts as os:USER's vote.")(
-        _vote(approve=True)
-    )
-    app.command("deny", examples=("deny 41 --reason 'not this week'",), help="Deny a job, with a reason.")(
-        _vote(approve=False)
-    )
+def run(invocation: Invocation, files: cli_files.Wanted, *, as_json: bool) -> None:
+    """Run a command of the catalog, and print its answer. Raises: CliError, ChatopsError."""
+    with _core(as_json=as_json) as core, _telling_who(_actor(core)):
+        _run(core, invocation, files, as_json=as_json)
 
 
-@contextlib.contextmanager
-def fenced() -> Iterator[None]:
-    """Print errors for people and exit with 1."""
-    try:
-        yield
-    except ChatopsError as error:
-        complain(error.what, error.next_action, error.details)
-        raise typer.Exit(REFUSED) from error
-
-
-def redactor() -> "Redactor":
-    """Return the redactor of what the command line writes into the store.
-
-    It knows the secrets of the settings. Where these are not all there, as beside a copy of the data folder, it goes
-    by shapes alone.
-    """
-    from bot.settings import Settings
-    from provisioning.redact import Redactor
-
-    try:
-        return Redactor(Settings().secrets().values())
-    except (ValidationError, ChatopsError):
-        return Redactor()
-
-
-def read_settings() -> "Settings":
-    """Return the settings of the environment; exit with 3 and one line a mistake where they are wrong."""
-    from bot.settings import Settings, mistakes_in
-
-    try:
-        return Settings()
-    except ValidationError as error:
-        complain("\n".join(mistakes_in(error)), SET_THEM)
-        raise typer.Exit(NOT_SET_UP) from error
-
-
-def command(*first: str) -> Callable[[typer.Context], None]:
-    """Return what runs the commands of the catalog that begin with the words *first*."""
-
-    def run(context: typer.Context) -> None:
-        if (*first, *context.args[:1]) == ("capacity", "fits"):  # asks no cluster and needs no settings
-            from bot import cli_capacity
-
-            typer.main.get_command(cli_capacity.app)(args=context.args, prog_name="clearml-chatops capacity")
-        words, files = cli_files.taken_from([*first, *context.args])
-        as_json = "--json" in words
-        with fenced():
-            said = cli_files.understood([word for word in words if word != "--json"])
-        match said:
-            case HelpRequest() as asked:
-                typer.echo(cli_help.told(asked))
-            case UsageError() as error:
-                complain(
-                    error.message or "forms are Slack's: name the arguments here",
-                    error.usage.replace(grammar.COMMAND, "clearml-chatops"),
-                )
-                raise typer.Exit(USAGE)
-            case Invocation() as invocation:
-                with fenced(), _core() as core, _telling_who(_actor(core)):
-                    _run(core, invocation, files, as_json=as_json)
-
-    return run
-
-
-def _vote(*, approve: bool) -> Callable[..., None]:
-    def run(
-        number: Annotated[
-            int, typer.Argument(metavar="JOB", help="The job's number.", autocompletion=cli_complete.jobs)
-        ],
-        reason: Annotated[str, typer.Option(metavar="TEXT", help="Why. Everybody sees it, the audit keeps it.")] = "",
-        json_output: AsJson = False,
-    ) -> None:
-        with fenced(), _core() as core:
-            job = _job_of(core, number)
-            answer = core.service.vote(job.id, _actor(core), approve=approve, seen_digest=job.digest, reason=reason)
-            _answer(answer, as_json=json_output)
-
-    return run
+def vote(number: int, *, approve: bool, reason: str, as_json: bool) -> None:
+    """Vote on a job. Raises: CliError, ChatopsError."""
+    with _core(as_json=as_json) as core, _telling_who(_actor(core)):
+        job = _job_of(core, number)
+        answer = core.service.vote(job.id, _actor(core), approve=approve, seen_digest=job.digest, reason=reason)
+        _answer(answer, as_json=as_json)
 
 
 @contextlib.contextmanager
-def _core() -> Iterator["Core"]:
+def _core(*, as_json: bool) -> Iterator["Core"]:
     from bot import core, logs
 
     built = core.Core(read_settings())
-    logs.set_up(built.redact, "text", level="WARNING")
+    logs.set_up(built.redact, "json" if as_json else "text", level="WARNING")
     try:
         yield built
     finally:
@@ -155,10 +65,12 @@ def _telling_who(actor: Actor) -> Iterator[None]:
     """Where who has no role is refused, say who that is: nobody knows their id on this machine by heart."""
     try:
         yield
-    except typer.Exit as ended:
-        if ended.exit_code == REFUSED and not actor.roles:
-            typer.echo(f"you are {actor.id} here: the setting CLEARML_CHATOPS_ROLES gives roles", err=True)
-        raise
+    except CliError as failed:
+        if failed.code is not Code.REFUSED or actor.roles:
+            raise
+        who = f"you are {actor.id} here: the setting CLEARML_CHATOPS_ROLES gives roles"
+        next_action = f"{failed.next_action}; {who}" if failed.next_action else who
+        raise CliError(failed.code, failed.what, next_action, failed.details) from failed
 
 
 def _run(core: "Core", invocation: Invocation, files: cli_files.Wanted, *, as_json: bool) -> None:
@@ -178,8 +90,8 @@ def _run(core: "Core", invocation: Invocation, files: cli_files.Wanted, *, as_js
             _refuse(ended if isinstance(ended, Refusal) else None)
             said = f"{args.person} may no longer vote in your place"
             tell({"person": args.person, "may_vote": False}, said, as_json=as_json)
-        case JobReview(number=number, note=note):
-            _answer(core.service.review(_job_of(core, number).id, actor, note), as_json=as_json)
+        case JobReview(number=number, note=said):
+            _answer(core.service.review(_job_of(core, number).id, actor, said), as_json=as_json)
         case JobArgs(number=number):
             _job_command(core, invocation, actor, number, as_json=as_json)
         case AuditArgs():
@@ -210,7 +122,7 @@ def _query(core: "Core", invocation: Invocation, actor: Actor, files: cli_files.
     else:
         show(found, as_json=as_json)
         for path in cli_files.write(found.attachments, files):
-            typer.echo(f"wrote {path}", err=True)
+            note(f"wrote {path}")
 
 
 def _request(core: "Core", invocation: Invocation, actor: Actor, *, as_json: bool) -> None:
@@ -231,7 +143,7 @@ def _request(core: "Core", invocation: Invocation, actor: Actor, *, as_json: boo
                 job.plan, f"Job {job.number}: {job.state.value.replace('_', ' ')}", as_json=as_json, job=job.number
             )
             if job.approval is not None:
-                typer.echo(f"next: {job.approval.asks}: clearml-chatops approve {job.number}", err=as_json)
+                _say(f"next: {job.approval.asks}: clearml-chatops approve {job.number}", as_json=as_json)
             else:
                 _follow(core, job, as_json=as_json)
 
@@ -252,7 +164,7 @@ def _job_command(core: "Core", invocation: Invocation, actor: Actor, number: int
             if isinstance(answer, Refusal):
                 _refuse(answer)
             else:
-                typer.echo(f"Job {answer.number}: {answer.state.value}", err=as_json)
+                _say(f"Job {answer.number}: {answer.state.value}", as_json=as_json)
                 _follow(core, answer, as_json=as_json)
 
 
@@ -272,26 +184,37 @@ def _follow(core: "Core", job: "Job", *, as_json: bool) -> None:
         for status in now.steps:
             if told.get(status.step_id) != status.state.value and status.state.value != "pending":
                 told[status.step_id] = status.state.value
-                typer.echo(f"{status.state.value:>8}  {now.plan.step(status.step_id).title}", err=as_json)
+                _say(f"{status.state.value:>8}  {now.plan.step(status.step_id).title}", as_json=as_json)
         if now.state not in {JobState.QUEUED, JobState.RUNNING, JobState.ROLLING_BACK}:
             break
         time.sleep(LOOK_S)
     tell(now.model_dump(mode="json"), f"Job {now.number}: {now.state.value}", as_json=as_json)
-    if now.failure is not None:
-        complain(now.failure.what, now.failure.next_action, now.failure.details)
     for waiting in (status.waiting for status in now.steps if now.state is JobState.WAITING):
         if waiting is not None:
             action = f"\nnext: {waiting.next_action}" if waiting.next_action else ""
-            typer.echo(f"waits for {waiting.what}{action}", err=as_json)
-    if now.state not in {JobState.SUCCEEDED, JobState.ROLLED_BACK, JobState.WAITING}:
-        raise typer.Exit(REFUSED)
+            _say(f"waits for {waiting.what}{action}", as_json=as_json)
+    if now.state in {JobState.SUCCEEDED, JobState.ROLLED_BACK, JobState.WAITING}:
+        if now.failure is not None and not as_json:  # of the run that was rolled back
+            complain(now.failure.what, now.failure.next_action, now.failure.details)
+        return
+    if now.failure is not None:
+        raise CliError(Code.JOB_FAILED, now.failure.what, now.failure.next_action, now.failure.details)
+    next_action = f"see clearml-chatops job show {now.number}"
+    raise CliError(Code.JOB_FAILED, f"job {now.number}: {now.state.value}", next_action)
+
+
+def _say(line: str, *, as_json: bool) -> None:
+    """Say what people read as a part of the answer, and machines beside it."""
+    if as_json:
+        note(line.strip())
+    else:
+        typer.echo(line)
 
 
 def _job_of(core: "Core", number: int) -> "Job":
     job = core.store.job_by_number(number)
     if job is None:
-        complain(f"there is no job {number}", "see clearml-chatops jobs")
-        raise typer.Exit(REFUSED)
+        raise CliError(Code.NOT_FOUND, f"there is no job {number}", "see clearml-chatops jobs")
     return job
 
 
@@ -306,5 +229,4 @@ def _answer(answer: "Job | Refusal", *, as_json: bool) -> None:
 
 def _refuse(refusal: Refusal | None) -> None:
     if refusal is not None:
-        complain(refusal.reason, refusal.next_action)
-        raise typer.Exit(REFUSED)
+        raise refused(refusal)

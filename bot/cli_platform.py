@@ -5,17 +5,17 @@ from typing import Annotated
 
 import typer
 
-from bot import cli_jobs
 from bot.cli_app import App
+from bot.cli_catalog import SETTINGS, command
 from bot.cli_complete import Catalogued
-from bot.cli_print import AsJson, complain, tell
+from bot.cli_failures import CliError, Code, note
+from bot.cli_print import AsJson, tell
 from commands.catalog import CATALOG
 from provisioning.errors import reason_of
 
 FAMILY = "platform"
-REFUSED = 1
 
-app = App(help="The platform: its spec, and what is done with it.")
+app = App(name="platform", help="The platform: its spec, and what is done with it.")
 
 
 @app.command(
@@ -40,11 +40,11 @@ def init(
             target.write(example())
         beside.write_text(schema_text(), encoding="utf-8")
     except OSError as problem:
-        complain(f"writing {problem.filename}: {reason_of(problem)}", "name another file")
-        raise typer.Exit(REFUSED) from problem
+        what = f"writing {problem.filename}: {reason_of(problem)}"
+        raise CliError(Code.FAILED, what, "name another file") from problem
     said = f"wrote {file}, and {beside} for editors"
     tell({"file": str(file), "schema": str(beside)}, said, as_json=json_output)
-    typer.echo(f"next: change it, then clearml-chatops platform check {file}", err=True)
+    note(f"next: change it, then clearml-chatops platform check {file}")
 
 
 @app.command("schema")
@@ -66,24 +66,22 @@ def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The spec.")
     try:
         spec = load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as problem:
-        complain(f"reading {file}: {reason_of(problem)}", "name a file that can be read")
-        raise typer.Exit(REFUSED) from problem
+        what = f"reading {file}: {reason_of(problem)}"
+        raise CliError(Code.FAILED, what, "name a file that can be read") from problem
     except SpecError as error:
         problems = [str(problem) for problem in error.problems]
         if json_output:
             tell({"ok": False, "file": str(file), "problems": problems}, "", as_json=True)
-        else:
-            complain("\n".join(f"{file}: {problem}" for problem in problems), "mend these lines, and check it again")
-        raise typer.Exit(REFUSED) from error
+        what = "\n".join(f"{file}: {problem}" for problem in problems)
+        raise CliError(Code.NOT_OK, what, "mend these lines, and check it again") from error
     components = list(spec.components())
     said = f"{file} is right: {', '.join(components) or 'no component'}"
     tell({"ok": True, "file": str(file), "problems": [], "components": components}, said, as_json=json_output)
     begin = f"set CLEARML_CHATOPS_PLATFORM__FILE={file.absolute()}, then clearml-chatops platform plan"
-    typer.echo(f"next: {begin}", err=True)
+    note(f"next: {begin}")
 
 
-for _name, _spec in CATALOG.items():
-    if _name.split()[0] == FAMILY:
-        app.command(_name.split()[1], cls=Catalogued, context_settings=cli_jobs.ANY, help=f"{_spec.summary}.")(
-            cli_jobs.command(*_name.split())
-        )
+for _name, _spec in CATALOG.of(FAMILY).items():
+    app.command(_name.split()[1], cls=Catalogued, context_settings=SETTINGS, help=f"{_spec.summary}.")(
+        command(*_name.split())
+    )

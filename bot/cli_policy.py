@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from bot import cli_jobs
 from bot.cli_app import App
+from bot.cli_catalog import SETTINGS, command
 from bot.cli_complete import Catalogued
-from bot.cli_print import AsJson, complain, tell
+from bot.cli_failures import CliError, Code, note
+from bot.cli_print import AsJson, tell
+from bot.cli_settings import read_settings
 from commands.catalog import CATALOG
 from provisioning.errors import reason_of
 
@@ -18,13 +19,11 @@ if TYPE_CHECKING:
     from policies.expectations import Result, Table
     from policies.loader import PolicyVersion
 
-FAILED, WRONG = 1, 2
-
-app = App(help="The policy: who may do what, and whose approval it needs.")
+app = App(name="policy", help="The policy: who may do what, and whose approval it needs.")
 for _verb in ("explain", "show"):
     _name = f"policy {_verb}"
-    app.command(_verb, cls=Catalogued, context_settings=cli_jobs.ANY, help=CATALOG[_name].summary + ".")(
-        cli_jobs.command("policy", _verb)
+    app.command(_verb, cls=Catalogued, context_settings=SETTINGS, help=CATALOG[_name].summary + ".")(
+        command("policy", _verb)
     )
 
 
@@ -47,11 +46,10 @@ def check(
         problems = [str(problem) for problem in mistakes] or [error.what]
         if json_output:
             tell({"ok": False, "file": str(file), "problems": problems}, "", as_json=True)
-        if mistakes:
-            complain("\n".join(f"{file}: {line}" for line in problems), "mend these lines, and check again")
-        else:
-            complain(error.what, "name the policy's file")
-        raise typer.Exit(FAILED) from error
+        if not mistakes:
+            raise CliError(Code.NOT_OK, error.what, "name the policy's file") from error
+        what = "\n".join(f"{file}: {line}" for line in problems)
+        raise CliError(Code.NOT_OK, what, "mend these lines, and check again") from error
     rules = len(version.policy.rules)
     found = {"ok": True, "file": str(file), "problems": [], "digest": version.digest, "rules": rules}
     tell(found, f"{file}: {rules} rules; digest {version.digest}", as_json=json_output)
@@ -86,7 +84,7 @@ def hold(
     else:
         _print(found)
         print(f"{file}: {len(found) - len(broken)} of {len(found)} held")
-    raise typer.Exit(FAILED if broken else 0)
+    raise typer.Exit(1 if broken else 0)
 
 
 @app.command()
@@ -107,7 +105,7 @@ def status(json_output: AsJson = False) -> None:
     from provisioning.errors import PermanentError
     from provisioning.policy_source import read_version
 
-    settings = cli_jobs.read_settings()
+    settings = read_settings()
     problem, digest = "", ""
     try:
         digest = read_version(settings.policy_file).digest
@@ -124,12 +122,10 @@ def status(json_output: AsJson = False) -> None:
             f"file    {file}\ndigest  {digest or '-'}\nin use  {used or 'never yet'}"
             + (f", since {since}" if since else "")
         )
-        if problem:
-            complain(problem, "mend the file; a running bot goes on with the policy that is in use")
-        elif used and used != digest:
-            hint = "a running bot takes the file within seconds; else it is not running, or reads another file"
-            typer.echo(f"next: {hint}", err=True)
-    raise typer.Exit(FAILED if problem else 0)
+    if problem:
+        raise CliError(Code.NOT_OK, problem, "mend the file; a running bot goes on with the policy that is in use")
+    if used and used != digest:
+        note("next: a running bot takes the file within seconds; else it is not running, or reads another file")
 
 
 def _in_use(path: Path) -> tuple[str, str]:
@@ -152,8 +148,7 @@ def _in_use(path: Path) -> tuple[str, str]:
 def _read(file: Path | None) -> "PolicyVersion":
     from provisioning.policy_source import read_version
 
-    with cli_jobs.fenced():
-        return read_version(file)
+    return read_version(file)
 
 
 def _table(file: Path) -> "Table":
@@ -162,11 +157,10 @@ def _table(file: Path) -> "Table":
     try:
         return load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        complain(f"reading {file}: {reason_of(error)}", "name a file that can be read")
-        raise typer.Exit(WRONG) from error
+        raise CliError(Code.USAGE, f"reading {file}: {reason_of(error)}", "name a file that can be read") from error
     except ExpectationsError as error:
-        complain("\n".join(f"{file}: {problem}" for problem in error.problems), "docs/policies.md shows a table")
-        raise typer.Exit(WRONG) from error
+        what = "\n".join(f"{file}: {problem}" for problem in error.problems)
+        raise CliError(Code.USAGE, what, "docs/policies.md shows a table") from error
 
 
 def _policy_of(table: "Table", file: Path, given: Path | None) -> "PolicyVersion":
@@ -176,6 +170,8 @@ def _policy_of(table: "Table", file: Path, given: Path | None) -> "PolicyVersion
 
 
 def _print(found: "tuple[Result, ...]") -> None:
+    from rich.console import Console
+
     out = Console(highlight=False, soft_wrap=True)
     for number, one in enumerate(found, 1):
         if one.held:

@@ -1,17 +1,15 @@
 """What the command line prints: lines for people, with ``--json`` JSON for machines, one object a line.
 
-An answer goes to standard output; progress, refusals and what comes next go to standard error.
+An answer goes to standard output; progress, failures and what comes next go to standard error (`bot.cli_failures`).
 """
 
 import json
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands.help import COMMAND
+from bot.cli_failures import complain
 
 if TYPE_CHECKING:
     from provisioning.jobs.job import Job
@@ -24,12 +22,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines, o
 def tell(data: Mapping[str, Any], said: str, *, as_json: bool) -> None:
     """Print an answer: *data* for machines, *said* for people."""
     typer.echo(json.dumps(data) if as_json else said)
-
-
-def data_file() -> Path:
-    """Return where the store is, by the environment alone: the rest of the settings need not be right."""
-    folder = os.environ.get("CLEARML_CHATOPS_DATA_DIR") or "~/.local/share/clearml-chatops"
-    return Path(folder).expanduser() / "chatops.db"
 
 
 def print_plan(plan: "Plan", headline: str, *, as_json: bool, job: int | None = None) -> None:
@@ -97,20 +89,3 @@ def _badge(job: "Job") -> str:
     if job.break_glass is None:
         return ""
     return "  [glass broken, " + ("reviewed]" if job.break_glass.is_reviewed else "not reviewed yet]")
-
-
-def complain(what: str, next_action: str = "", details: str = "") -> None:
-    """Print what went wrong, and what to do next, to standard error."""
-    from rich.console import Console
-
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print(what, style="red", markup=False)
-    if details:
-        console.print(details, markup=False)
-    if next_action:
-        console.print(f"next: {as_typed_here(next_action)}", markup=False)
-
-
-def as_typed_here(text: str) -> str:
-    """Return *text* with the commands that it names as they are typed on the command line, not in Slack."""
-    return text.replace(f"{COMMAND} ", "clearml-chatops ")

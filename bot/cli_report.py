@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from bot.cli_print import as_typed_here
+from bot.cli_failures import as_typed_here
 from provisioning.looks import Tell
 from provisioning.reports import Bars, Cell, ChannelLink, Chart, Facts, Lines, Report, Table
 

@@ -5,11 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from bot.cli_actor import unprivileged
-from bot.cli_jobs import NOT_SET_UP, read_settings, redactor
-from bot.cli_print import complain, data_file
+from bot.cli_failures import CliError, Code
+from bot.cli_settings import data_file, read_settings, redactor
 
 if TYPE_CHECKING:
     from provisioning.evidence.checkpoints import Checkpoints
@@ -33,14 +31,14 @@ def evidence() -> Iterator[tuple["Store", "Checkpoints", "Keyring"]]:
 
 @contextmanager
 def store_alone() -> Iterator["Store"]:
-    """Open the store; exit with 3 where there is none."""
+    """Open the store; Raises: CliError, where there is none."""
     from provisioning.clock import SystemClock
     from provisioning.store import Store
 
     path = path_of(None)
     if not path.is_file():
-        complain(f"opening the store: there is no file {path}", "set CLEARML_CHATOPS_DATA_DIR to the data folder")
-        raise typer.Exit(NOT_SET_UP)
+        what = f"opening the store: there is no file {path}"
+        raise CliError(Code.NOT_SET_UP, what, "set CLEARML_CHATOPS_DATA_DIR to the data folder")
     store = Store(path, clock=SystemClock(), redact=redactor())
     try:
         yield store

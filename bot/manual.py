@@ -5,6 +5,7 @@ from typing import Any
 
 import typer
 
+from bot.cli_failures import Code
 from bot.settings import PREFIX
 from commands.catalog import CATALOG
 from commands.help import help_of
@@ -24,7 +25,11 @@ EXIT_STATUS = (
     ),
     ("2", "wrong usage, or a file that is not what it should be"),
     ("3", "not set up: a setting is missing or wrong"),
+    ("130", "interrupted"),
 )
+ERRORS = """\
+With --json an error is one object on standard error, the last line there: {"error": {"code", "message", "next"}}, with
+details where the failing part said something itself, and with incident where the fault is the bot's own. Its codes:"""
 COMPLETION = f"""\
 {PROGRAM} --install-completion sets completion up for the shell it is run in (bash, zsh, fish, PowerShell);
 {PROGRAM} --show-completion prints it."""
@@ -58,6 +63,7 @@ def manual(app: typer.Typer) -> str:
     lines += [".SH EXIT STATUS"]
     for code, meaning in EXIT_STATUS:
         lines += [".TP", f".B {code}", _text(meaning)]
+    lines += [".SH ERRORS", *_paragraph(f"{ERRORS} {', '.join(Code)}.")]
     lines += [".SH ENVIRONMENT", *_paragraph(f"Settings are {PREFIX}NAME; config schema prints them all.")]
     lines += [".SH SHELL COMPLETION", *_paragraph(COMPLETION)]
     return "\n".join(lines) + "\n"

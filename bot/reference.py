@@ -15,8 +15,7 @@ from pydantic_core import PydanticUndefined
 
 from bot.manual import manual
 from bot.settings import PREFIX, Settings
-from commands.catalog import CATALOG
-from commands.help import COMMAND
+from commands.catalog import CATALOG, COMMAND
 from commands.spec import DRY_RUN, CommandSpec, flag_of, is_positional, is_switch, metavar_of
 from provisioning.platform.load import SCHEMA_NAME, schema_text
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from commands.catalog import CATALOG
+from commands.catalog import CATALOG, FAMILIES
 from commands.help import about, arguments_of
 from commands.spec import CommandSpec, choices_of, flag_of, is_many, is_positional, is_switch, metavar_of
 
@@ -34,8 +34,11 @@ def offers(words: Sequence[str], incomplete: str, known: Known) -> list[Offer]:
 
 
 def _verbs(words: tuple[str, ...]) -> Iterator[Offer]:
+    if not words:
+        yield from (Offer(first, one.about) for first, one in FAMILIES.items())
+        return
     seen = set()
-    for name, spec in CATALOG.items():
+    for name, spec in CATALOG.of(words[0]).items():
         parts = tuple(name.split())
         if len(parts) <= len(words) or parts[: len(words)] != words or parts[len(words)] in seen:
             continue

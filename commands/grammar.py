@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from commands import typography
-from commands.catalog import CATALOG
-from commands.help import COMMAND, families, family, help_of, help_of_family, overview, usage_of
+from commands.catalog import CATALOG, COMMAND
+from commands.help import families, family, help_of, help_of_family, overview, usage_of
 from commands.mistakes import said_of
 from commands.reading import AS_USUAL, SHOWN, How, NotUnderstoodError, read
 from commands.spec import (

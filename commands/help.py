@@ -4,10 +4,8 @@ from collections.abc import Iterator
 
 from pydantic.fields import FieldInfo
 
-from commands.catalog import ABOUT, CATALOG
+from commands.catalog import CATALOG, COMMAND, FAMILIES
 from commands.spec import BREAK_GLASS, DRY_RUN, REASON, CommandSpec, flag_of, is_positional, is_switch, metavar_of
-
-COMMAND = "/clearml"
 
 
 def usage_of(spec: CommandSpec) -> str:
@@ -65,12 +63,12 @@ def families() -> dict[str, tuple[str, ...]]:
 
 def about(first: str) -> str:
     """Return what the commands that begin with the word *first* are about, in one short line."""
-    return ABOUT.get(first) or "; ".join(CATALOG[name].summary for name in family(first))
+    return FAMILIES[first].about
 
 
 def family(first: str) -> tuple[str, ...]:
     """Return the names of the commands that begin with the word *first*, in the catalog's order."""
-    return tuple(name for name in CATALOG if name.split()[0] == first.lower())
+    return tuple(CATALOG.of(first.lower()))
 
 
 def _written(name: str, field: FieldInfo) -> str:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
+from commands.catalog import COMMAND
 from commands.file_links import file_id_of
-from commands.help import COMMAND
 from commands.spec import (
     BREAK_GLASS,
     DRY_RUN,

@@ -28,7 +28,7 @@ class Risk(StrEnum):
 class CommandArgs(BaseModel):
     """Arguments of one command. A field whose extra says so is positional, the others are flags."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, defer_build=True)
 
     @property
     def subject(self) -> str:

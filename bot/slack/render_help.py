@@ -6,8 +6,8 @@ from bot.slack import forms, kit
 from bot.slack.kit import Block
 from bot.slack.mrkdwn import block, code, cut, cut_markup, escape
 from bot.slack.render_job import Rendered
-from commands.catalog import CATALOG
-from commands.grammar import COMMAND, HelpRequest, UsageError
+from commands.catalog import CATALOG, COMMAND
+from commands.grammar import HelpRequest, UsageError
 from commands.help import about, arguments_of, families, usage_of
 from commands.spec import CommandSpec
 

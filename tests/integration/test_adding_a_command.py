@@ -27,8 +27,9 @@ def checkout(tmp_path: Path) -> Path:
     assert [path for path, _ in new] == ["commands/quotas.py", "provisioning/queries/quotas.py"]
     for path, text in new:
         (tmp_path / path).write_text(text, encoding="utf-8")
-    list_it(tmp_path / "commands" / "catalog.py", r"(from commands import \(\s*)", r"\1quotas, ")
-    list_it(tmp_path / "commands" / "catalog.py", r"(_FAMILIES = \(\s*)", r"\1quotas, ")
+    family = re.search(r'"quotas": Family\([^`]*', (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    assert family is not None
+    list_it(tmp_path / "commands" / "catalog.py", r"(FAMILIES: .*\n    \{\n)", rf"\1        {family[0]},\n")
     registry = tmp_path / "provisioning" / "queries" / "registry.py"
     list_it(registry, r"(MAKERS: .*= \{\n)", r'\1    "quotas": _late("quotas", "Quotas"),\n')
     return tmp_path
@@ -63,6 +64,7 @@ def test_the_command_runs_after_four_files(checkout: Path) -> None:
         )
 
     assert "how many GPUs each tenant may use" in run("quotas", "--help").stdout
+    assert "at most" in run("--help").stdout
     told = run("quotas", "--json")
     assert told.returncode == 0, told.stderr
     assert json.loads(told.stdout) == {"quotas": {}}

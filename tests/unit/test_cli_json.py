@@ -16,7 +16,8 @@ from bot.cli import app
 from commands import grammar
 from commands.catalog import CATALOG
 from policies.approvals import Actor, Refusal
-from provisioning.jobs.job import Job, JobState
+from provisioning.errors import ChatopsError, PermanentError, TemporaryError, UnreachableError
+from provisioning.jobs.job import Failure, Job, JobState
 from provisioning.jobs.pending import pending_for
 from provisioning.queries.registry import MAKERS
 from provisioning.reports import Report
@@ -64,7 +65,7 @@ def core(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     )
 
     @contextmanager
-    def given() -> Iterator[Any]:
+    def given(*, as_json: bool) -> Iterator[Any]:
         yield made
 
     monkeypatch.setattr(cli_jobs, "_core", given)
@@ -73,6 +74,13 @@ def core(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 def ran(*words: str) -> Result:
     return CliRunner().invoke(app, [*words, "--json"])
+
+
+def error_of(told: Result) -> dict[str, str]:
+    """Return the error, which is all that standard error has."""
+    (line,) = told.stderr.splitlines()
+    error: dict[str, str] = json.loads(line)["error"]
+    return error
 
 
 @pytest.mark.parametrize("name", ASKED)
@@ -101,7 +109,7 @@ def test_a_dry_run_and_a_refusal(core: SimpleNamespace) -> None:
     core.service.request.return_value = Refusal(reason="not you", next_action="ask an admin")
     told = ran("tenant", "create", "acme", "--admin-email", "ana@acme.example")
     assert (told.exit_code, told.stdout) == (1, "")
-    assert "next: ask an admin" in told.stderr
+    assert error_of(told) == {"code": "refused", "message": "not you", "next": "ask an admin"}
 
 
 @pytest.mark.parametrize("words", [("tenant", "create", "Acme_Co"), ("jobs", "…"), ("tenant", "crate")])
@@ -109,4 +117,65 @@ def test_wrong_usage_has_its_code(words: tuple[str, ...], core: SimpleNamespace)
     """2, with what is wrong on standard error."""
     told = ran(*words)
     assert (told.exit_code, told.stdout) == (2, "")
-    assert told.stderr
+    assert error_of(told)["code"] == "usage"
+
+
+UNREACHABLE = UnreachableError("asking the cluster", next_action="see doctor")
+
+
+@pytest.mark.parametrize(
+    ("name", "raised", "code"),
+    [
+        *((name, UNREACHABLE, "unreachable") for name in ASKED),
+        ("jobs", TemporaryError("asking ClearML: 429", next_action="see doctor"), "try_again"),
+        ("jobs", PermanentError("asking ClearML: 403", next_action="see doctor"), "failed"),
+    ],
+)
+def test_what_fails_is_one_object_on_standard_error(
+    name: str, raised: ChatopsError, code: str, core: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the command; standard output stays empty."""
+    monkeypatch.setattr(core.people, "actor", MagicMock(side_effect=raised))
+    told = ran(*words_of(name))
+    assert (told.exit_code, told.stdout) == (1, "")
+    assert error_of(told) == {"code": code, "message": raised.what, "next": "see doctor"}
+
+
+def test_a_fault_is_an_incident_that_the_log_has_more_of(
+    core: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log is JSON, too, a line each, and the error comes last."""
+    monkeypatch.setattr(core.people, "actor", MagicMock(side_effect=ZeroDivisionError("of ours")))
+    told = ran("jobs")
+    assert (told.exit_code, told.stdout) == (1, "")
+    logged, error = map(json.loads, told.stderr.splitlines())
+    assert error["error"]["code"] == "fault"
+    assert logged["message"] == f"incident {error['error']['incident']}"
+    assert "ZeroDivisionError: of ours" in logged["exception"]
+
+
+def test_a_job_that_fails_is_printed_and_is_an_error(core: SimpleNamespace) -> None:
+    """Standard output has the job, whole; standard error its steps as notes, and why it failed."""
+    failed = job(JobState.FAILED).model_copy(
+        update={"failure": Failure(what="helm failed", next_action="/clearml job retry 41", details="no such chart")}
+    )
+    core.service.retry.return_value = failed
+    core.store.job.return_value = core.store.job_by_number.return_value = failed
+    told = ran("job", "retry", "41")
+    assert told.exit_code == 1
+    assert json.loads(told.stdout)["state"] == "failed"
+    *notes, last = map(json.loads, told.stderr.splitlines())
+    assert notes
+    assert all(set(note) == {"note"} for note in notes)
+    assert last["error"] == {
+        "code": "job_failed",
+        "message": "helm failed",
+        "next": "clearml-chatops job retry 41",
+        "details": "no such chart",
+    }
+
+
+def test_a_job_that_is_not_there(core: SimpleNamespace) -> None:
+    core.store.job_by_number.return_value = None
+    for words in (("job", "show", "7"), ("approve", "7"), ("deny", "7")):
+        assert error_of(ran(*words))["code"] == "not_found"

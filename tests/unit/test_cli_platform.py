@@ -5,12 +5,12 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-import typer
 import yaml
 from typer.testing import CliRunner
 
 from bot.cli import app
-from bot.cli_jobs import REFUSED, _telling_who
+from bot.cli_failures import CliError, Code
+from bot.cli_jobs import _telling_who
 from policies.approvals import Actor
 from provisioning.platform.load import SCHEMA_NAME, example
 
@@ -60,11 +60,10 @@ def test_schema_prints_what_init_writes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("roles", "told"), [(frozenset[str](), True), (frozenset({"viewer"}), False)])
-def test_who_has_no_role_is_told_who_that_is(
-    roles: frozenset[str], told: bool, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_who_has_no_role_is_told_who_that_is(roles: frozenset[str], told: bool) -> None:
     """The setting needs the id, which nobody knows by heart."""
     actor = Actor(id="os:ana", name="ana", roles=roles)
-    with pytest.raises(typer.Exit), _telling_who(actor):
-        raise typer.Exit(REFUSED)
-    assert ("you are os:ana here" in capsys.readouterr().err) is told
+    with pytest.raises(CliError) as caught, _telling_who(actor):
+        raise CliError(Code.REFUSED, "not you", "ask an admin")
+    assert "ask an admin" in caught.value.next_action
+    assert ("you are os:ana here" in caught.value.next_action) is told

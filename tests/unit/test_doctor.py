@@ -160,7 +160,7 @@ def test_the_app_token_is_tried(token: str, error: str | None, level: Level, sai
 
 def test_the_exit_code_and_json_say_whether_something_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     """For machines: 0 also where there is something to know of."""
-    monkeypatch.setattr("bot.cli_jobs.read_settings", lambda: None)
+    monkeypatch.setattr("bot.cli_settings.read_settings", lambda: None)
     for found, code in ((warn("a", "2", "mend a"), 0), (fail("a", "3", "mend a"), 1)):
         monkeypatch.setattr("bot.doctor.looks", lambda _settings, found=found: [Look(what="a", run=lambda: [found])])
         plain = CliRunner().invoke(app, ["doctor"])
@@ -168,7 +168,7 @@ def test_the_exit_code_and_json_say_whether_something_failed(monkeypatch: pytest
         assert "mend a" in plain.output
         told = CliRunner().invoke(app, ["doctor", "--json"])
         assert told.exit_code == code
-        assert json.loads(told.output)["findings"][0]["level"] == found.level.value
+        assert json.loads(told.stdout)["findings"][0]["level"] == found.level.value
 
 
 @pytest.mark.parametrize(("version", "level"), [("v3.16.1", Level.FAIL), ("v3.17.3", Level.OK), ("v4.3.1", Level.OK)])

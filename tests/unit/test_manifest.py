@@ -9,8 +9,7 @@ import jsonschema
 import yaml
 
 from bot.slack import shortcuts
-from commands.catalog import CATALOG
-from commands.grammar import COMMAND
+from commands.catalog import CATALOG, COMMAND
 from sandbox.slack.methods import METHODS
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from bot.cli_print import complain
+from bot.cli_failures import complain
 from bot.cli_report import show
 from bot.slack.render_report import message
 from provisioning.reports import Cell, Facts, Lines, Report, table
