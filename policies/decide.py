@@ -96,9 +96,12 @@ def decide_on(policy: Policy, request: PolicyRequest, subjects: Sequence[str]) -
 def _on_one(policy: Policy, about: PolicyRequest) -> Decision:
     """Return what is decided on one subject of a batch: whatever is asked of it alone, and of the batch."""
     decision = decide(policy, about)
-    if about.command not in FOR_EACH:
+    if about.command not in FOR_EACH or decision.rule == "":
         return decision
-    alone = decide(policy, replace(about, command=FOR_EACH[about.command]))
+    about_one = replace(about, command=FOR_EACH[about.command])
+    if about.break_glass:
+        return _through_glass(policy, [about, about_one]) or decision
+    alone = decide(policy, about_one)
     match alone, decision:
         # That no rule speaks of the other command denies nothing: the policy is asked about this one.
         case Deny(rule=str(rule)), _ if rule:
@@ -109,6 +112,23 @@ def _on_one(policy: Policy, about: PolicyRequest) -> Decision:
             return _both(decision, alone)
         case _:
             return decision
+
+
+def _through_glass(policy: Policy, requests: Sequence[PolicyRequest]) -> Allow | Deny | None:
+    """Return what is decided where the glass in front of all of *requests* is broken; None: there is none."""
+    behind = [one for one in requests if _is_guarded(decide(policy, replace(one, break_glass=False)))]
+    found = [decide(policy, one) for one in behind]
+    if denied := next((one for one in found if isinstance(one, Deny)), None):
+        return denied
+    broken = [one for one in found if isinstance(one, Allow)]
+    rules = dict.fromkeys(one.rule for one in broken)
+    told = frozenset[str]().union(*(one.told for one in broken))
+    return Allow(rule=" and ".join(rules), told=told) if broken else None
+
+
+def _is_guarded(decision: Decision) -> bool:
+    """Return whether a rule says that it may not be done at once."""
+    return not isinstance(decision, Allow) and bool(decision.rule)
 
 
 def _both(one: NeedsApproval, other: NeedsApproval) -> NeedsApproval:

@@ -21,6 +21,8 @@ MOST_LEARNT = 64  # secrets made at run time that are remembered, the newest; ea
 
 _BREAK = re.compile(r"\\*\r?\n[ \t]*|\\+r\\+n|\\+n")  # an end of line, also as JSON or repr write it
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 # Shapes of secrets that nobody registered. Each match, or its group called "secret", is hidden.
 _SHAPES = tuple(
     re.compile(pattern, flags)
@@ -74,8 +76,8 @@ class Redactor:
         self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
 
     def __call__(self, text: str) -> str:
-        """Return *text* with every secret replaced by •••."""
-        text = hide(text, self._forms)
+        """Return *text* with every secret replaced by •••, and what is no character of Unicode by \ufffd."""
+        text = hide(_whole(text), self._forms)
         for shape in _SHAPES:
             text = shape.sub(_hide, text)
         return text
@@ -117,6 +119,13 @@ def hide(text: str, forms: Iterable[str]) -> str:
     for start, stop in sorted(_merged(spans), reverse=True):
         text = f"{text[:start]}{HIDDEN}{text[stop:]}"
     return text
+
+
+def _whole(text: str) -> str:
+    """Return *text* without lone surrogates, which neither a database nor UTF-8 takes."""
+    return (
+        text if _SURROGATE.search(text) is None else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    )
 
 
 def _without_breaks(text: str) -> tuple[str, list[int]]:

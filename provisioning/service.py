@@ -8,11 +8,10 @@ from commands.approvals import ApprovalDelegate, ApprovalRecall
 from commands.catalog import CATALOG
 from policies.approvals import Actor, Refusal, counted
 from provisioning.clock import Clock
-from provisioning.engine import Engine, Fate
-from provisioning.jobs import changes, decisions, votes
-from provisioning.jobs.changes import is_untouched
+from provisioning.engine import Engine
+from provisioning.jobs import decisions, votes
 from provisioning.jobs.delegation import Delegations
-from provisioning.jobs.job import UNDER_WAY, Failure, Job, JobState
+from provisioning.jobs.job import UNDER_WAY, Job, JobState
 from provisioning.jobs.pending import Pending, pending_for
 from provisioning.jobs.requests import Answer, Changed, DryRun, NothingToDo, Requested, Requests
 from provisioning.jobs.reveals import Reveals
@@ -20,6 +19,7 @@ from provisioning.people import People
 from provisioning.permissions import Permissions
 from provisioning.planner import Planner
 from provisioning.store import Change, Delegation, Store
+from provisioning.sweep import Sweep
 
 if TYPE_CHECKING:
     from commands.grammar import Invocation
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Changed", "DryRun", "JobService", "NothingToDo", "Requested"]
 
 MOST_PENDING = 200  # of each kind, the newest
-ALL = 100_000  # jobs: more than a store ever holds open
 
 Decision: TypeAlias = Callable[[Job, Actor, datetime], Change | Refusal]
 
@@ -69,6 +68,7 @@ class JobService:
             permissions=self._permissions,
         )
         self._delegations = Delegations(store=store, people=people, clock=clock)
+        self._sweep = Sweep(store=store, engine=engine, clock=clock)
         self._reveals = Reveals(store=store, clearml=clearml, clock=clock)
         engine.runner.ask_again = self._requests.ask_again
         engine.runner.ask_for = self._requests.ask_for
@@ -81,24 +81,7 @@ class JobService:
 
     def sweep(self) -> None:
         """Expire approvals and leases; submit jobs that the engine does not have; fail those it gave up."""
-        for job in self._store.jobs(states={JobState.AWAITING_APPROVAL}, limit=ALL):
-            self._expire(job.id)
-            self._drop_if_moot(job)
-        self._store.drop_expired_leases()
-        if not self._engine.is_running:
-            return
-        for job in self._store.jobs(states={JobState.WAITING}, limit=ALL):
-            if self._engine.runner.may_go_on(job):
-                self._go_on(job)
-        for job in self._store.jobs(states=UNDER_WAY, limit=ALL):
-            match self._engine.look(job):
-                case Fate.UNKNOWN:
-                    self._engine.submit(job)
-                case Fate.ENDED:
-                    failure = Failure(what="the engine gave this run up", next_action="Retry goes on", retryable=True)
-                    self._engine.runner.abandon(job.id, job.attempt, failure)
-                case Fate.ALIVE:
-                    pass
+        self._sweep()
 
     def now(self) -> datetime:
         """Return the time that jobs are kept by."""
@@ -121,7 +104,7 @@ class JobService:
 
     def vote(self, job_id: str, actor: Actor, *, approve: bool, seen_digest: str, reason: str = "") -> Job | Refusal:
         """Count the actor's word. The vote that completes the approval queues the job."""
-        self._expire(job_id)
+        self._sweep.expire(job_id)
         now = self._clock.now()
         before = self._store.job(job_id)
         lent = self._delegations.lent_to(actor, before)
@@ -242,28 +225,7 @@ class JobService:
             return refusal
         if job.state in UNDER_WAY:
             self._engine.submit(job)
-        elif job.state.is_final and is_untouched(job):
-            self._store.release_leases(job.plan.subject, job.id)
         return job
-
-    def _expire(self, job_id: str) -> None:
-        now = self._clock.now()
-        job = self._store.update_job(job_id, lambda job: decisions.expire(job, now))
-        if job.state is JobState.EXPIRED:
-            self._store.release_leases(job.plan.subject, job.id)
-
-    def _go_on(self, job: Job) -> None:
-        now = self._clock.now()
-        self._engine.submit(self._store.update_job(job.id, lambda fresh: changes.wake(fresh, now)))
-
-    def _drop_if_moot(self, job: Job) -> None:
-        """Close a request that another job's step had made, and that nobody waits for any more."""
-        if job.asked_by is None:
-            return
-        asker = self._store.job(job.asked_by.job)
-        if asker.state.is_final or asker.state is JobState.FAILED:
-            now = self._clock.now()
-            self._store.update_job(job.id, lambda fresh: decisions.moot(fresh, asker, now))
 
     def _record_refusal(
         self, job: Job, actor: Actor, action: str, refusal: Refusal, *, rule: str | None = None

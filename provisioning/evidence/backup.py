@@ -75,16 +75,26 @@ def restore(made: Path, data_dir: Path, *, now: datetime) -> Path | None:
     """
     manifest = _manifest_of(made)
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = data_dir / f"restoring-{now:%Y%m%dT%H%M%SZ}"
+    try:
+        for name in manifest["files"]:
+            target = fresh / name
+            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            shutil.copy2(made / name, target)
+    except OSError as error:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise PermanentError(
+            f"restoring {made}: {reason_of(error)}", next_action=f"look at the disk of {data_dir}; nothing was changed"
+        ) from error
     aside = data_dir / f"before-restore-{now:%Y%m%dT%H%M%SZ}"
     present = [path for path in _state(data_dir) if path.exists()]
     if present:
         aside.mkdir(mode=0o700)
     for path in present:
         path.replace(aside / path.name)
-    for name in manifest["files"]:
-        target = data_dir / name
-        target.parent.mkdir(exist_ok=True, mode=0o700)
-        shutil.copy2(made / name, target)
+    for path in fresh.iterdir():
+        path.replace(data_dir / path.name)
+    fresh.rmdir()
     return aside if present else None
 
 

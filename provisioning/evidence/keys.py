@@ -75,7 +75,9 @@ class Keyring:
                 next_action="put the old value into AUDIT__PREVIOUS_SIGNING_KEY and a new one into AUDIT__SIGNING_KEY",
             )
         self.current()
-        os.link(self.file, temporary := self.file.with_name(self.file.name + ".retiring"))
+        temporary = self.file.with_name(self.file.name + ".retiring")
+        temporary.unlink(missing_ok=True)
+        os.link(self.file, temporary)
         temporary.replace(self._previous_file)
         fresh = self.file.with_name(self.file.name + ".fresh")
         fresh.unlink(missing_ok=True)

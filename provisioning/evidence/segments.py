@@ -3,6 +3,7 @@
 import hashlib
 import os
 import sqlite3
+import uuid
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,7 +39,7 @@ def seal(store: Store, signed: Checkpoints, *, before: datetime, actor: Actor) -
 
     Rows of open jobs stay, and so does what came after the first of them. The file is written and verified first;
     the rows go in the same transaction as the row that says where they went. A crash between leaves a file that
-    the next try writes anew. Raises: PermanentError where the trail does not verify.
+    the next try replaces. Raises: PermanentError where the trail does not verify.
     """
     signed.make()
     verdict = verify(store.path, keys=_keys(store))
@@ -55,8 +56,18 @@ def seal(store: Store, signed: Checkpoints, *, before: datetime, actor: Actor) -
                 " there are none, or an open job has rows among them",
                 next_action="choose a later time, or close the oldest open job",
             )
-        segment = _write(db, store.path.parent / SEGMENTS, upto)
+        draft, segment = _write(db, store.path.parent / SEGMENTS, upto)
     with store.writing() as transaction:
+        if _first(transaction.db) != segment.first:
+            draft.unlink(missing_ok=True)
+            raise PermanentError(
+                "sealing the audit trail: another process has sealed rows meanwhile",
+                next_action="run it again where there are more to seal",
+            )
+        draft.replace(segment.file)
+        _sync_folder(segment.file.parent)
+        for left in segment.file.parent.glob("*.draft"):  # by a crash, or by whoever will find these rows gone
+            left.unlink(missing_ok=True)
         detail = {
             "file": segment.file.name,
             "first": segment.first,
@@ -79,7 +90,7 @@ def sealed_files(store: Store) -> list[Path]:
 def rows_elsewhere(store: Store) -> int:
     """Return up to which row the trail lies in sealed files that are not here; 0 where all of it is here."""
     with store.reading() as db:
-        first = db.execute(f"SELECT min(seq) FROM {TABLE}").fetchone()[0] or 1  # noqa: S608 - our own name
+        first = _first(db) or 1
     before: dict[int, int] = {}  # last row of a file → the row before its first
     for path in sealed_files(store):
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
@@ -89,6 +100,12 @@ def rows_elsewhere(store: Store) -> int:
     while at in before:
         at = before[at]
     return at
+
+
+def _first(db: Database) -> int | None:
+    """Return the number of the first row that is here."""
+    found: int | None = db.execute(f"SELECT min(seq) FROM {TABLE}").fetchone()[0]  # noqa: S608 - our own name
+    return found
 
 
 def _keys(store: Store) -> tuple[str, ...]:
@@ -101,23 +118,25 @@ def _cut(db: Database, before: datetime) -> Checkpoint | None:
     marks = ", ".join("?" for _ in _OPEN)
     query = f"SELECT min(seq) FROM {TABLE} WHERE job IN (SELECT id FROM jobs WHERE state IN ({marks}))"  # noqa: S608
     needed = db.execute(query, list(_OPEN)).fetchone()[0]
-    first = db.execute(f"SELECT min(seq) FROM {TABLE}").fetchone()[0]  # noqa: S608
+    first = _first(db)
     limit = before.astimezone(UTC).isoformat(timespec="milliseconds")
     for one in reversed(checkpoints.all_of(db)):
         at = db.execute(f"SELECT at FROM {TABLE} WHERE seq = ?", [one.last]).fetchone()  # noqa: S608
-        if at and at[0] < limit and (needed is None or one.last < needed) and first <= one.last:
+        if at and at[0] < limit and (needed is None or one.last < needed) and (first or 1) <= one.last:
             return one
     return None
 
 
-def _write(db: Database, folder: Path, upto: Checkpoint) -> Segment:
-    """Write the rows up to *upto*, with the checkpoints that sign them, into a file of their own, and verify it."""
+def _write(db: Database, folder: Path, upto: Checkpoint) -> tuple[Path, Segment]:
+    """Write the rows up to *upto*, with the checkpoints that sign them, into a draft, and verify it.
+
+    Returns the draft, and what it becomes. Each process has its own: two may try at once.
+    """
     rows = list(db.table(TABLE).rows_where("seq <= ?", [upto.last], order_by="seq"))
     first = int(rows[0]["seq"])
     folder.mkdir(mode=0o700, exist_ok=True)
     final = folder / f"audit-{first:09}-{upto.last:09}.db"
-    draft = final.with_suffix(".draft")
-    draft.unlink(missing_ok=True)
+    draft = final.with_suffix(f".{os.getpid()}-{uuid.uuid4().hex[:8]}.draft")
     copy = Database(sqlite3.connect(draft, isolation_level=None))
     trail.create_table(copy)
     checkpoints.create_table(copy)
@@ -135,9 +154,7 @@ def _write(db: Database, folder: Path, upto: Checkpoint) -> Segment:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         os.fsync(file.fileno())
     draft.chmod(0o400)
-    draft.replace(final)
-    _sync_folder(folder)
-    return Segment(file=final, first=first, last=upto.last, sha256=digest)
+    return draft, Segment(file=final, first=first, last=upto.last, sha256=digest)
 
 
 def _sync_folder(folder: Path) -> None:

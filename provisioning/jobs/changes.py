@@ -10,17 +10,12 @@ from typing import Any
 from pydantic import JsonValue
 
 from provisioning.evidence.trail import Event
-from provisioning.jobs.job import MOVING, Failure, Job, JobState, StepState, StepStatus, Waiting
+from provisioning.jobs.job import MOVING, UNDER_WAY, Failure, Job, JobState, StepState, StepStatus, Waiting
 from provisioning.plan import Outputs, Step
 from provisioning.store import Change
 
 ENGINE = "bot"  # who did it, in the audit trail, where it was nobody's click
 COMPLETE = frozenset({StepState.DONE, StepState.SKIPPED})
-
-
-def is_untouched(job: Job) -> bool:
-    """True where no step of the job has begun to change anything."""
-    return not any(status.applied for status in job.steps)
 
 
 def is_complete(job: Job) -> bool:
@@ -174,7 +169,7 @@ def finish(job: Job, attempt: int, now: datetime) -> Change | None:
     if job.attempt != attempt or job.state not in MOVING:
         return None
     if job.state is JobState.ROLLING_BACK:
-        if is_untouched(job):
+        if job.is_untouched:
             return _end(job, JobState.ROLLED_BACK, None, now)
         return _end(job, JobState.FAILED, _why(job, "rolling back: "), now)
     if is_complete(job):
@@ -202,9 +197,9 @@ def do_not_begin(job: Job, attempt: int, failure: Failure, superseded_by: Job | 
     return _end(job, JobState.FAILED, failure, now)
 
 
-def abandon(job: Job, attempt: int, failure: Failure, now: datetime) -> Change | None:
-    """The engine could not carry the attempt through."""
-    if job.attempt != attempt or job.state not in MOVING | {JobState.QUEUED}:
+def abandon(job: Job, attempt: int, failure: Failure, now: datetime, *, wakes: int | None = None) -> Change | None:
+    """The engine could not carry the attempt through: the part of it after so many *wakes*; None: whichever runs."""
+    if job.attempt != attempt or job.state not in UNDER_WAY or wakes not in {None, job.wakes}:
         return None
     return _end(job, JobState.FAILED, failure, now)
 
@@ -258,7 +253,7 @@ def _end(job: Job, state: JobState, failure: Failure | None, now: datetime) -> C
 
 
 def _cancelled(job: Job, by: str, now: datetime) -> Change:
-    if is_untouched(job):
+    if job.is_untouched:
         return _end(job, JobState.CANCELLED, Failure(what=f"cancelled by {by}, nothing was changed"), now)
     failure = Failure(
         what=f"cancelled by {by} while it ran",

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from policies.approvals import Actor, Refusal
 from provisioning.evidence.trail import Event
 from provisioning.jobs.asking_again import not_approved
-from provisioning.jobs.changes import ENGINE, is_untouched, with_fields
+from provisioning.jobs.changes import ENGINE, with_fields
 from provisioning.jobs.job import Failure, Job, JobState, StepState, StepStatus
 from provisioning.store import Change
 from provisioning.wording import listed
@@ -58,7 +58,7 @@ def cancel(job: Job, actor: Actor, now: datetime) -> Change | Refusal:
             return withdraw(job, actor, now)
         case JobState.AWAITING_APPROVAL:
             return _end(job, actor, JobState.CANCELLED, "job.cancelled", now)
-        case JobState.QUEUED if is_untouched(job):
+        case JobState.QUEUED if job.is_untouched:
             return _end(job, actor, JobState.CANCELLED, "job.cancelled", now)
         case JobState.QUEUED | JobState.RUNNING if job.cancelled_by is None:
             return Change(
@@ -153,7 +153,7 @@ def expire(job: Job, now: datetime) -> Change | None:
 
 def moot(job: Job, asker: Job, now: datetime) -> Change | None:
     """The job whose step had asked for this one waits for it no more."""
-    if job.state is not JobState.AWAITING_APPROVAL or not is_untouched(job):
+    if job.state is not JobState.AWAITING_APPROVAL or not job.is_untouched:
         return None
     failure = Failure(what=f"job {asker.number} {SPOKEN[asker.state]} and waits for this no more")
     return Change(

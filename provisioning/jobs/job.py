@@ -170,6 +170,11 @@ class Job(BaseModel):
     reminded_at: datetime | None = None  # when approvers were reminded
     escalated_at: datetime | None = None  # when others were mentioned
 
+    @property
+    def is_untouched(self) -> bool:
+        """True where no step of it has begun to change anything."""
+        return not any(status.applied for status in self.steps)
+
     def status(self, step_id: str) -> StepStatus:
         """Return where the step stands. Raises: KeyError."""
         for status in self.steps:

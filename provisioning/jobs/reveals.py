@@ -41,15 +41,27 @@ class Reveals:
                 if known.label == LABEL:
                     self._clearml.revoke_credentials(user_id, known.access_key)
             credentials = self._clearml.create_credentials(user_id, LABEL)
-            now = self._clock.now()
-            self._store.update_job(
-                job_id,
-                lambda fresh: Change(
-                    job=with_fields(fresh, now, revealed_at=now),
-                    event=person_event(fresh, actor, "credentials.revealed", detail={"user": user_id}),
-                ),
-            )
+            if refusal := self._taken_down(job_id, actor, user_id):
+                self._clearml.revoke_credentials(user_id, credentials.access_key)
+                return refusal
             return credentials
+
+    def _taken_down(self, job_id: str, actor: Actor, user_id: str) -> Refusal | None:
+        """Note that they are shown, or return why they may not be any more: another process was quicker."""
+        refusal, now = None, self._clock.now()
+
+        def change(fresh: Job) -> Change | None:
+            nonlocal refusal
+            refusal = _refusal(fresh, actor)
+            if refusal is not None:
+                return None
+            return Change(
+                job=with_fields(fresh, now, revealed_at=now),
+                event=person_event(fresh, actor, "credentials.revealed", detail={"user": user_id}),
+            )
+
+        self._store.update_job(job_id, change)
+        return refusal
 
     def unreveal(self, job_id: str, access_key: str) -> None:
         """Revoke what could not be shown, so that it can be revealed again. Raises: ChatopsError, KeyError."""

@@ -142,11 +142,11 @@ class Runner:
             self.abandon(job_id, attempt, failure_of(error, f"finishing {job_id}, attempt {attempt}"))
             return {"ok": False}
 
-    def abandon(self, job_id: str, attempt: int, failure: Failure) -> None:
-        """Fail an attempt that the engine could not carry through."""
+    def abandon(self, job_id: str, attempt: int, failure: Failure, *, wakes: int | None = None) -> None:
+        """Fail an attempt that the engine could not carry through: as it was after so many *wakes*, or as it is."""
         now = self._clock.now()
         try:
-            self._store.update_job(job_id, lambda job: changes.abandon(job, attempt, failure, now))
+            self._store.update_job(job_id, lambda job: changes.abandon(job, attempt, failure, now, wakes=wakes))
         except Exception:
             # The store itself is broken. The next sweep finds a job that runs nowhere, and fails it.
             log.exception("%s, attempt %d: could not be marked as failed", job_id, attempt)
@@ -191,7 +191,7 @@ class Runner:
         Once the job has changed something, the whole plan can be made no more. What helm would be given still is
         looked at.
         """
-        return self._is_still_planned(job) if changes.is_untouched(job) else self._has_its_charts(job)
+        return self._is_still_planned(job) if job.is_untouched else self._has_its_charts(job)
 
     def _has_its_charts(self, job: Job) -> bool:
         """Ask again, or go on where nobody has to be asked, where a chart was mended since it was approved."""
@@ -241,11 +241,7 @@ class Runner:
             case Failure():
                 follow_up, failure = None, today
         now = self._clock.now()
-        ended = self._store.update_job(
-            job.id, lambda fresh: changes.do_not_begin(fresh, job.attempt, failure, follow_up, now)
-        )
-        if ended.state.is_final:
-            self._store.release_leases(job.plan.subject, job.id)
+        self._store.update_job(job.id, lambda fresh: changes.do_not_begin(fresh, job.attempt, failure, follow_up, now))
         return False
 
     def _plan_again(self, job: Job) -> Plan | Refusal | Failure:
@@ -268,8 +264,6 @@ class Runner:
         now = self._clock.now()
         job = self._store.update_job(job_id, lambda job: changes.finish(job, attempt, now))
         self._cancellations.discard(job_id)
-        if job.state in {JobState.ROLLED_BACK, JobState.CANCELLED}:
-            self._store.release_leases(job.plan.subject, job.id)
         return job.state in {JobState.SUCCEEDED, JobState.ROLLED_BACK}
 
     def _settle_leases(self, job: Job) -> None:

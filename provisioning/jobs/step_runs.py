@@ -155,7 +155,9 @@ class StepRuns:
         asked = None if waits.ask is None else self._ask_for(job, step.id, waits.ask)
         if isinstance(asked, Refusal):
             return self._failed(job, step, Failure(what=asked.reason, next_action=asked.next_action))
-        waiting, now = self._waits.waiting(waits, asked), self._clock.now()
+        before = job.status(step.id)
+        since = before.waiting if before.attempt == job.attempt else None
+        waiting, now = self._waits.waiting(waits, asked, since), self._clock.now()
         self._store.update_job(job.id, lambda fresh: changes.step_waits(fresh, step.id, job.attempt, waiting, now))
         return Ended.WAITS
 

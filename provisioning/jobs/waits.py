@@ -24,10 +24,15 @@ class WaitingJobs:
         self._clock = clock
         self._looked_at: dict[str, float] = {}  # job id → monotonic
 
-    def waiting(self, waits: StepWaits, asked: Job | None) -> Waiting:
-        """Return what is stored of *waits*, whose job is *asked* where it has asked for one."""
+    def waiting(self, waits: StepWaits, asked: Job | None, before: Waiting | None) -> Waiting:
+        """Return what is stored of *waits*, whose job is *asked* where it has asked for one.
+
+        What the step waited for *before*, in this attempt, it still waits for until the same time.
+        """
         until = None if waits.give_up_s is None else self._clock.now() + timedelta(seconds=waits.give_up_s)
         what = waits.what if asked is None else f"{waits.what}: job {asked.number} asks for it"
+        if before is not None and until is not None and before.what == what:
+            until = before.until
         return Waiting(what=what, next_action=waits.next_action, job=asked.id if asked else None, until=until)
 
     def may_go_on(self, job: Job) -> bool:

@@ -21,7 +21,7 @@ from policies.approvals import Actor, Refusal
 from provisioning.clock import Clock
 from provisioning.errors import PermanentError, TemporaryError
 from provisioning.evidence.trail import Event
-from provisioning.jobs import changes, decisions
+from provisioning.jobs import decisions
 from provisioning.jobs.batches import STEP_KIND
 from provisioning.jobs.job import Job, JobState, StepState
 from provisioning.plan import Observation, Outputs, Plan, Presence, Step
@@ -112,7 +112,7 @@ class ApplyTenant:
         beginnings = 0
         while True:
             beginnings += 1
-            if part is not None and part.state is JobState.FAILED and changes.is_untouched(part):
+            if part is not None and part.state is JobState.FAILED and part.is_untouched:
                 part = self._changed(part, decisions.leave, run)  # a sibling has done a part of its work meanwhile
             if part is None or part.state.is_final:
                 part = self._begin(wanted, name, run)
@@ -122,7 +122,7 @@ class ApplyTenant:
                 part = self._changed(part, decisions.retry, run)
                 self._engine.submit(part)
             part = self._ended(part, run)
-            changed_before_it_began = part.state is JobState.FAILED and changes.is_untouched(part)
+            changed_before_it_began = part.state is JobState.FAILED and part.is_untouched
             if not changed_before_it_began or beginnings == MOST_BEGINNINGS:
                 return _outputs(part)
 

@@ -7,7 +7,12 @@ from datetime import datetime, timedelta
 from sqlite_utils import Database
 
 from provisioning.errors import PermanentError
+from provisioning.jobs.job import JobState
 from provisioning.port_ranges import PortRange
+
+_OPEN = ", ".join(f"'{state.value}'" for state in JobState if not state.is_final)
+# However long its job is open: an approval may take longer than a lease's time, and so may mending what failed.
+_OF_OPEN_JOBS = f"job IN (SELECT id FROM jobs WHERE state IN ({_OPEN}))"  # noqa: S608 - our own words
 
 
 class LeaseTakenError(PermanentError):
@@ -16,7 +21,7 @@ class LeaseTakenError(PermanentError):
 
 @dataclass(frozen=True, kw_only=True)
 class PortLease:
-    """One claim. ``expires_at`` is None once its job has succeeded."""
+    """One claim. ``expires_at`` is None once its job has succeeded; while that is open it holds beyond it, too."""
 
     tenant: str
     ports: PortRange
@@ -25,8 +30,9 @@ class PortLease:
 
 
 def live(db: Database, now: datetime) -> tuple[PortLease, ...]:
-    """Return the leases that hold at *now*, by start."""
-    found = db.table("leases").rows_where("expires_at IS NULL OR expires_at > ?", [_stamp(now)], order_by="start")
+    """Return the leases that hold at *now*, by start: those whose time is not over, or whose job is not."""
+    where = f"expires_at IS NULL OR expires_at > ? OR {_OF_OPEN_JOBS}"
+    found = db.table("leases").rows_where(where, [_stamp(now)], order_by="start")
     return tuple(
         PortLease(
             tenant=row["tenant"],
@@ -68,19 +74,21 @@ def settle(db: Database, ranges: Sequence[PortRange], *, tenant: str, job: str) 
             )
 
 
-def release(db: Database, tenant: str, job: str | None) -> None:
-    """Give up what *job* took and has not proved, for one tenant or several; without a job, all of the tenant's."""
-    if job is None:
-        db.table("leases").delete_where("tenant = ?", [tenant])
-    else:
-        db.table("leases").delete_where("job = ? AND expires_at IS NOT NULL", [job])
+def release(db: Database, job: str) -> None:
+    """Give up what *job* took and has not proved, for one tenant or several."""
+    db.table("leases").delete_where("job = ? AND expires_at IS NOT NULL", [job])
 
 
-def drop_expired(db: Database, now: datetime, busy: Sequence[str]) -> None:
-    """Forget leases that ran out; those of tenants whose jobs are still open (*busy*) stay."""
-    marks = ", ".join("?" for _ in busy)
-    where = "expires_at IS NOT NULL AND expires_at <= ?" + (f" AND tenant NOT IN ({marks})" if busy else "")
-    db.table("leases").delete_where(where, [_stamp(now), *busy])
+def release_all(db: Database, tenant: str) -> None:
+    """Give up all of *tenant*'s leases."""
+    db.table("leases").delete_where("tenant = ?", [tenant])
+
+
+def drop_expired(db: Database, now: datetime) -> None:
+    """Forget leases that ran out and whose jobs have ended."""
+    db.table("leases").delete_where(
+        f"expires_at IS NOT NULL AND expires_at <= ? AND NOT {_OF_OPEN_JOBS}", [_stamp(now)]
+    )
 
 
 def _stamp(moment: datetime) -> str:

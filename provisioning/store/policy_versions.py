@@ -1,7 +1,7 @@
 """Every policy that was ever used, by the digest that audit rows name."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlite_utils import Database
@@ -39,7 +39,7 @@ class PolicyVersions:
 
     def keep(self, digest: str, text: str, event: Event, *, in_use: bool) -> None:
         """Keep a policy's text under its digest; *event* is written where it is new, or newly in use."""
-        now = self._store.clock.now().isoformat(timespec="milliseconds")
+        now = self._store.clock.now()
         with self._store.writing() as transaction:
             if _put(transaction.db, digest, text, now, in_use=in_use):
                 transaction.append(event)
@@ -56,17 +56,23 @@ class PolicyVersions:
             return _in_use(db)
 
 
-def _put(db: Database, digest: str, text: str, now: str, *, in_use: bool) -> bool:
+def _put(db: Database, digest: str, text: str, now: datetime, *, in_use: bool) -> bool:
     is_new = db.execute(
-        "INSERT OR IGNORE INTO policies (digest, text, first_seen_at) VALUES (?, ?, ?)", [digest, text, now]
+        "INSERT OR IGNORE INTO policies (digest, text, first_seen_at) VALUES (?, ?, ?)", [digest, text, _stamp(now)]
     ).rowcount
     if not in_use:
         return bool(is_new)
     newest = _in_use(db)
     if newest is not None and newest.digest == digest:
         return False
-    db.execute("UPDATE policies SET in_use_since = ? WHERE digest = ?", [now, digest])
+    if newest is not None and newest.in_use_since is not None:  # the clock may have been turned back since
+        now = max(now, newest.in_use_since + timedelta(milliseconds=1))
+    db.execute("UPDATE policies SET in_use_since = ? WHERE digest = ?", [_stamp(now), digest])
     return True
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")
 
 
 def _in_use(db: Database) -> StoredPolicy | None:

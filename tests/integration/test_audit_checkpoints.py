@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -111,6 +112,17 @@ def test_a_rotated_key_is_followed_in_both_directions(trail: Trail) -> None:
         assert (verdict.problems, verdict.signed) == ((), 18)
     stranger = Keyring(AuditTrail(signing_key=new_pem()), trail.folder).current().public
     assert {kind for _, kind in trail.found(stranger)} == {"key"}
+
+
+def test_a_rotation_that_a_crash_interrupted_does_not_hinder_the_next(trail: Trail) -> None:
+    """It died while it kept the old key beside the file."""
+    old = trail.public
+    os.link(trail.keyring.file, trail.keyring.file.with_name("audit.key.retiring"))
+    for _ in range(2):
+        trail.keyring.rotate()
+        trail.write(1)
+        trail.signed.make()
+    assert trail.found(old) == []
 
 
 def test_a_key_that_changed_without_the_old_one_is_said(trail: Trail) -> None:

@@ -2,19 +2,21 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from policies.approvals import Refusal
 from provisioning.errors import PermanentError
-from provisioning.evidence import formats, verifier
+from provisioning.evidence import formats, segments, verifier
+from provisioning.evidence.checkpoints import Checkpoints
 from provisioning.evidence.formats import SEALED
 from provisioning.evidence.search import Wanted
 from provisioning.evidence.segments import Segment, seal
 from provisioning.jobs.job import JobState
 from provisioning.store import Change
 from tests.integration.evidence_samples import Trail, forging
-from tests.integration.store_samples import ANA, START, create
+from tests.integration.store_samples import ANA, START, create, open_store
 
 DAY = timedelta(days=1)
 
@@ -135,6 +137,29 @@ def test_a_crash_after_the_file_was_written_loses_nothing(trail: Trail, monkeypa
     assert trail.found(trail.public) == []
     assert _seal(trail, 1).last == 10
     assert trail.found(trail.public) == []
+
+
+def test_what_another_process_has_sealed_meanwhile_is_not_sealed_again(
+    trail: Trail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two command lines at once: one row says where the rows went, and its file is the one that was sealed."""
+    write, other = segments._write, open_store(trail.folder, trail.clock)
+
+    def and_another(*args: Any) -> Any:
+        monkeypatch.undo()
+        made = write(*args)
+        signed = Checkpoints(other, trail.keyring, trail.clock, every_rows=5, every_s=60)
+        assert isinstance(seal(other, signed, before=START + DAY, actor=ANA), Segment)
+        return made
+
+    monkeypatch.setattr(segments, "_write", and_another)
+    with pytest.raises(PermanentError, match="another process"):
+        seal(trail.store, trail.signed, before=START + DAY, actor=ANA)
+    trail.signed.make()
+    assert [row["action"] for row in trail.store.audit_rows(limit=1000)].count(SEALED) == 1
+    assert (trail.found(trail.public), trail.verify().rows) == ([], 31)
+    assert len(list((trail.folder / formats.SEGMENTS).iterdir())) == 1
+    other.close()
 
 
 def test_a_trail_that_does_not_verify_is_not_sealed(trail: Trail) -> None:

@@ -1,6 +1,8 @@
 """Backups fit together and come back whole; what was changed is refused."""
 
+import errno
 import json
+import os
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,6 +81,27 @@ def test_a_damaged_backup_is_refused_and_changes_nothing(tmp_path: Path, damage:
     with pytest.raises(PermanentError, match=r"backup|changed since"):
         backup.restore(made, trail.folder, now=NOW)
     assert trail.path.read_bytes() == before
+
+
+def test_a_restore_for_which_there_is_no_room_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is there is moved aside only once the backup lies beside it, whole."""
+    trail = Trail(tmp_path / "data")
+    trail.write(3)
+    made = backup.backup(trail.store, tmp_path / "backups", now=NOW)
+    trail.write(1)
+    trail.store.close()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = {path.name: path.read_bytes() for path in trail.folder.iterdir()}
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.copy2", full)
+        with pytest.raises(PermanentError, match="No space left on device"):
+            backup.restore(made, trail.folder, now=NOW)
+    assert {path.name: path.read_bytes() for path in trail.folder.iterdir()} == before
+    assert backup.restore(made, trail.folder, now=NOW) is not None
+    assert trail.verify().rows == 3
 
 
 def test_a_backup_that_cannot_be_written_says_so(tmp_path: Path) -> None:

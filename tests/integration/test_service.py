@@ -15,7 +15,9 @@ from policies.loader import load
 from provisioning.clients.clearml import CredentialInfo, Credentials
 from provisioning.errors import PermanentError, UnreachableError
 from provisioning.jobs.job import Job, JobState
+from provisioning.redact import Redactor
 from provisioning.service import Changed, DryRun, NothingToDo, Requested
+from provisioning.store import Change, Store
 from tests.integration.engine_samples import (
     ADA,
     DANA,
@@ -407,6 +409,27 @@ def test_credentials_are_revealed_once_to_the_requester_alone(tmp_path: Path) ->
         assert isinstance(again, Credentials)
         assert again.secret_key.get_secret_value() not in world.store.job(job.id).model_dump_json()
         assert all_actions(world)["credentials.revealed"] == 2
+
+
+def test_two_processes_show_one_key(tmp_path: Path) -> None:
+    """The other one was quicker, while this one made its key: this one's is revoked, and not shown."""
+    clearml = FakeClearML()
+    with World(tmp_path, shape={"admin_user": ()}, clearml=clearml) as world:
+        world.action.more_outputs = {"id": "user-1"}
+        job = world.ended(world.ask())
+        make = clearml.create_credentials
+
+        def and_the_other(user_id: str, label: str) -> Credentials:
+            made = make(user_id, label)
+            other = Store(world.store.path, clock=world.clock, redact=Redactor())
+            revealed = {"revealed_at": world.clock.now()}
+            other.update_job(job.id, lambda job: Change(job=job.model_copy(update=revealed)))
+            other.close()
+            return made
+
+        clearml.create_credentials = and_the_other  # type: ignore[method-assign]
+        assert "were shown at" in refusal(world.service.reveal(job.id, DANA))
+        assert clearml.keys == {}
 
 
 def test_a_job_that_the_engine_gave_up_is_failed_by_the_sweep(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from commands.tenants import TenantCreate
 from policies.loader import load
 from provisioning.clients.helm_releases import Release
 from provisioning.fleet import spec_files
-from provisioning.jobs.changes import is_untouched
 from provisioning.jobs.job import Job, JobState, StepState
 from provisioning.port_ranges import PortRange
 from provisioning.service import NothingToDo, Requested
@@ -221,5 +220,5 @@ def test_interrupted_in_the_middle_it_goes_on(world: World, monkeypatch: pytest.
         parts = [job for job in world.store.jobs() if job.batch == batch.id]
         assert sorted(job.plan.subject for job in parts if job.state is JobState.SUCCEEDED) == list(NAMES)
         others = [job for job in parts if job.state is not JobState.SUCCEEDED]
-        assert all(is_untouched(job) for job in others), "left before they began: their sibling made what they share"
+        assert all(job.is_untouched for job in others), "left before they began: their sibling made what they share"
         assert isinstance(office.ask(TWO), NothingToDo)

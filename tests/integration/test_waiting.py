@@ -12,7 +12,8 @@ from policies.approvals import Refusal
 from provisioning.jobs import waits
 from provisioning.jobs.job import AskedBy, Job, JobState, StepState
 from provisioning.steps.base import Ask, StepWaits
-from tests.integration.engine_samples import DANA, World
+from provisioning.store import Change
+from tests.integration.engine_samples import DANA, World, invocation
 from tests.integration.store_samples import create
 
 TWO = {"one": (), "two": ("one",)}
@@ -30,7 +31,7 @@ class Waiting(World):
     """A world whose step *two* waits until the door is open."""
 
     def __init__(self, folder: Path, clock: TurnedClock, **words: Any) -> None:
-        super().__init__(folder, shape=TWO, clock=clock, **words)
+        super().__init__(folder, **{"shape": TWO, "clock": clock, **words})
         self.turned = clock
         self.door = threading.Event()
         setattr(self.action, "may_go_on", lambda _inputs: self.door.is_set())  # noqa: B010 - FileAction has none
@@ -105,6 +106,44 @@ def test_it_gives_up_when_its_time_is_over_and_can_be_retried(world: Waiting) ->
     assert failed.failure.next_action == "open it, then Retry"
     world.service.retry(job.id, DANA)
     assert world.ended(job).state is JobState.SUCCEEDED
+
+
+def test_a_deadline_stays_where_it_was_though_another_step_goes_on(tmp_path: Path) -> None:
+    """What wakes the job has every step that waits look again: that is no new beginning of its time."""
+    with Waiting(tmp_path, TurnedClock(), shape={"one": (), "two": ()}) as world:
+        setattr(world.action, "may_go_on", lambda inputs: world.door.is_set() and "one" in inputs["file"])  # noqa: B010 - FileAction has none
+        for step, times in (("one", 1), ("two", 9)):
+            world.action.problems[step] = [StepWaits("the door", next_action="open it", give_up_s=60)] * times
+        job = world.ended(world.ask())
+        assert job.state is JobState.WAITING
+        world.turned.time += timedelta(seconds=50)
+        world.door.set()
+        world.service.sweep()
+        again = world.ended(job)
+        assert (again.state, again.wakes) == (JobState.WAITING, 1)
+        world.turned.time += timedelta(seconds=11)
+        world.service.sweep()
+        failed = world.ended(job)
+        assert failed.state is JobState.FAILED
+        assert failed.failure is not None
+        assert "waited until 2026-01-05 09:01 UTC for the door" in failed.failure.what
+
+
+def test_a_job_whose_look_breaks_keeps_no_other_from_going_on(world: Waiting) -> None:
+    """A fault of ours in one action, at every sweep: the others' approvals and wake-ups do not wait for its mending."""
+    job = world.waiting()
+
+    def broken(_inputs: dict[str, Any]) -> bool:
+        raise RuntimeError("a fault of ours")
+
+    setattr(world.action, "may_go_on", broken)  # noqa: B010 - FileAction has none
+    other = create(world.store, "other", plan=world.planner.plan("tenant create", invocation("other").args))
+    world.store.update_job(
+        other.id, lambda job: Change(job=job.model_copy(update={"state": JobState.QUEUED}))
+    )  # as another process approves it
+    world.service.sweep()
+    assert world.ended(other).state is JobState.SUCCEEDED
+    assert world.store.job(job.id).state is JobState.WAITING
 
 
 def test_it_can_be_cancelled_while_it_waits(world: Waiting) -> None:

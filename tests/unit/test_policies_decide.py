@@ -359,6 +359,36 @@ def test_one_rule_for_both_asks_once() -> None:
     assert (found.rule, found.approval.needed) == ("changes", 1)
 
 
+GLASS_OF_ADMINS = "effect: approve, break_glass: [operator], approvals: {roles: [admin]}"
+
+
+@pytest.mark.parametrize("guarded", ["tenant apply", "tenant create"])
+def test_the_glass_of_a_batch_is_broken_where_it_stands(guarded: str) -> None:
+    """In front of the file or of one of its tenants; what needs nobody's approval has no glass, and stops nobody."""
+    policy = _rules(f"- {{name: guarded, commands: [{guarded}], {GLASS_OF_ADMINS}}}", PERMISSIVE)
+    request = replace(_request(), command="tenant apply", reason="it burns", break_glass=True)
+    found = decide_on(policy, request, ["acme"])
+    assert isinstance(found, Allow)
+    assert (found.rule, found.told) == ("guarded", frozenset({"admin"}))
+    assert isinstance(decide_on(_rules(PERMISSIVE), request, ["acme"]), Deny)
+    only_one = _rules(f"- {{name: one, commands: [tenant create], {GLASS_OF_ADMINS}}}")
+    assert isinstance(decide_on(only_one, request, ["acme"]), Deny), "no rule speaks of files"
+
+
+def test_both_glasses_are_broken_by_who_may_break_both() -> None:
+    files = f"- {{name: files, commands: [tenant apply], {GLASS_OF_ADMINS}}}"
+    one = (
+        "- {name: one, commands: [tenant create], effect: approve, approvals: {roles: [approver]}, break_glass: [ROLE]}"
+    )
+    request = replace(_request(), command="tenant apply", reason="it burns", break_glass=True)
+    found = decide_on(_rules(files, one.replace("ROLE", "operator")), request, ["acme"])
+    assert isinstance(found, Allow)
+    assert found.told == {"admin", "approver"}
+    denied = decide_on(_rules(files, one.replace("ROLE", "admin")), request, ["acme"])
+    assert isinstance(denied, Deny)
+    assert denied.rule == "one"
+
+
 def test_tenants_that_need_different_approvals_are_not_in_one_batch() -> None:
     found = _batch(_rules(PROD, FILES, PERMISSIVE), "prod-x", "acme")
     assert isinstance(found, Refusal)

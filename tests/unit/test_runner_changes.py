@@ -27,6 +27,13 @@ PLAN = Plan(
 )
 
 
+def test_a_run_that_was_given_up_fails_no_later_one_of_the_same_attempt() -> None:
+    """The sweep has read the job before it waited and went on: what it saw end is not what runs now."""
+    woken = job(JobState.QUEUED, wakes=1)
+    assert changes.abandon(woken, 1, Failure(what="given up"), NOW, wakes=0) is None
+    assert changes.abandon(woken, 1, Failure(what="given up"), NOW, wakes=1) is not None
+
+
 def job(state: JobState, *steps: StepStatus, **words: Any) -> Job:
     known = {status.step_id: status for status in steps}
     fields: dict[str, Any] = {
