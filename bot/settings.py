@@ -134,7 +134,7 @@ class Settings(BaseSettings):
     requests_per_minute: int = Field(default=30, ge=0)
     """Commands and forms that one person may send in a minute; 0: any number. Votes and what stops are not counted."""
     lease_ttl_s: int = Field(default=86_400, ge=60)
-    """Seconds for which a plan that waits holds its ports."""
+    """Seconds for which ports are held at least. While their job is open they are, however long that is."""
     sample_every_s: int = Field(default=3600, ge=60, le=86_400)
     """Seconds between two samples of capacity and ports, which `trends` shows and alerts watch."""
     log_format: Literal["text", "json"] = "text"
