@@ -31,8 +31,13 @@ TICK_S = 15.0  # so often the elapsed time of a step that runs is told anew
 HISTORY_S, HISTORY_JOBS = 60.0, 50
 MENDED_JOBS = 200  # how far back a restart looks for messages that are behind
 NOTE_TTL_S = 3600.0
-NO_PLACE = frozenset({"channel_not_found", "is_archived", "not_in_channel", "restricted_action"})
-GONE = NO_PLACE | {"message_not_found", "cant_update_message", "edit_window_closed"}
+# What Slack says. Source: docs.slack.dev/reference/methods/chat.update and chat.postMessage
+ARCHIVED = frozenset({"is_archived", "is_inactive"})  # to a post, to an update
+NO_PLACE = ARCHIVED | {"channel_not_found", "not_in_channel", "restricted_action"}
+LOST = frozenset({"message_not_found", "cant_update_message"})  # deleted, or of an app that was installed anew
+NOBODY = frozenset({"cannot_dm_bot", "messages_tab_disabled", "user_disabled", "user_not_found"})
+GONE = NO_PLACE | NOBODY | {"edit_window_closed"}
+PASSING = frozenset({"ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"})
 TOO_MUCH = frozenset({"invalid_blocks", "msg_too_long", "msg_blocks_too_long", "invalid_arguments"})
 
 
@@ -146,18 +151,21 @@ class LiveMessages:
         job = self._store.job(job_id)
         if job.place is None or (job.shown_revision >= job.revision and job.state not in MOVING):
             return
-        shown = self._render(job)
+        shown, place = self._render(job), job.place
         try:
-            place = self._put(job, job.place, shown)
+            put = self._put(job, place, shown)
+            if put != place:
+                self._place(job, put)
+            place = put
+            self._tell(job, place)
         except SlackApiError as error:
-            self._refused(job, job.place, error)
+            self._refused(job, place, error)
             return
         except OSError as error:
             log.warning("Slack cannot be reached for %s (%s): trying again", job_id, type(error).__name__)
             self._again(job_id)
             return
-        self._remember(job, place)
-        self._tell(job, place)
+        self._remember(job)
 
     def _put(self, job: Job, place: Place, shown: Rendered) -> Place:
         """Post or update the message and return where it stands. Raises: SlackApiError, OSError."""
@@ -200,49 +208,62 @@ class LiveMessages:
 
     def _refused(self, job: Job, place: Place, error: SlackApiError) -> None:
         said = str(error.response.get("error"))
+        in_person = place.channel == job.requester.id or place.channel.startswith("D")
         if said == "ratelimited":
             wait_s = float(error.response.headers.get("Retry-After", 30))
             log.warning("Slack asks to wait %.0f s", wait_s)
             with self._wake:
                 self._held_until = time.monotonic() + wait_s
-            self._mark(job, not_before=0.0)
-        elif said in NO_PLACE and place.ts is None and place.channel != job.requester.id:
+                is_ending = self._stopping
+            if not is_ending:  # else the next start shows it
+                self._mark(job, not_before=0.0)
+        elif said in LOST and place.ts is not None:
+            log.warning("the message of %s is lost (%s): it is posted anew", job.id, said)
+            self._mark(self._place(job, Place(channel=place.channel)), not_before=0.0)
+        elif said in NO_PLACE and not in_person:
             self._move_to_requester(job, place.channel, said)
         elif said in GONE:
             log.warning("the message of %s cannot be shown: %s", job.id, said)
-            self._remember(job, place)
+            self._remember(job)
         else:
             log.warning("Slack refused the message of %s (%s): trying again", job.id, said)
             self._again(job.id)
 
     def _move_to_requester(self, job: Job, channel: str, said: str) -> None:
-        """The bot is not in the channel: the message goes to who asked, with how to have it in the channel."""
-        log.warning("%s cannot be posted in %s (%s): it goes to who asked", job.id, channel, said)
-        moved = self._store.update_job(
-            job.id,
-            lambda fresh: Change(
-                job=fresh.model_copy(update={"place": Place(channel=fresh.requester.id)}), revise=False
-            ),
-        )
+        """The bot cannot post in the channel: the message goes to who asked, with how to have it in the channel."""
+        log.warning("%s cannot be shown in %s (%s): it goes to who asked", job.id, channel, said)
+        moved = self._place(job, Place(channel=job.requester.id))
         try:
-            self._post(moved.requester.id, moved_note(moved, channel))
+            self._post(moved.requester.id, moved_note(moved, channel, is_archived=said in ARCHIVED))
         except (SlackApiError, OSError) as error:
             log.warning("who asked for %s could not be told: %s", job.id, type(error).__name__)
         self._mark(moved, not_before=0.0)
 
     def _tell(self, job: Job, place: Place) -> None:
-        """Say the end, or what is waited for, in the thread, once: an update of the message notifies nobody."""
-        note = thread_note(job)
-        if note is None or self._seen.before(f"note:{job.id}:{job.attempt}:{job.state}:{job.wakes}", NOTE_TTL_S):
+        """Say the end, or what is waited for, in the thread, once: an update of the message notifies nobody.
+
+        Raises: SlackApiError, OSError where it may be said later.
+        """
+        note, key = thread_note(job), f"note:{job.id}:{job.attempt}:{job.state}:{job.wakes}"
+        if note is None or self._seen.knows(key):
             return
         try:
             self._post(place.channel, note, thread_ts=place.ts)
-        except (SlackApiError, OSError) as error:
-            log.warning("the thread of %s was not told: %s", job.id, type(error).__name__)
+        except SlackApiError as error:
+            if error.response.get("error") in PASSING:
+                raise
+            log.warning("the thread of %s was not told: %s", job.id, error.response.get("error"))
+        self._seen.before(key, NOTE_TTL_S)
 
-    def _remember(self, shown: Job, place: Place) -> None:
+    def _place(self, job: Job, place: Place) -> Job:
+        """Keep where the message stands, before anything can go wrong: else it would be posted twice."""
+        return self._store.update_job(
+            job.id, lambda fresh: Change(job=fresh.model_copy(update={"place": place}), revise=False)
+        )
+
+    def _remember(self, shown: Job) -> None:
         def change(job: Job) -> Change:
-            return Change(job=job.model_copy(update={"place": place, "shown_revision": shown.revision}), revise=False)
+            return Change(job=job.model_copy(update={"shown_revision": shown.revision}), revise=False)
 
         after = self._store.update_job(shown.id, change)
         with self._wake:

@@ -154,12 +154,15 @@ def thread_note(job: Job) -> Rendered | None:
     return Rendered(cut_markup(head, kit.TEXT_CHARS), blocks)
 
 
-def moved_note(job: Job, channel: str) -> Rendered:
+def moved_note(job: Job, channel: str, *, is_archived: bool = False) -> Rendered:
     """Return why a job's message stands in a conversation of the requester's, and how to have it in the channel."""
-    text = (
-        f"I am not in <#{channel}>, so job {job.number} ({escape(cut(job.plan.summary, 300))}) is shown here, and"
-        " nobody in the channel sees that it asks for approval. `/invite` me there, then withdraw it and ask again."
-    )
+    why = f"<#{channel}> is archived" if is_archived else f"I am not in <#{channel}>"
+    text = f"{why}, so job {job.number} ({escape(cut(job.plan.summary, 300))}) is shown here"
+    if job.state is JobState.AWAITING_APPROVAL:
+        mend = "unarchive it" if is_archived else "`/invite` me there"
+        text += f", and nobody in the channel sees that it asks for approval. To mend it, {mend}, withdraw and ask again."
+    else:
+        text += " from now on."
     return Rendered(text, [kit.section(text)])
 
 

@@ -20,3 +20,9 @@ class Seen:
             transaction.db.table("deliveries").delete_where("at < ?", [now])
             row = [key, now + ttl_s]
             return transaction.db.execute("INSERT OR IGNORE INTO deliveries (key, at) VALUES (?, ?)", row).rowcount == 0
+
+    def knows(self, key: str) -> bool:
+        """Return whether *key* was given before and is remembered."""
+        now = self._store.clock.now().timestamp()
+        with self._store.reading() as db:
+            return db.execute("SELECT 1 FROM deliveries WHERE key = ? AND at >= ?", [key, now]).fetchone() is not None

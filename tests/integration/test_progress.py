@@ -181,6 +181,76 @@ def test_where_the_bot_may_not_post_the_requester_is_told(
     assert any("/invite" in text for text in slack.texts())
 
 
+@pytest.mark.parametrize(
+    ("said", "why"), [("is_inactive", "is archived"), ("channel_not_found", "/invite"), ("is_archived", "is archived")]
+)
+def test_a_channel_that_is_lost_on_the_way_hands_the_message_to_who_asked(
+    store: Store, slack: FakeSlack, start: Callable[[], LiveMessages], said: str, why: str
+) -> None:
+    """Archived, or the bot was removed: the request can still be seen and withdrawn, and its end is told."""
+    start()
+    job = ask(store)
+    until(lambda: shown(store, job))
+    slack.refuse = lambda _method, given: Answer(error=said) if given["channel"] == "C1" else None
+    become(store, job, reason="really")
+    until(lambda: shown(store, job))
+    place = store.job(job.id).place
+    assert place is not None
+    assert place.channel == ANA.id
+    assert any(why in text for text in slack.texts())
+    become(store, job, state=JobState.SUCCEEDED)
+    until(lambda: shown(store, job))
+    assert ("post", ANA.id) in [(method, given["channel"]) for method, given, _at in slack.calls if "thread_ts" in given]
+
+
+def test_a_message_that_was_deleted_is_posted_anew(
+    store: Store, slack: FakeSlack, start: Callable[[], LiveMessages]
+) -> None:
+    """Somebody deleted the card: nobody could approve, deny or cancel any more without another one."""
+    start()
+    job = ask(store)
+    until(lambda: shown(store, job))
+    first = store.job(job.id).place
+    assert first is not None
+    slack.refuse = lambda _method, given: Answer(error="message_not_found") if given.get("ts") == first.ts else None
+    become(store, job, reason="really")
+    until(lambda: shown(store, job))
+    second = store.job(job.id).place
+    assert second is not None
+    assert second.channel == first.channel
+    assert second.ts not in {None, first.ts}
+    method, given, _at = slack.calls[-1]
+    assert (method, given["thread_ts"]) == ("post", None)
+
+
+def test_the_end_is_told_though_slack_wants_to_be_waited_for(
+    store: Store, slack: FakeSlack, start: Callable[[], LiveMessages]
+) -> None:
+    """A 429 to the note in the thread, the only thing that notifies who asked, must not lose it."""
+    start()
+    job = ask(store)
+    until(lambda: shown(store, job))
+    refusals = [Answer(error="ratelimited", headers={"Retry-After": "0.2"})]
+    slack.refuse = lambda _method, given: refusals.pop() if given.get("thread_ts") and refusals else None
+    become(store, job, state=JobState.SUCCEEDED)
+    until(lambda: shown(store, job))
+    notes = [given for method, given, _at in slack.calls if method == "post" and given["thread_ts"]]
+    assert len(notes) == 2  # refused, then taken
+
+
+def test_the_end_does_not_call_a_slack_that_asks_to_wait_again_and_again(
+    store: Store, slack: FakeSlack, start: Callable[[], LiveMessages]
+) -> None:
+    """Stopping while Slack says 429: each message is tried once, and left to the next start."""
+    live = start()
+    slack.refuse = lambda _method, _given: Answer(error="ratelimited", headers={"Retry-After": "30"})
+    job = ask(store)
+    until(lambda: bool(slack.calls))
+    live.stop(PATIENCE_S)
+    assert len(slack.calls) <= 2
+    assert not shown(store, job)
+
+
 def test_blocks_that_slack_refuses_do_not_lose_the_buttons(
     store: Store, slack: FakeSlack, start: Callable[[], LiveMessages]
 ) -> None:

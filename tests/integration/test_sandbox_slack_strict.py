@@ -193,7 +193,7 @@ def test_files_are_for_members_also_with_the_scope_for_public_channels(workspace
 def test_slacks_own_commands_say_who_is_in_a_channel(workspace: Workspace, client: WebClient) -> None:
     """Members invite, remove and archive; whoever is none, or names nobody, is told so."""
     workspace.command("operator", "#elsewhere", "/invite @clearml")
-    client.chat_postMessage(channel="C0000002", text="here")
+    ts = client.chat_postMessage(channel="C0000002", text="here")["ts"]
     workspace.command("operator", "#elsewhere", "/remove @clearml")
     assert error(client.chat_postMessage, channel="C0000002", text="gone") == "not_in_channel"
     workspace.command("operator", "#elsewhere", "/remove @clearml")
@@ -205,6 +205,7 @@ def test_slacks_own_commands_say_who_is_in_a_channel(workspace: Workspace, clien
     assert "You are not in #elsewhere" in workspace.transcript("approver", "#elsewhere")
     workspace.command("operator", "#elsewhere", "/archive")
     assert error(client.chat_postMessage, channel="C0000002", text="late") == "is_archived"
+    assert error(client.chat_update, channel="C0000002", ts=ts, text="late") == "is_inactive"
 
 
 def test_bodies(workspace: Workspace, url: str) -> None:

@@ -38,6 +38,8 @@ def _post_ephemeral(call: Call) -> JSON:
 
 def _update(call: Call) -> JSON:
     channel, message = _own(call, "cant_update_message")
+    if channel.archived:
+        raise ApiError("is_inactive")
     said = posting.content(call.arguments, call.state, most=posting.MAX_UPDATE_CHARS)
     posting.update(call.state, message, said)
     shown = message_json(call.state, message)
