@@ -96,9 +96,7 @@ class Bot:
             offers=offers,
         )
         self._listeners.register(self._app)
-        HomeTab(service=service, store=store, people=people, client=client, offers=offers, gate=gate).register(
-            self._app
-        )
+        HomeTab(service=service, store=store, people=people, client=client, gate=gate).register(self._app)
         self._desk = Desk(
             digests=Digests(self._core.store),
             composer=DigestComposer(store=self._core.store, queries=self._core.queries),

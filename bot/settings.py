@@ -132,7 +132,7 @@ class Settings(BaseSettings):
     max_parallel_jobs: int = Field(default=8, ge=1, le=64)
     """How many jobs run at once."""
     requests_per_minute: int = Field(default=30, ge=0)
-    """Commands and forms that one person may send in a minute; 0: any number. Votes and what stops are not counted."""
+    """Commands, forms and clicks that one person may send in a minute; 0: any. What stops something is not counted."""
     lease_ttl_s: int = Field(default=86_400, ge=60)
     """Seconds for which ports are held at least. While their job is open they are, however long that is."""
     sample_every_s: int = Field(default=3600, ge=60, le=86_400)

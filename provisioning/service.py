@@ -119,6 +119,19 @@ class JobService:
             ),
         )
 
+    def refusal_to_vote(self, job_id: str, actor: Actor, *, approve: bool, seen_digest: str) -> Refusal | None:
+        """Return why the actor's word would not count, before they are asked for its reason; a refusal is audited."""
+        self._expire(job_id)
+        job = self._store.job(job_id)
+        lent = self._delegations.lent_to(actor, job)
+        said = votes.vote(
+            job, actor, approve=approve, seen_digest=seen_digest, reason="to be given", now=self._clock.now(), lent=lent
+        )
+        if not isinstance(said, Refusal):
+            return None
+        self._record_refusal(job, actor, "vote.refused", said)
+        return said
+
     def lend_vote(
         self, invocation: "Invocation", args: ApprovalDelegate, actor: Actor, channel: str | None
     ) -> Delegation | Refusal:

@@ -11,7 +11,7 @@ from commands.grammar import How, Invocation, render
 
 Payload: TypeAlias = Mapping[str, Any]
 
-COMMAND, FORM, CLICK, REASON, SHORTCUT = "command", "form", "click", "reason", "shortcut"
+COMMAND, FORM, CLICK, OPEN, REASON, SHORTCUT = "command", "form", "click", "open", "reason", "shortcut"
 MOST_FILES = 20  # of a message
 MOST_ID = 64  # characters; today's have 9 to 13
 
@@ -74,7 +74,8 @@ def of_form(body: Payload, view: Payload, asked: Asked) -> Parcel:
 def of_ask(body: Payload, action: Payload, asked: Asked) -> Parcel:
     """Return a command that a button under its plan asks for."""
     user = slack_id(body["user"]["id"])
-    return Parcel(kind=FORM, key=f"ask:{user}:{action['action_ts']}", body=_asked(body, asked))
+    kept = {**_asked(body, asked), "response_url": str(body.get("response_url") or "")}
+    return Parcel(kind=FORM, key=f"ask:{user}:{action['action_ts']}", body=kept)
 
 
 def kept_of(invocation: Invocation) -> dict[str, Any]:
@@ -95,17 +96,29 @@ def filled_in(body: Payload) -> Invocation:
 
 def of_click(body: Payload, action: Payload) -> Parcel:
     """Return a button's click. Each person's click on it counts for itself."""
+    is_copy = bool((body.get("container") or {}).get("is_ephemeral"))
+    return _clicked(CLICK, body, action, {"action": str(action["action_id"]), "is_copy": is_copy})
+
+
+def of_open(body: Payload, action: Payload, *, channel: str) -> Parcel:
+    """Return a click on a button that opens a form: in a message, on the Home tab, or in a window about *channel*."""
+    view = body.get("view") or {}
+    stands = {"view": str(view["id"])} if view.get("type") == "modal" else {}
+    return _clicked(OPEN, body, action, {**stands, **({"channel": slack_id(channel)} if channel else {})})
+
+
+def _clicked(kind: str, body: Payload, action: Payload, more: Mapping[str, Any]) -> Parcel:
     user, channel = slack_id(body["user"]["id"]), (body.get("channel") or {}).get("id")
     kept = {
         "user": user,
         "teams": sorted(teams_of(body)),
         "channel": slack_id(channel) if channel else "",
-        "action": str(action["action_id"]),
         "value": str(action["value"]),
         "trigger_id": str(body["trigger_id"]),
         "response_url": str(body.get("response_url") or ""),
+        **more,
     }
-    return Parcel(kind=CLICK, key=f"click:{user}:{action['action_id']}:{action['action_ts']}", body=kept)
+    return Parcel(kind=kind, key=f"click:{user}:{action['action_id']}:{action['action_ts']}", body=kept)
 
 
 def of_shortcut(body: Payload) -> Parcel:

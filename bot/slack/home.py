@@ -1,4 +1,4 @@
-"""The app's Home tab: published when it is opened, with buttons that open forms."""
+"""The app's Home tab: published when it is opened."""
 
 import logging
 from collections.abc import Mapping
@@ -6,14 +6,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeAlias
 
-from slack_bolt import Ack, App
+from slack_bolt import App
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
 
-from bot.slack import forms, previews
 from bot.slack.deliveries import slack_id
-from bot.slack.gate import Gate, teams_of
-from bot.slack.offers import Offers
+from bot.slack.gate import Gate
 from bot.slack.render_home import Glance, home
 from bot.slack.sight import may_see
 from policies.approvals import Actor
@@ -36,20 +33,16 @@ Payload: TypeAlias = Mapping[str, Any]
 class HomeTab:
     """Registers itself with a Bolt app. Reads the store alone, so that it is there at once."""
 
-    def __init__(
-        self, *, service: JobService, store: Store, people: People, client: WebClient, offers: Offers, gate: Gate
-    ) -> None:
+    def __init__(self, *, service: JobService, store: Store, people: People, client: WebClient, gate: Gate) -> None:
         self._service = service
         self._store = store
         self._samples = Samples(store)
         self._people = people
         self._client = client
-        self._offers = offers
         self._gate = gate
 
     def register(self, app: App) -> None:
         app.event("app_home_opened")(self._on_opened)
-        app.action(forms.OPEN)(self._on_open_form)
 
     def _on_opened(self, event: Payload) -> None:
         user = slack_id(event["user"])
@@ -83,27 +76,3 @@ class HomeTab:
         """Return what people and jobs did last, newest first."""
         rows = self._store.audit_rows(limit=AUDIT_LOOKED_AT)[::-1]
         return [row for row in rows if row["action"].partition(".")[0] not in UNTOLD][:AUDIT_ROWS]
-
-    def _on_open_form(self, ack: Ack, body: Payload, action: Payload) -> None:
-        """Open the form of the command that the button names. It changes nothing: no inbox is needed."""
-        ack()
-        stood = body.get("view") or {}
-        in_modal = stood.get("type") == "modal"
-        channel = previews.channel_of(stood) if in_modal else str((body.get("channel") or {}).get("id") or "")
-        channel = slack_id(channel) if channel else ""
-        if self._gate.refusal(user=slack_id(body["user"]["id"]), channel=channel, teams=teams_of(body)) is not None:
-            return  # it was shown to somebody who is heard no more
-        asked = forms.asked_for(str(action["value"]))
-        if asked is None or asked.spec is None:
-            log.warning("a button of an older version names no command of today")
-            return
-        spec = asked.spec
-        named = may_see(self._service, self._people.actor(slack_id(body["user"]["id"])), "tenant list")
-        view = forms.opened(asked, spec, channel=channel, choices=self._offers.of(spec) if named else {})
-        try:
-            if in_modal:  # where Slack says ok to views.open, and shows nothing
-                self._client.views_update(view_id=str(stood["id"]), view=view)
-            else:
-                self._client.views_open(trigger_id=str(body["trigger_id"]), view=view)
-        except SlackApiError as error:
-            log.warning("Slack did not open the form of %s: %s", spec.name, error.response.get("error"))

@@ -62,10 +62,18 @@ class Inbox:
         self._under_way: set[Future[None]] = set()
         self._stopping = False
 
-    def take(self, parcel: Parcel, *, ack: Callable[[], Any], refuse: Callable[[Refusal], Any] | None = None) -> None:
+    def take(
+        self,
+        parcel: Parcel,
+        *,
+        ack: Callable[[], Any],
+        refuse: Callable[[Refusal], Any] | None = None,
+        is_slow: bool = True,
+    ) -> None:
         """Commit, ack, then have it worked off. What was taken before is acked, and that is all.
 
-        With *refuse* it counts as a request: one too many is acked by *refuse*, and nothing of it is kept.
+        With *refuse* it counts as a request: one too many is acked by *refuse*, and nothing of it is kept. What is not
+        *is_slow*, of a kind that is, goes with the clicks.
         Raises: sqlite3.OperationalError where it cannot be committed: then it is not acked, and Slack says so.
         """
         delivery = Delivery(key=parcel.key, kind=parcel.kind, body=dict(parcel.body), received_at=self._clock.now())
@@ -78,7 +86,7 @@ class Inbox:
             return
         ack()
         if is_new:
-            self._submit(delivery)
+            self._submit(delivery, is_slow=is_slow)
 
     def replay(self) -> None:
         """Work off what a crash has left. Call once, before anything is taken, with the data folder locked."""
@@ -99,11 +107,11 @@ class Inbox:
             pool.shutdown(wait=False, cancel_futures=True)
         wait_for([future for future in under_way if not future.cancelled()], timeout=DRAIN_S)
 
-    def _submit(self, delivery: Delivery) -> None:
+    def _submit(self, delivery: Delivery, *, is_slow: bool = True) -> None:
         with self._lock:
             if self._stopping:  # committed: the next start works it off
                 return
-            future = self._pools[delivery.kind in self._slow].submit(self._work, delivery)
+            future = self._pools[is_slow and delivery.kind in self._slow].submit(self._work, delivery)
             self._under_way.add(future)
         future.add_done_callback(self._forget)
 

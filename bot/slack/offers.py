@@ -56,16 +56,21 @@ class Offers:
     def of(self, spec: CommandSpec) -> Choices:
         """Return what the fields of *spec* can be chosen from; what cannot be had in time is left out."""
         kinds = {choices_of(field) for field in spec.args.model_fields.values()} & self._sources.keys()
-        return {kind: names for kind in kinds if (names := self._names(kind))}
+        until = time.monotonic() + PATIENCE_S  # for all of them: they are asked at the same time
+        asked = {kind: self._ask(kind) for kind in sorted(kinds)}
+        return {kind: names for kind, answer in asked.items() if (names := self._names(kind, answer, until))}
 
-    def _names(self, kind: str) -> Sequence[str]:
+    def _ask(self, kind: str) -> "Future[Sequence[str]]":
         with self._lock:
             at, asked = self._asked.get(kind, (0.0, None))
             if asked is None or (asked.done() and time.monotonic() - at > FRESH_S):
                 asked = self._pool.submit(self._sources[kind])
                 self._asked[kind] = (time.monotonic(), asked)
+        return asked
+
+    def _names(self, kind: str, asked: "Future[Sequence[str]]", until: float) -> Sequence[str]:
         try:
-            names = asked.result(0 if kind in self._known else PATIENCE_S)
+            names = asked.result(0 if kind in self._known else max(0.0, until - time.monotonic()))
         except NotYet:
             return self._known.get(kind, ())
         except Exception as error:  # noqa: BLE001 - a form without a menu is better than none

@@ -160,7 +160,9 @@ def moved_note(job: Job, channel: str, *, is_archived: bool = False) -> Rendered
     text = f"{why}, so job {job.number} ({escape(cut(job.plan.summary, 300))}) is shown here"
     if job.state is JobState.AWAITING_APPROVAL:
         mend = "unarchive it" if is_archived else "`/invite` me there"
-        text += f", and nobody in the channel sees that it asks for approval. To mend it, {mend}, withdraw and ask again."
+        text += (
+            f", and nobody in the channel sees that it asks for approval. To mend it, {mend}, withdraw and ask again."
+        )
     else:
         text += " from now on."
     return Rendered(text, [kit.section(text)])

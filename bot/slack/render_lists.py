@@ -19,11 +19,13 @@ ON_THE_CARD = "Approve or deny on the card: `/clearml job show JOB` shows it her
 TO_REVIEW = 'Look, then `/clearml job review JOB --note "…"`.'
 
 
-def refusal(refused: Refusal) -> Rendered:
-    """Return a no, with the reason and the next action."""
+def refusal(refused: Refusal, *, kept: str = "") -> Rendered:
+    """Return a no, with the reason and the next action; and what was written in vain, to be copied."""
     blocks = [kit.section(f"⛔ {escape(cut(refused.reason, 2500))}")]
     if refused.next_action:
         blocks.append(kit.section(f"*Next:* {escape(cut(refused.next_action, 2500))}"))
+    if kept.strip():
+        blocks += [kit.context("You wrote:"), kit.section(block(kept))]
     return Rendered(cut_markup(escape(str(refused)), kit.TEXT_CHARS), blocks)
 
 

@@ -58,6 +58,11 @@ def credentials_wait_modal() -> Block:
     return text_modal("Credentials", "⏳ Making credentials …")
 
 
+def outdated_modal() -> Block:
+    """Return what stands in the place of a window that an older version opened."""
+    return text_modal("Out of date", "I was updated since this was opened and cannot read it: close it and ask again.")
+
+
 def text_modal(title: str, text: str) -> Block:
     return kit.modal(title, [kit.section(escape(text))])
 

@@ -58,6 +58,12 @@ def to_person(client: WebClient, *, channel: str, user: str, response_url: str =
     return reply
 
 
+def refresh_copy(client: WebClient, response_url: str, shown: Rendered) -> None:
+    """Put *shown* in the place of a message that one person alone has: nothing else brings it up to date."""
+    if is_slacks(response_url, client.base_url):
+        _by_url(response_url, shown, replaces=True)
+
+
 def is_slacks(url: str, base_url: str, host_of: str = "hooks") -> bool:
     """Return whether *url* leads to the Slack that *base_url* is of: a payload must not send us elsewhere.
 
@@ -87,10 +93,10 @@ def fence(reply: Reply) -> Iterator[None]:
         reply(render_lists.incident(incident_id))
 
 
-def _by_url(response_url: str, shown: Rendered) -> bool:
+def _by_url(response_url: str, shown: Rendered, *, replaces: bool = False) -> bool:
     try:
         answer = WebhookClient(response_url, timeout=TIMEOUT_S).send(
-            text=shown.text, blocks=shown.blocks, response_type="ephemeral", replace_original=False
+            text=shown.text, blocks=shown.blocks, response_type="ephemeral", replace_original=replaces
         )
     except OSError as error:
         log.warning("the response_url did not answer: %s", type(error).__name__)

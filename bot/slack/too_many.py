@@ -8,19 +8,19 @@ from typing import Any, TypeAlias
 
 from slack_bolt import Ack
 
-from bot.slack import forms, previews, render_lists
+from bot.slack import forms, previews, render_job, render_lists
 from bot.slack.replies import Reply
-from commands import grammar
-from commands.grammar import Invocation, UsageError
+from commands.grammar import HelpRequest, Invocation, UsageError
 from commands.spec import CommandSpec
 from policies.approvals import Refusal
 
 Refuse: TypeAlias = Callable[[Refusal], Any]
 
+NEVER_LIMITED = frozenset({render_job.DENY, render_job.WITHDRAW, render_job.CANCEL})  # buttons that stop something
 
-def at_command(ack: Ack, text: str) -> Refuse | None:
+
+def at_command(ack: Ack, said: HelpRequest | Invocation | UsageError) -> Refuse | None:
     """A slash command is replied to, for its sender alone."""
-    said = grammar.parse(text)
     if isinstance(said, Invocation) and said.spec.is_never_limited:
         return None
 
@@ -38,6 +38,23 @@ def at_form(ack: Ack, spec: CommandSpec) -> Refuse | None:
     return lambda refused: ack(
         response_action="errors", errors=forms.errors(UsageError(message=str(refused), spec=spec))
     )
+
+
+def at_click(ack: Ack, reply: Reply) -> Refuse:
+    """A click's ack shows nothing, and one that was meant as a vote must not seem to be one: it is replied to."""
+
+    def refuse(refused: Refusal) -> None:
+        ack()
+        reply(
+            render_lists.refusal(
+                Refusal(
+                    reason=f"your click did nothing: {refused.reason}",
+                    next_action=refused.next_action.replace("send it again", "click again"),
+                )
+            )
+        )
+
+    return refuse
 
 
 def at_shortcut(ack: Ack, reply: Reply) -> Refuse:

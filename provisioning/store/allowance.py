@@ -60,7 +60,7 @@ class Allowance:
         wait_s = math.ceil((again - now).total_seconds())
         return Refusal(
             reason=f"you have sent {self._most} requests within a minute, and that is as many as one person may",
-            next_action=f"send it again in {wait_s} s; approving, denying and /clearml job cancel go on meanwhile",
+            next_action=f"send it again in {wait_s} s; denying, withdrawing and cancelling go on meanwhile",
         )
 
 

@@ -100,9 +100,7 @@ class Edge:
             process_before_response=True,
         )
         self._listeners.register(self._app)
-        HomeTab(service=service, store=self._store, people=people, client=client, offers=offers, gate=gate).register(
-            self._app
-        )
+        HomeTab(service=service, store=self._store, people=people, client=client, gate=gate).register(self._app)
         self._app.error(self._note)
 
     def give(self, payload: Mapping[str, Any]) -> None:

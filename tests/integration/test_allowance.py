@@ -195,14 +195,14 @@ def _answers(make: Any, *about: Any) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("text", ["whoami", "tenant create acme --admin-email a@acme.example", "", "help", "nonsense"])
 def test_a_command_too_many_is_answered_to_its_sender_alone(text: str) -> None:
     """Whatever it says: also what is no command costs a reply."""
-    (said,) = _answers(too_many.at_command, text)
+    (said,) = _answers(too_many.at_command, grammar.parse(text))
     assert said["response_type"] == "ephemeral"
     assert "send it again in 5 s" in str(said["blocks"])
 
 
 @pytest.mark.parametrize("text", ["job cancel 41", "approval recall U0123456789"])
 def test_what_stops_something_is_heard_however_often(text: str) -> None:
-    assert _answers(too_many.at_command, text) == []
+    assert _answers(too_many.at_command, grammar.parse(text)) == []
 
 
 def test_a_form_too_many_stays_open_and_a_preview_says_so() -> None:
@@ -215,3 +215,12 @@ def test_a_form_too_many_stays_open_and_a_preview_says_so() -> None:
     (shown,) = _answers(too_many.at_preview, asked)
     assert shown["response_action"] == "update"
     assert "in 5 s" in str(shown["view"])
+
+
+def test_a_click_too_many_is_said_not_to_have_counted() -> None:
+    """An ack shows nothing, and who approved must not believe that they did."""
+    said: list[str] = []
+    assert _answers(lambda ack: too_many.at_click(ack, lambda shown: said.append(shown.text))) == [{}]
+    assert len(said) == 1
+    assert "your click did nothing" in said[0]
+    assert "click again in 5 s" in said[0]

@@ -28,7 +28,6 @@ def test_home_tells_what_was_done_and_not_each_step_of_it(tmp_path: Path) -> Non
         store=store,
         people=MagicMock(actor=lambda _: ANA),
         client=client,
-        offers=MagicMock(),
         gate=MagicMock(),
     )
     tab.publish("UANA")

@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from slack_bolt import Ack
 from slack_sdk import WebClient
 
-from bot.slack import forms
+from bot.slack import deliveries, forms
 from bot.slack.gate import Gate
 from bot.slack.home import HomeTab
 from bot.slack.offers import Offers
+from bot.slack.work import Work
 from commands.catalog import CATALOG
 from policies.loader import load
+from provisioning.store import Delivery
 from provisioning.store.samples import Sample, Samples
 from tests.integration.engine_samples import DANA, VERA, World
 from tests.integration.test_inbox import Members
@@ -31,8 +32,9 @@ class _Client:
     def __init__(self) -> None:
         self.shown: dict[str, str] = {}
 
-    def views_open(self, *, trigger_id: str, view: dict[str, Any]) -> None:
+    def views_open(self, *, trigger_id: str, view: dict[str, Any]) -> dict[str, Any]:
         self.shown[trigger_id] = json.dumps(view, ensure_ascii=False)
+        return {"view": {"id": "V1"}}
 
     def views_publish(self, *, user_id: str, view: dict[str, Any]) -> None:
         self.shown[user_id] = json.dumps(view, ensure_ascii=False)
@@ -50,14 +52,24 @@ def shown(tmp_path: Path) -> Iterator[dict[str, str]]:
         store=world.store,
         people=world.people,
         client=cast("WebClient", client),
+        gate=Gate(Members()),
+    )
+    work = Work(
+        service=world.service,
+        store=world.store,
+        queries={},
+        people=world.people,
+        client=cast("WebClient", client),
         offers=Offers({"tenants": lambda: ["zebra"]}),
         gate=Gate(Members()),
     )
-    spec = CATALOG["tenant show"]
+    button = {**forms.button("tenant show", CATALOG["tenant show"]), "action_ts": "1.1"}
     for user in (DANA.id, VERA.id, "UNOBODY"):
         tab.publish(user)
         body = {"user": {"id": user}, "trigger_id": f"form of {user}"}
-        tab._on_open_form(cast("Ack", lambda: None), body, forms.button("tenant show", spec))
+        opened = deliveries.of_open(body, button, channel="")
+        kept = Delivery(key=opened.key, kind=opened.kind, body=dict(opened.body), received_at=world.clock.now())
+        work.handlers()[opened.kind](kept)
     yield client.shown
     world.close()
 

@@ -200,7 +200,9 @@ def test_a_channel_that_is_lost_on_the_way_hands_the_message_to_who_asked(
     assert any(why in text for text in slack.texts())
     become(store, job, state=JobState.SUCCEEDED)
     until(lambda: shown(store, job))
-    assert ("post", ANA.id) in [(method, given["channel"]) for method, given, _at in slack.calls if "thread_ts" in given]
+    assert ("post", ANA.id) in [
+        (method, given["channel"]) for method, given, _at in slack.calls if "thread_ts" in given
+    ]
 
 
 def test_a_message_that_was_deleted_is_posted_anew(
