@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import Any, assert_never
 
 from commands import grammar
-from commands.catalog import CATALOG
 from commands.grammar import HelpRequest, How, Invocation, UsageError
 from commands.spec import CommandArgs, CommandSpec
 from policies.approvals import Actor, Refusal
@@ -152,11 +151,8 @@ def _understood(text: str) -> tuple[CommandSpec, CommandArgs, How] | Refusal:
             return spec, spec.args.model_construct(**known), how
         case UsageError(message=message, spec=CommandSpec() as spec):
             return Refusal(reason=message, next_action=f"it is used as {spec.usage}")
-        case UsageError(message=message, suggestion=suggestion):
-            families = dict.fromkeys(name.split()[0] for name in CATALOG)
-            return Refusal(
-                reason=message, next_action="" if suggestion else f"commands begin with {', '.join(families)}"
-            )
+        case UsageError(message=message):  # which says itself what is like it
+            return Refusal(reason=message)
         case HelpRequest():
             return Refusal(reason="that is no command", next_action='name one, as in "tenant create acme"')
 

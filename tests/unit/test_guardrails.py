@@ -1,5 +1,7 @@
 """Guardrails: what is never right, each with the next action."""
 
+import re
+
 import pytest
 
 from policies import guardrails
@@ -51,6 +53,9 @@ def test_a_public_mail_provider_is_no_tenants_domain(domain: str) -> None:
     [
         ("localhost", "no full domain name"),
         ("10.0.0.1", "no full domain name"),
+        ("acme.42", "no full domain name"),
+        ("ACME.Local", "names exist inside one network only"),
+        ("Co.UK", "a registry's own"),
         ("acme.local", ".local names exist inside one network only"),
         ("acme.internal", ".internal names exist inside one network only"),
         ("acme.invalid", ".invalid names exist inside one network only"),
@@ -67,11 +72,29 @@ def test_what_no_company_owns_is_no_tenants_domain(domain: str, said: str) -> No
 
 @pytest.mark.parametrize(
     "domain",
-    ["acme.example", "acme.co.uk", "eu.acme.example", "outlook.acme.com", "yahoo.acme.co.uk", "co.acme.com", "x.io"],
+    [
+        "acme.example",
+        "acme.co.uk",
+        "eu.acme.example",
+        "outlook.acme.com",
+        "yahoo.acme.co.uk",
+        "co.acme.com",
+        "x.io",
+        "net.com",
+        "42.example",
+        "co.uk.example",
+        "acme.uk",
+    ],
 )
 def test_a_companys_domain_is_fine(domain: str) -> None:
     assert guardrails.domain_refusal((domain,)) is None
     assert guardrails.email_refusal(f"ana@{domain}") is None
+
+
+def test_an_address_is_where_its_last_at_says() -> None:
+    """What stands before it may hold another."""
+    assert "no public domain" in _said(guardrails.email_refusal('"ana@acme.example"@mail.local'))
+    assert guardrails.email_refusal('"ana@mail.local"@acme.example') is None
 
 
 def test_an_admin_may_have_public_mail() -> None:
@@ -106,6 +129,31 @@ def test_the_ends_of_the_default_range_are_usable() -> None:
     """startingPort 29999 is legal, as its first session has 30000; so is one whose last session has 32767."""
     assert guardrails.ports_refusal(29_999, 10, first=29_999, last=32_767) is None
     assert guardrails.ports_refusal(32_757, 10, first=29_999, last=32_767) is None
+
+
+@pytest.mark.parametrize(
+    ("start", "fine"), [(30_199, False), (30_200, True), (30_289, True), (30_290, False), (31_000, False)]
+)
+def test_a_pool_ends_where_it_ends(start: int, *, fine: bool) -> None:
+    """Ten sessions and the port before them, in 30200-30299: other NodePorts are somebody else's."""
+    refused = guardrails.ports_refusal(start, 10, first=30_200, last=30_299)
+    assert (refused is None) is fine
+    if not fine:
+        assert "are not all in this platform's pool (30200-30299)" in _said(refused)
+
+
+@pytest.mark.parametrize(("first", "last", "asked"), [(30_200, 30_299, 31_000), (29_999, 32_767, 32_767)])
+def test_what_is_proposed_instead_is_taken(first: int, last: int, asked: int) -> None:
+    """Both ends of it, and nothing beyond them."""
+    refused = guardrails.ports_refusal(asked, 10, first=first, last=last)
+    assert refused is not None
+    low, high = (int(word) for word in re.findall(r"\d{5}", refused.next_action))
+    taken = [start for start in (low - 1, low, high, high + 1) if not _refused(start, first, last)]
+    assert taken == [low, high]
+
+
+def _refused(start: int, first: int, last: int) -> bool:
+    return guardrails.ports_refusal(start, 10, first=first, last=last) is not None
 
 
 def test_a_pool_that_is_too_small_is_said_so() -> None:

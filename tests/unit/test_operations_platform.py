@@ -217,6 +217,7 @@ def test_an_upgrade_of_what_is_as_it_should_be_changes_nothing() -> None:
     draft = upgraded(facts(installed=True))
     assert isinstance(draft, Draft)
     titles = [step.title for step in draft.steps if step.kind == "helm.release"]
+    assert titles
     assert all(title.startswith("Leave ") for title in titles)
     assert draft.summary.endswith("no release differs from the spec")
 

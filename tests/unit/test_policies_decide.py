@@ -393,3 +393,83 @@ def test_tenants_that_need_different_approvals_are_not_in_one_batch() -> None:
     found = _batch(_rules(PROD, FILES, PERMISSIVE), "prod-x", "acme")
     assert isinstance(found, Refusal)
     assert found.next_action == "ask for them one by one, or in separate files"
+
+
+FROZEN = '- {name: freeze, commands: [tenant create], subjects: ["prod-*"], effect: deny, reason: frozen}'
+
+
+def test_a_denial_of_one_of_a_batch_is_one_of_all() -> None:
+    """And says of which, where there are several; the freeze of `tenant create` holds for a file, too."""
+    policy = _rules(FROZEN, PERMISSIVE)
+    many, one = _batch(policy, "acme", "prod-x"), _batch(policy, "prod-x")
+    assert isinstance(many, Deny)
+    assert isinstance(one, Deny)
+    assert (many.rule, many.reason, one.reason) == ("freeze", "prod-x: frozen", "frozen")
+
+
+def test_that_no_rule_speaks_of_the_command_for_one_denies_no_batch() -> None:
+    """The policy is asked about the batch; where it denies that itself, the batch is denied."""
+    files = _rules("- {name: files, commands: [tenant apply], effect: allow}")
+    assert _batch(files, "acme", "globex") == Allow(rule="files")
+    alone = _rules("- {name: alone, commands: [tenant create], effect: allow}")
+    assert isinstance(_batch(alone, "acme"), Deny)
+
+
+def test_what_is_no_batch_asks_for_itself_alone() -> None:
+    """Another command on the same tenant has nothing to do with creating it."""
+    found = decide_on(_rules(FROZEN, PERMISSIVE), replace(_request(), command="tenant drift"), ["prod-x"])
+    assert found == Allow(rule="rest")
+
+
+@pytest.mark.parametrize(("prod", "files"), [(2, 24), (24, 2)])
+@pytest.mark.parametrize("asks", [True, False])
+def test_approvals_of_two_rules_end_with_the_earlier_and_ask_what_either_asks(
+    *, prod: int, files: int, asks: bool
+) -> None:
+    rule = "- {{name: {0}, commands: [{1}], effect: approve, approvals: {{roles: [admin], {2}: {3}, {4}: {5}}}}}"
+    hours, why = "expires_after_h", "reason_required"
+    policy = _rules(
+        rule.format("prod", "tenant create", hours, prod, why, str(asks).lower()),
+        rule.format("files", "tenant apply", hours, files, why, str(not asks).lower()),
+    )
+    found = _batch(policy, "acme")
+    assert isinstance(found, NeedsApproval)
+    assert found.approval.expires_at == NOW + timedelta(hours=2)
+    assert found.approval.reason_required
+
+
+def test_reminders_count_from_the_request() -> None:
+    """Those that the rule wants, and no others."""
+    rule = "- {name: slow, effect: approve, approvals: {expires_after_h: 24, remind_after_h: 2, escalate_after_h: 5, "
+    found = decide(_rules(rule + "escalate_to: [U0BOSS]}}"), _request())
+    assert isinstance(found, NeedsApproval)
+    asked = found.approval
+    assert (asked.remind_at, asked.escalate_at) == (NOW + timedelta(hours=2), NOW + timedelta(hours=5))
+    assert asked.escalate_to == ("U0BOSS",)
+    plain = decide(_rules("- {name: slow, effect: approve}"), _request())
+    assert isinstance(plain, NeedsApproval)
+    assert (plain.approval.remind_at, plain.approval.escalate_at) == (None, None)
+
+
+def test_blanks_say_nobody_why() -> None:
+    found = decide(_rules("- {name: why, effect: allow, say_why: true}"), _request(reason=" \t"))
+    assert isinstance(found, Deny)
+    assert found.reason == "the rule why asks why tenant create is wanted"
+
+
+def test_whoever_could_have_approved_is_told_and_nobody_else() -> None:
+    """The rule's own roles, not those that a rule has by default."""
+    glass = "- {name: two, effect: approve, break_glass: [operator], approvals: {roles: [admin]}}"
+    found = decide(_rules(glass), _request(break_glass=True, reason="outage"))
+    assert found == Allow(rule="two", told=frozenset({"admin"}))
+
+
+def test_glass_that_nobody_or_others_may_break_is_told_as_such() -> None:
+    """Where the rule asks for approval, the way on is to ask for it; where it denies, there is none but its reason."""
+    nobody = decide(_rules("- {name: two, effect: approve}"), _request(break_glass=True, reason="outage"))
+    assert isinstance(nobody, Deny)
+    assert "by the rule two, nobody may break the glass here" in nobody.reason
+    assert nobody.next_action == "run it without --break-glass"
+    frozen = decide(_rules("- {name: ice, effect: deny, reason: till May}"), _request(break_glass=True, reason="x"))
+    assert isinstance(frozen, Deny)
+    assert frozen.next_action == "till May"

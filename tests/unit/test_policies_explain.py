@@ -47,6 +47,66 @@ def test_what_depends_on_the_plan_says_so() -> None:
     assert isinstance(sure.outcomes[0], NeedsApproval)
 
 
+def test_why_names_what_decided_and_nothing_else() -> None:
+    """The condition that does not hold; all of them where all hold; and that there are none."""
+    rules = (
+        "- {name: far, risks: [change], channels: [C9], effect: deny, reason: not here}\n"
+        "- {name: near, risks: [change], channels: [C1], effect: allow}\n"
+    )
+    far, near = _explained("tenant create acme", rules).looks
+    assert far.why == "channels: wants C9, here: C1"
+    assert near.why == "risks: wants change, here: change; channels: wants C1, here: C1"
+    (bare,) = _explained("tenant create acme", "- {name: rest, effect: allow}\n").looks
+    assert bare.why == "it has no conditions: it matches everything"
+    assert bare.line == 0, "its file is not known"
+
+
+def test_what_is_asked_before_it_is_planned_is_told_so_of_each_condition() -> None:
+    """And what is known by then as what it is."""
+    rules = "- {name: full, lacks_room: true, overcommit_over: 1, gpus_over: 1, effect: deny, reason: full}\n"
+    (look, *_) = _explained("tenant create acme", rules + "- {name: rest, effect: allow}\n").looks
+    assert [(check.condition, check.found) for check in look.checks] == [
+        ("gpus_over", "3"),
+        ("overcommit_over", "not known before planning"),
+        ("lacks_room", "not known before planning"),
+    ]
+
+
+@pytest.mark.parametrize("second", ["lacks_room: true", "gpus_over: 8"])
+def test_one_unknown_condition_leaves_the_rule_open_unless_another_fails(second: str) -> None:
+    """A tenant has three GPUs unless told otherwise, which is known at once."""
+    rules = f"- {{name: big, changes_over: 5, {second}, effect: approve}}\n- {{name: rest, effect: allow}}\n"
+    found = _explained("tenant create acme", rules)
+    assert found.looks[0].matched is (False if second.startswith("gpus") else None)
+
+
+@pytest.mark.parametrize(("changes", "matched"), [(None, False), (9, True)])
+def test_what_is_not_planned_depends_on_no_plan(changes: int | None, *, matched: bool) -> None:
+    """A command without a dry run changes as much as is said of it, else nothing."""
+    rules = "- {name: big, changes_over: 5, effect: approve}\n- {name: rest, effect: allow}\n"
+    found = _explained("job retry 41", rules, changes=changes)
+    assert found.looks[0].matched is matched
+    assert len(found.outcomes) == 1
+
+
+def test_who_could_approve_is_whoever_an_outcome_asks() -> None:
+    """Also where another outcome asks nobody."""
+    rules = "- {name: big, changes_over: 5, effect: approve, approvals: {roles: [admin]}}\n- {name: r, effect: allow}\n"
+    assert approver_roles(_explained("tenant create acme", rules)) == {"admin"}
+
+
+def test_a_verdict_says_who_is_told_and_which_rule_denied() -> None:
+    glass = "- {name: two, effect: approve, break_glass: [operator], approvals: {roles: [admin]}}\n"
+    broken = _explained('tenant create acme --break-glass --reason "outage"', glass)
+    assert broken.verdict == "allowed by two with the glass broken: everybody with admin is told"
+    assert _explained("tenant create acme", "- {name: no, effect: deny, reason: frozen}\n").verdict == (
+        "denied by no: frozen"
+    )
+    assert _explained("tenant create acme", "- {name: x, risks: [read], effect: allow}\n").verdict.startswith(
+        "denied: no rule of the policy allows tenant create here"
+    )
+
+
 @pytest.mark.parametrize("condition", ["lacks_room: true", "overcommit_over: 1"])
 def test_what_is_known_of_capacity_depends_on_the_plan_too(condition: str) -> None:
     """Whether there is room is not known before it is looked at: no is no answer."""
@@ -79,6 +139,23 @@ def test_what_is_explained_is_what_is_decided(text: str, roles: tuple[str, ...])
 def test_what_is_no_command_is_refused() -> None:
     for text in ("tenant crate acme", "help", "tenant create acme --max-pods many"):
         assert isinstance(request_for(text, actor=OPERATOR, channel=None, now=NOW), Refusal)
+
+
+@pytest.mark.parametrize(
+    ("text", "next_action"),
+    [
+        ("tenant create acme --max-pods many", "it is used as tenant create NAME"),
+        ("tenant create acme --colour red", "it is used as tenant create NAME"),
+        ("tennant create acme", ""),
+        ("help", 'name one, as in "tenant create acme"'),
+    ],
+)
+def test_a_refusal_says_how_it_is_written(text: str, next_action: str) -> None:
+    """Its usage; where it is no command, the reason has said what is like it."""
+    refused = request_for(text, actor=OPERATOR, channel=None, now=NOW)
+    assert isinstance(refused, Refusal)
+    assert refused.next_action.startswith(next_action)
+    assert bool(refused.next_action) is bool(next_action)
 
 
 def test_reason_and_broken_glass_count_as_typed() -> None:

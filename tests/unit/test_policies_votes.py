@@ -50,10 +50,13 @@ def _refusal(
     now: datetime = NOW,
     reason: str = "",
     approve: bool = True,
+    requester: Actor = ANA,
+    behalf: Actor | None = None,
+    rights_of_requester: frozenset[str] | None = None,
 ) -> Refusal | None:
     return refusal_to_vote(
         approval=approval,
-        requester=ANA,
+        requester=requester,
         votes=votes,
         voter=voter,
         plan_digest="d1",
@@ -61,6 +64,8 @@ def _refusal(
         approve=approve,
         reason=reason,
         now=now,
+        behalf=behalf,
+        rights_of_requester=rights_of_requester,
     )
 
 
@@ -238,6 +243,65 @@ def test_a_lent_right_lapses_with_its_lender() -> None:
     assert lapsed.lapsed
     assert _refusal(BEN, votes=[lent]) is not None
     assert _refusal(BEN, votes=[lapsed]) is None
+
+
+def test_a_lost_right_takes_no_denial_back() -> None:
+    """Whoever has denied and left since has denied; it is approvals that count for who could still give them."""
+    denied = as_of_now(APPROVAL, [_vote(BEN, approve=False)], {BEN.id: frozenset()})
+    assert standing(APPROVAL, [*denied, _vote(CLEO), _vote(_actor("dan", "approver"))]) is Standing.DENIED
+    assert counted(denied) == denied
+
+
+def test_an_approval_that_lapsed_stays_so() -> None:
+    """A right that is given back brings no vote back: whoever wants to approve says so again."""
+    lapsed = as_of_now(APPROVAL, [_vote(BEN)], {BEN.id: frozenset()})
+    back = as_of_now(APPROVAL, lapsed, {BEN.id: frozenset({"approver"})})
+    assert standing(APPROVAL, [*back, _vote(CLEO)]) is Standing.PENDING
+    assert counted(back) == ()
+
+
+def test_what_is_left_of_a_lent_right_is_the_lenders() -> None:
+    """The lender's roles are those that shrink; who cast the vote stays who they were."""
+    lent = _vote(SEB).model_copy(update={"behalf": BOTH})
+    (vote,) = as_of_now(SECURITY, [lent], {BOTH.id: frozenset({"approver"}), SEB.id: frozenset()})
+    assert vote.actor == SEB
+    assert vote.behalf == BOTH.model_copy(update={"roles": frozenset({"approver"})})
+    (own,) = as_of_now(SECURITY, [_vote(BOTH)], {BOTH.id: frozenset({"approver"})})
+    assert (own.actor.roles, own.behalf) == ({"approver"}, None)
+
+
+@pytest.mark.parametrize("approve", [True, False])
+def test_the_requesters_right_decides_nothing_in_other_hands(*, approve: bool) -> None:
+    """Lent by whoever has asked, it is refused; lent by anybody else, it counts, once."""
+    refused = _refusal(SEB, behalf=ANA, approve=approve)
+    assert refused is not None
+    assert refused.reason == "@ana has asked for it, and their right decides nothing here"
+    assert _refusal(SEB, behalf=BEN, approve=approve) is None
+    twice = _refusal(SEB, behalf=BEN, votes=[_vote(BEN)], approve=approve)
+    assert twice is not None
+    assert twice.reason == "@ben, whose right you use, has voted already"
+
+
+def test_what_a_requester_who_has_left_asked_for_is_only_denied() -> None:
+    """Left is who holds none of the roles that they asked with; who was not looked up, or had none then, has not."""
+    gone = _refusal(BEN, rights_of_requester=frozenset({"viewer"}))
+    assert gone is not None
+    assert gone.reason == "@ana, who asked for this, has lost every role that they asked with"
+    assert _refusal(BEN, rights_of_requester=frozenset()) == gone
+    assert _refusal(BEN, rights_of_requester=frozenset({"viewer"}), approve=False) is None
+    assert _refusal(BEN, rights_of_requester=frozenset({"operator"})) is None
+    assert _refusal(BEN, rights_of_requester=None) is None
+    nobody = ANA.model_copy(update={"roles": frozenset()})
+    assert _refusal(BEN, requester=nobody, rights_of_requester=frozenset()) is None
+
+
+def test_the_requester_is_told_what_is_theirs_to_do() -> None:
+    """Who approves their own is told of others; who denies it, of Withdraw."""
+    approving, denying = _refusal(ANA), _refusal(ANA, approve=False)
+    assert approving is not None
+    assert denying is not None
+    assert approving.next_action == "another person must decide; Withdraw takes it back"
+    assert denying.next_action == "use Withdraw to take it back"
 
 
 def test_a_group_that_has_approved_is_not_asked_again() -> None:

@@ -90,14 +90,17 @@ def test_a_cancel_kills_the_whole_group(children: ChildProcesses, tmp_path: Path
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
         "child = subprocess.Popen([sys.executable, '-c', 'import signal, time;"
         " signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)'])\n"
-        f"open({str(pids)!r}, 'w').write(f'{{os.getpid()}} {{child.pid}}')\n"
+        f"open({str(pids)!r} + '.new', 'w').write(f'{{os.getpid()}} {{child.pid}}')\n"
+        f"os.rename({str(pids)!r} + '.new', {str(pids)!r})\n"
         "time.sleep(60)\n"
     )
     started = time.monotonic()
     with pytest.raises(ChildCancelledError, match="cancelled"):
         children.run([PYTHON, "-c", code], timeout_s=30, cancelled=pids.exists)
     assert time.monotonic() - started < 10
-    assert all(_wait_gone(int(pid)) for pid in pids.read_text().split())
+    parent, child = pids.read_text().split()
+    assert _wait_gone(int(parent))
+    assert _wait_gone(int(child))
 
 
 def test_a_cancelled_child_may_end_by_itself(tmp_path: Path) -> None:
