@@ -8,6 +8,7 @@ import json
 import secrets
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,7 @@ class World:
         self._data_dir = folder / "data"
         self._offset_file = folder / "clock-offset"
         self._clock = ShiftedClock(self._offset_file)
-        self._servers: list[LoopbackServer] = []
+        self._started = ExitStack()  # what stops what was started
         self._audited_user = audited_user  # see ControlPlane
         self._control_plane: ControlPlane | None = None
         self._redis_password, self._image_password = secrets.token_urlsafe(18), secrets.token_urlsafe(18)
@@ -128,16 +129,9 @@ class World:
         self.start_bot()
 
     def stop(self) -> None:
-        """Stop everything that was started, newest first. Safe to call again."""
-        if self._servers:
-            self.bot.stop(grace_s=8)
-        ChildProcesses(self._data_dir / "children").reap_orphans()
-        for server in reversed(self._servers):
-            server.stop()
-        self._servers.clear()
-        if self._control_plane is not None:
-            self._control_plane.stop()
-            self._control_plane = None
+        """Stop everything that was started, newest first, also where the start has failed. Safe to call again."""
+        self._started.close()
+        self._control_plane = None
 
     def _start_cluster(self) -> None:
         if self._kube_context is not None:
@@ -150,19 +144,17 @@ class World:
         self._control_plane = ControlPlane(
             binaries, self.folder / "control-plane", nodes=self._nodes, audited_user=self._audited_user
         )
+        self._started.callback(self._control_plane.stop)
         self._control_plane.start(self._progress)
         self.kubeconfig = self._control_plane.kubeconfig
 
     def _start_clearml(self) -> None:
         self.clearml = ClearMLState(clock=lambda: self._clock.now().timestamp())
-        server = LoopbackServer(clearml_api.create_app(self.clearml))
-        self.clearml_url = server.start()
-        self._servers.append(server)
+        self.clearml_url = self._serve(LoopbackServer(clearml_api.create_app(self.clearml)))
         self._progress(f"ClearML stand-in at {self.clearml_url}")
         if self._control_plane is not None:
-            inside = LoopbackServer(clearml_pods.create_app(self.clearml))
-            clearml_pods.write_programs(self._control_plane.gpus.bin, inside.start())
-            self._servers.append(inside)
+            inside = self._serve(LoopbackServer(clearml_pods.create_app(self.clearml)))
+            clearml_pods.write_programs(self._control_plane.gpus.bin, inside)
             self._control_plane.create(clearml_pods.manifests())
 
     def _start_slack(self) -> None:
@@ -187,13 +179,19 @@ class World:
             clock=lambda: self._clock.now().timestamp(),
         )
         drawer = Drawer(self)
-        server = LoopbackServer(create_app(self.workspace, drawer.tabs(), drawer.actions()), port=self._page_port)
-        self.page_url = server.start()
-        self._servers.append(server)
+        page = create_app(self.workspace, drawer.tabs(), drawer.actions())
+        self.page_url = self._serve(LoopbackServer(page, port=self._page_port))
         self._progress(f"Slack stand-in at {self.page_url}")
         self.bot = BotProcess(
             self.workspace, log=self.folder / "bot.log", by_http=self._settings.get("SLACK__MODE") == "http"
         )
+        self._started.callback(ChildProcesses(self._data_dir / "children").reap_orphans)
+        self._started.callback(self.bot.stop, grace_s=8)
+
+    def _serve(self, server: LoopbackServer) -> str:
+        address = server.start()
+        self._started.callback(server.stop)
+        return address
 
     # -- the bot --------------------------------------------------------------------------------------------
 

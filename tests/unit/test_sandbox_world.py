@@ -1,0 +1,61 @@
+"""The sandbox's world, where it does not come up: what it had started by then does not stay behind."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sandbox import world as worlds
+from sandbox.cast import DEFAULT_CAST
+from sandbox.world import World
+
+
+class NoAnswerError(Exception):
+    pass
+
+
+class Cluster:
+    """A control plane that comes up and then takes nothing."""
+
+    stopped = 0
+
+    def __init__(self, _binaries: Path, folder: Path, **_: Any) -> None:
+        self.kubeconfig = folder / "kubeconfig"
+        self.gpus = SimpleNamespace(bin=folder)
+
+    def start(self, _progress: Any) -> None:
+        self.kubeconfig.parent.mkdir(parents=True)
+
+    def create(self, _objects: Any) -> None:
+        raise NoAnswerError
+
+    def stop(self) -> None:
+        Cluster.stopped += 1
+
+
+def test_a_start_that_fails_half_way_leaves_nothing_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The servers and the control plane are stopped, once, although there is no bot yet."""
+    monkeypatch.setattr(worlds, "ControlPlane", Cluster)
+    monkeypatch.setattr(worlds.build, "ensure", lambda _progress: tmp_path)
+    monkeypatch.setattr(worlds.tools, "locate", lambda _tools: (tmp_path / "helm", tmp_path / "kubectl"))
+    served: list[Any] = []
+
+    class Server(worlds.LoopbackServer):
+        def start(self) -> str:
+            served.append(self)
+            return super().start()
+
+        def stop(self) -> None:
+            served.remove(self)
+            super().stop()
+
+    monkeypatch.setattr(worlds, "LoopbackServer", Server)
+    Cluster.stopped = 0
+    world = World(tmp_path / "world", cast=DEFAULT_CAST, progress=lambda _line: None)
+    with pytest.raises(NoAnswerError):
+        world.start()
+    assert len(served) == 2
+    world.stop()
+    world.stop()
+    assert (served, Cluster.stopped) == ([], 1)
