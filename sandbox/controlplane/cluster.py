@@ -24,7 +24,7 @@ from sandbox.controlplane.gpus import Gpus
 from sandbox.controlplane.nodes import DEFAULT_NODES, FakeNode, manifest
 from sandbox.processes import Child, free_ports
 
-CONFLICT_S = 15.0
+SETTLES_S = 30.0  # how long a new server or namespace may refuse what it takes a moment later
 
 
 class ControlPlaneFailed(Exception):  # noqa: N818 - says what happened to the process that it names
@@ -216,8 +216,9 @@ class ControlPlane:
         raise ControlPlaneFailed(f"kube-apiserver was not ready after {timeout_s:.0f} s:\n{last}")
 
     def _post(self, path: str, body: Mapping[str, Any]) -> None:
-        """Create an object. A server that has only just started may answer with a conflict: it is asked again."""
-        deadline = time.monotonic() + CONFLICT_S
+        """Create an object. What has only just started may answer with a conflict, and a namespace that is new has not
+        yet the account that its pods run as: it is asked again."""
+        deadline = time.monotonic() + SETTLES_S
         while True:
             try:
                 self._call("POST", path, body)
@@ -225,9 +226,10 @@ class ControlPlane:
                 answer = json.loads(error.read() or b"{}")
                 if error.code == http.HTTPStatus.CONFLICT and answer.get("reason") == "AlreadyExists":
                     return
-                if error.code != http.HTTPStatus.CONFLICT or time.monotonic() > deadline:
-                    said = f"creating {path}: {error.code} {answer.get('message', '')}"
-                    raise ControlPlaneFailed(said) from error
+                said = str(answer.get("message", ""))
+                passes = error.code == http.HTTPStatus.CONFLICT or "error looking up service account" in said
+                if not passes or time.monotonic() > deadline:
+                    raise ControlPlaneFailed(f"creating {path}: {error.code} {said}") from error
                 time.sleep(0.2)
             else:
                 return

@@ -267,7 +267,7 @@ def test_what_is_left_of_a_lent_right_is_the_lenders() -> None:
     assert vote.actor == SEB
     assert vote.behalf == BOTH.model_copy(update={"roles": frozenset({"approver"})})
     (own,) = as_of_now(SECURITY, [_vote(BOTH)], {BOTH.id: frozenset({"approver"})})
-    assert (own.actor.roles, own.behalf) == ({"approver"}, None)
+    assert (own.actor.roles, own.behalf) == (frozenset({"approver"}), None)
 
 
 @pytest.mark.parametrize("approve", [True, False])

@@ -1,8 +1,9 @@
 """What Slack hands out for a limited time ends with that time, and works as often as Slack says."""
 
+import time
+
 import pytest
 
-from sandbox.slack import passes
 from sandbox.slack.model import ApiError
 from sandbox.slack.passes import Passes
 
@@ -20,7 +21,7 @@ class Turned:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Turned:
     made = Turned()
-    monkeypatch.setattr(passes.time, "monotonic", made)
+    monkeypatch.setattr(time, "monotonic", made)
     return made
 
 

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from provisioning import tools
 from sandbox import world as worlds
 from sandbox.cast import DEFAULT_CAST
+from sandbox.controlplane import build
+from sandbox.serving import LoopbackServer
 from sandbox.world import World
 
 
@@ -37,11 +40,11 @@ class Cluster:
 def test_a_start_that_fails_half_way_leaves_nothing_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The servers and the control plane are stopped, once, although there is no bot yet."""
     monkeypatch.setattr(worlds, "ControlPlane", Cluster)
-    monkeypatch.setattr(worlds.build, "ensure", lambda _progress: tmp_path)
-    monkeypatch.setattr(worlds.tools, "locate", lambda _tools: (tmp_path / "helm", tmp_path / "kubectl"))
+    monkeypatch.setattr(build, "ensure", lambda _progress: tmp_path)
+    monkeypatch.setattr(tools, "locate", lambda _tools: (tmp_path / "helm", tmp_path / "kubectl"))
     served: list[Any] = []
 
-    class Server(worlds.LoopbackServer):
+    class Server(LoopbackServer):
         def start(self) -> str:
             served.append(self)
             return super().start()
