@@ -121,7 +121,7 @@ class JobService:
 
     def refusal_to_vote(self, job_id: str, actor: Actor, *, approve: bool, seen_digest: str) -> Refusal | None:
         """Return why the actor's word would not count, before they are asked for its reason; a refusal is audited."""
-        self._expire(job_id)
+        self._sweep.expire(job_id)
         job = self._store.job(job_id)
         lent = self._delegations.lent_to(actor, job)
         said = votes.vote(
