@@ -2,9 +2,10 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
 
 from slack_sdk import WebClient
@@ -24,7 +25,7 @@ from provisioning.clients.cluster_review import ClusterReview
 from provisioning.clients.helm import Helm
 from provisioning.clients.kubectl import Kubectl
 from provisioning.clients.nvidia_smi import NvidiaSmi
-from provisioning.clients.process import ChildProcesses, Completed
+from provisioning.clients.process import ChildProcesses
 from provisioning.configuration import Chart
 from provisioning.errors import PermanentError
 from provisioning.facts.platform import read_spec
@@ -50,7 +51,7 @@ _UNKNOWN = frozenset({"no_such_subteam", "subteam_not_found", "user_not_found", 
 def looks(settings: Settings) -> list[Look]:
     """Return everything to look at. Nothing is asked yet."""
     cluster, review = ClusterClient(settings.cluster), ClusterReview(settings.cluster)
-    kubectl = _Kubectl(settings)
+    kubectl = _kubectl(settings)
     smi = NvidiaSmi(cluster, kubectl, namespace=settings.nodes.operator_namespace)
     clearml = settings.clearml
     hosts = {"the API": clearml.api_url, "the web app": clearml.web_url, "the files server": clearml.files_url}
@@ -112,7 +113,7 @@ def _helm(settings: Settings) -> Finding:
 def _helm_at(path: Path, settings: Settings) -> Helm:
     return Helm(
         path,
-        _children(settings),
+        ChildProcesses(_children_folder(settings)),
         kubeconfig=settings.cluster.kubeconfig,
         context=settings.cluster.context,
         home=settings.data_dir.expanduser() / "helm",
@@ -142,41 +143,18 @@ def _spec(settings: Settings) -> Finding:
     return ok("platform spec", components) if components else warn("platform spec", "it has no component", "add one")
 
 
-def _children(settings: Settings) -> ChildProcesses:
-    data_dir = settings.data_dir.expanduser()
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)  # as the bot itself makes it
-    return ChildProcesses(data_dir / "children")
+def _children_folder(settings: Settings) -> Path:
+    return settings.data_dir.expanduser() / "children"
 
 
-class _Kubectl:
-    """kubectl, found when it is first asked: that it is not there is a finding, and keeps no other from being made."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-
-    @property
-    def path(self) -> Path:
-        return tools.locate_kubectl(self._settings.tools)
-
-    def version(self) -> str:
-        return self._client().version()
-
-    def exec(
-        self,
-        namespace: str,
-        pod: str,
-        container: str | None,
-        argv: Sequence[str],
-        *,
-        timeout_s: float = 60,
-        cancelled: Callable[[], bool] = lambda: False,
-    ) -> Completed:
-        return self._client().exec(namespace, pod, container, argv, timeout_s=timeout_s, cancelled=cancelled)
-
-    def _client(self) -> Kubectl:
-        settings = self._settings
-        children = _children(settings)
-        return Kubectl(self.path, children, kubeconfig=settings.cluster.kubeconfig, context=settings.cluster.context)
+def _kubectl(settings: Settings) -> Kubectl:
+    """Return kubectl, found when it is first asked: that it is not there is a finding, and hides no other."""
+    return Kubectl(
+        partial(tools.locate_kubectl, settings.tools),
+        ChildProcesses(_children_folder(settings)),  # which is made when something runs: it may not be possible
+        kubeconfig=settings.cluster.kubeconfig,
+        context=settings.cluster.context,
+    )
 
 
 def _slack(slack: Slack) -> list[Finding]:

@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -132,11 +133,13 @@ class FakeCluster:
     def all_namespaces(self) -> tuple[NamespaceFacts, ...]:
         return tuple(found for name in sorted(self.namespaces) if (found := self.namespace(name)) is not None)
 
-    def ensure_namespace(self, name: str, labels: Mapping[str, str]) -> None:
+    def ensure_namespace(
+        self, name: str, labels: Mapping[str, str], *, at_birth: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         if name in self.terminating:
             raise TemporaryError(f"namespace {name} is being deleted")
         self.write(f"namespace {name}")
-        self.namespaces.setdefault(name, {}).update(labels)
+        self.namespaces.setdefault(name, dict(at_birth)).update(labels)
 
     def delete_namespace(self, name: str, timeout_s: float = 120) -> None:
         self.write(f"delete namespace {name}")

@@ -57,7 +57,8 @@ class ChildRecords:
         )
         path = self.run_dir / f"{pid}.json"
         try:
-            self.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for folder in (self.run_dir.parent, self.run_dir):  # the mode is of the last folder alone
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             partial = path.with_suffix(".partial")
             partial.write_text(json.dumps(asdict(record)))
             partial.replace(path)

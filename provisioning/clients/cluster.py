@@ -3,8 +3,8 @@
 import base64
 import threading
 import time
-from collections import Counter
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from kubernetes import client
 from pydantic import SecretStr
@@ -24,14 +24,8 @@ from provisioning.clients.cluster_objects import (
     ServicePorts,
 )
 from provisioning.clients.cluster_pages import Get, decoded, pages
-from provisioning.clients.cluster_wire import (
-    FullPod,
-    FullPodStatus,
-    WireDeployment,
-    WireIngress,
-    WireNamespace,
-    WirePolicy,
-)
+from provisioning.clients.cluster_reading import SUSPENDED_ANNOTATION, deployment_of, namespace_of, pod_of
+from provisioning.clients.cluster_wire import FullPod, WireDeployment, WireIngress, WireNamespace, WirePolicy
 from provisioning.clients.helm_storage import StoredRelease
 from provisioning.configuration import Cluster
 from provisioning.errors import TemporaryError
@@ -39,8 +33,6 @@ from provisioning.errors import TemporaryError
 TIMEOUTS = (5.0, 20.0)  # to connect, to read, in seconds
 POLL_S = 0.25
 NETWORKING = "/apis/networking.k8s.io/v1"
-RELEASE_ANNOTATION = "meta.helm.sh/release-name"  # helm puts it on everything that it makes
-SUSPENDED_ANNOTATION = "clearml-chatops/replicas-before"  # how many pods a suspended Deployment had
 
 
 class ClusterClient:
@@ -66,21 +58,23 @@ class ClusterClient:
                 body = self._get()(f"/api/v1/namespaces/{names.namespace(name)}", {})
         except NotFoundError:
             return None
-        return _namespace(decoded(body, WireNamespace, f"namespace {name}"))
+        return namespace_of(decoded(body, WireNamespace, f"namespace {name}"))
 
     def all_namespaces(self) -> tuple[NamespaceFacts, ...]:
         """Return every namespace, in the order of their names."""
         with mapped("listing namespaces"):
-            return tuple(_namespace(item) for item in pages(self._get(), "/api/v1/namespaces", WireNamespace))
+            return tuple(namespace_of(item) for item in pages(self._get(), "/api/v1/namespaces", WireNamespace))
 
-    def ensure_namespace(self, name: str, labels: Mapping[str, str]) -> None:
-        """Make the namespace exist and carry *labels*; other labels stay.
+    def ensure_namespace(
+        self, name: str, labels: Mapping[str, str], *, at_birth: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Make the namespace exist and carry *labels*; other labels stay. *at_birth*: more, where it is made by this.
 
-        Raises: TemporaryError while a namespace of that name is being deleted.
+        Raises: TemporaryError while a namespace of that name is being deleted, and where another has just made it.
         """
         found = self.namespace(name)
         if found is None:
-            body = client.V1Namespace(metadata=client.V1ObjectMeta(name=name, labels=dict(labels)))
+            body = client.V1Namespace(metadata=client.V1ObjectMeta(name=name, labels={**labels, **at_birth}))
             with mapped(f"creating namespace {name}"):
                 self._core().create_namespace(body, _request_timeout=TIMEOUTS)
             return
@@ -190,12 +184,12 @@ class ClusterClient:
     def pods(self, namespace: str | None = None) -> tuple[Pod, ...]:
         """Return the pods of *namespace*, or of the whole cluster."""
         with mapped(f"listing pods of {namespace or 'all namespaces'}"):
-            return tuple(_pod(item) for item in pages(self._get(), _path("/api/v1", "pods", namespace), FullPod))
+            return tuple(pod_of(item) for item in pages(self._get(), _path("/api/v1", "pods", namespace), FullPod))
 
     def deployments(self) -> tuple[Deployment, ...]:
         """Return every Deployment of the cluster, with how many pods it asks for and has."""
         with mapped("listing Deployments"):
-            return tuple(_deployment(item) for item in pages(self._get(), "/apis/apps/v1/deployments", WireDeployment))
+            return tuple(map(deployment_of, pages(self._get(), "/apis/apps/v1/deployments", WireDeployment)))
 
     def scale_deployment(self, namespace: str, name: str, replicas: int, *, remember: int | None) -> None:
         """Ask for *replicas* pods of the Deployment; *remember* is what it is to have again, None forgets it."""
@@ -246,62 +240,3 @@ class ClusterClient:
 def _path(group: str, resources: str, namespace: str | None) -> str:
     where = "" if namespace is None else f"/namespaces/{names.namespace(namespace)}"
     return f"{group}{where}/{resources}"
-
-
-def _namespace(item: WireNamespace) -> NamespaceFacts:
-    return NamespaceFacts(
-        name=item.metadata.name,
-        phase=item.status.phase,
-        labels=item.metadata.labels,
-        annotations=item.metadata.annotations,
-    )
-
-
-def _deployment(item: WireDeployment) -> Deployment:
-    notes = item.metadata.annotations
-    return Deployment(
-        namespace=item.metadata.namespace,
-        name=item.metadata.name,
-        release=notes.get(RELEASE_ANNOTATION, ""),
-        replicas=1 if item.spec.replicas is None else item.spec.replicas,
-        ready=item.status.ready_replicas or 0,
-        replicas_before=_number(notes.get(SUSPENDED_ANNOTATION, "")),
-    )
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() else None
-
-
-def _pod(item: FullPod) -> Pod:
-    containers = item.spec.containers
-    requests: Counter[str] = Counter()
-    for container in containers:
-        for resource, quantity in container.resources.requests.items():
-            if "/" in resource and quantity.isascii() and quantity.isdigit():
-                requests[resource] += int(quantity)
-    status = item.status
-    return Pod(
-        namespace=item.metadata.namespace,
-        name=item.metadata.name,
-        phase=status.phase or "Unknown",
-        node=item.spec.node_name or None,
-        labels=item.metadata.labels,
-        requests=dict(requests),
-        host_ports=tuple(sorted({port.host_port for one in containers for port in one.ports if port.host_port})),
-        images=tuple(container.image for container in containers if container.image),
-        is_ready=any(one.type == "Ready" and one.status == "True" for one in status.conditions),
-        trouble=_trouble(status),
-        owner=next((one.kind for one in item.metadata.owner_references if one.controller), ""),
-    )
-
-
-def _trouble(status: FullPodStatus) -> str:
-    """Return the first reason that Kubernetes gives for a pod that does not run, "" where it gives none."""
-    for one in status.container_statuses:
-        if one.state.waiting.reason:
-            return one.state.waiting.reason
-    for condition in status.conditions:
-        if condition.type == "PodScheduled" and condition.status == "False" and condition.reason:
-            return condition.reason
-    return ""

@@ -11,7 +11,7 @@ from provisioning.clients import chart_files, names
 from provisioning.clients.concealment import Concealment, plain
 from provisioning.clients.helm_charts import ChartCache, parse_shown
 from provisioning.clients.helm_command import HelmCommand
-from provisioning.clients.helm_releases import Release, parse_release
+from provisioning.clients.helm_releases import Release, last_good, parse_release
 from provisioning.clients.helm_renderings import Rendering, Renderings
 from provisioning.clients.process import ChildProcesses
 from provisioning.configuration import Chart
@@ -20,8 +20,6 @@ from provisioning.errors import TemporaryError
 __all__ = ["Helm", "Release", "Rendering"]
 
 PAGE_SIZE = 256  # helm's own largest page
-
-_GOOD = ("deployed", "superseded")  # what a rollback may go back to, best first
 
 
 class Helm:
@@ -226,11 +224,9 @@ class Helm:
     def recover(self, namespace: str, name: str, *, timeout_s: float = 120) -> str | None:
         """Make a release usable that a dead helm left pending; return what was done, None where nothing was.
 
-        A release that was deployed before goes back to its last good revision. One that never was is
-        removed, so that the next install starts clean.
-
-        A helm that somebody else runs by hand at this moment looks the same as a dead one: jobs own their
-        tenant's releases.
+        A release that was deployed before goes back to its last good revision. One that never was is removed, so
+        that the next install starts clean. A helm that somebody else runs by hand at this moment looks the same as
+        a dead one: jobs own their tenant's releases.
 
         Raises: TemporaryError while a helm of ours is at work on it.
         """
@@ -243,7 +239,7 @@ class Helm:
             raise TemporaryError(
                 f"helm is at work on {namespace}/{name} (pid {pid}, {whose})", next_action="wait for it to end"
             )
-        good = None if release.status == "uninstalling" else self._last_good_revision(namespace, name)
+        good = None if release.status == "uninstalling" else last_good(self._history(namespace, name))
         if good is None:
             self.uninstall(namespace, name, timeout_s=timeout_s)
             return f"{namespace}/{name} was left {release.status}: removed it"
@@ -267,17 +263,13 @@ class Helm:
             subject=_subject(namespace, name),
         )
 
-    def _last_good_revision(self, namespace: str, name: str) -> int | None:
+    def _history(self, namespace: str, name: str) -> list[dict[str, Any]]:
         answer = self._helm.run_in_cluster(
             ["history", names.release(name), "--namespace", names.namespace(namespace), "-o", "json"],
             doing=f"reading the history of {namespace}/{name}",
         )
-        revisions = json.loads(answer.stdout)
-        for status in _GOOD:
-            found = [int(revision["revision"]) for revision in revisions if revision["status"] == status]
-            if found:
-                return max(found)
-        return None
+        found: list[dict[str, Any]] = json.loads(answer.stdout)
+        return found
 
     def _list(self, scope: Sequence[str]) -> tuple[Release, ...]:
         # helm 4 lists every status by itself and no longer knows --all

@@ -1,11 +1,12 @@
 """What helm says of a release, parsed at the edge. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 _PENDING = ("pending-install", "pending-upgrade", "pending-rollback", "uninstalling")
+_GOOD = ("deployed", "superseded")  # what a rollback may go back to, best first
 _CHART_VERSION = re.compile(r"v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?")
 
 
@@ -43,6 +44,15 @@ def parse_release(item: Mapping[str, Any]) -> Release:
         chart_version=version,
         app_version=item.get("app_version", ""),
     )
+
+
+def last_good(history: Iterable[Mapping[str, Any]]) -> int | None:
+    """Return the revision that a rollback may go back to, out of ``helm history --output json``; None where none is."""
+    found = [(one["status"], int(one["revision"])) for one in history]
+    for status in _GOOD:
+        if revisions := [revision for state, revision in found if state == status]:
+            return max(revisions)
+    return None
 
 
 def _split(chart: str) -> tuple[str, str]:

@@ -27,17 +27,29 @@ class Kubectl:
     Methods raise PermanentError, TemporaryError, UnreachableError with kubectl's own last lines in `details`.
 
     Args:
-        binary: see `provisioning.tools.locate`.
+        binary: where it lies (`provisioning.tools.locate`), or what says so when it is first asked.
         kubeconfig: None: $KUBECONFIG, ~/.kube/config, or in-cluster.
     """
 
-    def __init__(self, binary: Path, children: ChildProcesses, *, kubeconfig: Path | None, context: str | None) -> None:
+    def __init__(
+        self,
+        binary: Path | Callable[[], Path],
+        children: ChildProcesses,
+        *,
+        kubeconfig: Path | None,
+        context: str | None,
+    ) -> None:
         self._binary = binary
         self._children = children
         self._cluster_flags = [
             *([f"--kubeconfig={kubeconfig}"] if kubeconfig else []),
             *([f"--context={context}"] if context else []),
         ]
+
+    @property
+    def path(self) -> Path:
+        """Return where the binary lies. Raises: PermanentError where whoever says so does not find it."""
+        return self._binary if isinstance(self._binary, Path) else self._binary()
 
     def version(self) -> str:
         """Return kubectl's own version: ``v1.37.1``."""
@@ -153,7 +165,7 @@ class Kubectl:
         return replace(completed, returncode=int(ended[1] or ended[2]))
 
     def _command(self, verb: str) -> list[str | Path]:
-        return [self._binary, verb, *self._cluster_flags]
+        return [self.path, verb, *self._cluster_flags]
 
     def _run(
         self,

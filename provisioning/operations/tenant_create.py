@@ -87,6 +87,8 @@ def _steps(
     before = _before(args.name, facts)
     redis = _redis_steps(facts)
     guards = ("policies", *(step.id for step in redis))
+    known = before.domains if before else ()
+    domains = [domains_step(admin, args.domains, before=known, needs=("admin_user",))] if args.domains else []
     steps = [
         *_account_steps(args),
         policies_step(
@@ -98,7 +100,7 @@ def _steps(
         ),
         *redis,
         _credentials_step(args.name, admin),
-        *([domains_step(admin, args.domains, needs=("admin_user",))] if args.domains else []),
+        *domains,
         queues_step(agent.queue_names, admin, needs=("admin_user",)),
         agent_step(args.name, facts, agent, needs=("credentials", "queues", *guards)),
         *([router_step(args.name, facts, router, needs=("credentials", *guards))] if router else []),
@@ -112,6 +114,7 @@ def _steps(
                 title=f"Make further users {', '.join(args.users)}",
                 undo="those that this job made are deleted",
                 users=args.users,
+                before=_nobody(args) if facts.company_id is None else {},
                 needs=("admin_user",),
             )
         )
@@ -131,6 +134,11 @@ def _before(tenant: str, facts: TenantFacts) -> TenantCreate | None:
         return None if facts.recorded is None else of_record(tenant, facts.recorded)
     except PermanentError:
         return None
+
+
+def _nobody(args: TenantCreate) -> dict[str, str | None]:
+    """Return that none of the further users is there, as in a company that is not there."""
+    return {user.rpartition(":")[0]: None for user in args.users}
 
 
 def _account_steps(args: TenantCreate) -> list[Step]:

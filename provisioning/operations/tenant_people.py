@@ -22,7 +22,7 @@ class AddDomains:
         if isinstance(change, Refusal):
             return change
         summary = f"Change tenant {args.name}: sign-in also for {', '.join(args.domains)}"
-        step = domains_step(change.facts.admin_user_id, args.domains)
+        step = domains_step(change.facts.admin_user_id, args.domains, before=change.facts.spec.domains)
         return change.draft(summary, step, unread_warnings(change.facts.world, args.domains))
 
 
@@ -67,6 +67,7 @@ class AddUser:
             title=f"Create user {args.email} as {args.role}",
             undo="deleted, if this job made it",
             users=[f"{args.email}:{args.role}"],
+            before={args.email: _role(args.email, change.facts)},
         )
         return change.draft(f"Change tenant {args.name}: one more user, {args.email} as {args.role}", step)
 
@@ -106,6 +107,7 @@ class ChangeRole:
             title=f"Make {args.email} {args.role}",
             undo=f"{_role(args.email, change.facts)} again",
             users=[f"{args.email}:{args.role}"],
+            before={args.email: _role(args.email, change.facts)},
         )
         return change.draft(f"Change tenant {args.name}: {args.email} as {args.role}", step)
 

@@ -1,8 +1,9 @@
 """The steps that make a tenant and change it: each said once, for whatever command plans it. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 
 from pydantic import JsonValue
 
@@ -176,8 +177,14 @@ def policies_step(
 
 
 def domains_step(
-    user_id: Reference, domains: Sequence[str], *, gone: Sequence[str] = (), needs: Iterable[str] = ()
+    user_id: Reference,
+    domains: Sequence[str],
+    *,
+    gone: Sequence[str] = (),
+    before: Sequence[str] = (),
+    needs: Iterable[str] = (),
 ) -> Step:
+    """Return the step on the whitelist. *before*: the domains that are recorded, which undo leaves."""
     if gone:
         title = f"Let people of {', '.join(gone)} sign in no longer"
         undo = "put back on the whitelist"
@@ -189,7 +196,7 @@ def domains_step(
         kind="clearml.domains",
         title=title,
         needs=tuple(needs),
-        inputs={"user_id": user_id, "domains": [*domains], "gone": [*gone]},
+        inputs={"user_id": user_id, "domains": [*domains], "gone": [*gone], "before": [*before]},
         undo=undo,
     )
 
@@ -202,9 +209,13 @@ def users_step(
     undo: str,
     users: Sequence[str] = (),
     gone: Sequence[str] = (),
+    before: Mapping[str, str | None] = MappingProxyType({}),
     needs: Iterable[str] = (),
 ) -> Step:
-    """Return the step on further users: *users* as ``address:role``, *gone* as addresses."""
+    """Return the step on further users: *users* as ``address:role``, *gone* as addresses.
+
+    *before*: address → role as it is, None for nobody; left out where that is not known.
+    """
     wanted: dict[str, JsonValue] = {}
     for user in users:
         email, _, role = user.rpartition(":")
@@ -214,7 +225,13 @@ def users_step(
         kind="clearml.users",
         title=title,
         needs=tuple(needs),
-        inputs={"company_id": company_id, "admin_user_id": admin_user_id, "users": wanted, "gone": [*gone]},
+        inputs={
+            "company_id": company_id,
+            "admin_user_id": admin_user_id,
+            "users": wanted,
+            "gone": [*gone],
+            "before": dict(before),
+        },
         undo=undo,
     )
 

@@ -25,6 +25,9 @@ class UsersInputs(_Inputs):
     admin_user_id: str  # as whom the company is looked at
     users: dict[str, WantedUser] = {}  # e-mail → who is to be there
     gone: tuple[str, ...] = ()  # e-mails of users who are to be there no longer
+    # E-mail → role when this was planned, None: no such user. Where given, it is what undo goes back to: a crash may
+    # hide what apply did.
+    before: dict[str, str | None] = {}
 
 
 class Users:
@@ -80,18 +83,25 @@ class Users:
     def undo(self, inputs: dict[str, Any], outputs: Outputs, run: StepRun) -> None:
         wanted = UsersInputs.model_validate(inputs)
         found = self._found(wanted)
-        created, roles = outputs.get("created"), outputs.get("roles")
-        for email in created if isinstance(created, list) else ():
-            there = found.get(str(email).casefold())
-            if there is not None and not self._clearml.delete_user(there.id):
-                run.note(f"user {email} stays: this server has no call to delete it")
-        for email, role in roles.items() if isinstance(roles, dict) else ():
+        for email, role in (wanted.before or _before(outputs)).items():
             there = found.get(email.casefold())
-            if there is not None and there.role != role:
-                self._clearml.edit_role(wanted.admin_user_id, there.id, str(role))
+            if there is None or there.role == role:
+                continue
+            if role is not None:
+                self._clearml.edit_role(wanted.admin_user_id, there.id, role)
+            elif not self._clearml.delete_user(there.id):
+                run.note(f"user {email} stays: this server has no call to delete it")
 
     def _found(self, wanted: UsersInputs) -> "dict[str, User]":
         return {user.email.casefold(): user for user in self._clearml.users(wanted.admin_user_id) if user.email}
+
+
+def _before(outputs: Outputs) -> dict[str, str | None]:
+    """Return e-mail → role before, as apply has noted it."""
+    created, roles = outputs.get("created"), outputs.get("roles")
+    made: dict[str, str | None] = {str(email): None for email in created} if isinstance(created, list) else {}
+    had = {email: str(role) for email, role in roles.items()} if isinstance(roles, dict) else {}
+    return made | had
 
 
 class SettingsInputs(_Inputs):

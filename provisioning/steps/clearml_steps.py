@@ -34,8 +34,8 @@ class CompanyInputs(_Inputs):
 class Company:
     """``clearml.company``: a company of that name exists. Outputs: ``id``, ``created``.
 
-    Names are unique only where the server is told so: it is always looked up first. Servers before 3.30 have
-    no call that deletes a company, so undo leaves it; the next job of that tenant takes it up again.
+    Names are unique only where the server is told so: it is always looked up first. Undo leaves it: servers before
+    3.30 have no call that deletes a company, and later ones keep the name of one that was deleted.
     """
 
     kind = "clearml.company"
@@ -61,7 +61,7 @@ class Company:
         return {"id": self._clearml.create_company(wanted.name), "created": True}
 
     def undo(self, inputs: dict[str, Any], outputs: Outputs, run: StepRun) -> None:
-        run.note("the company stays: this server has no call to delete it")
+        run.note("the company stays: the next tenant create of that name takes it up")
 
 
 class AdminUserInputs(_Inputs):
@@ -193,6 +193,7 @@ class DomainsInputs(_Inputs):
     user_id: str
     domains: tuple[str, ...]
     gone: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()  # recorded when this was planned: undo leaves them, whatever a crash hid
 
 
 class Domains:
@@ -233,7 +234,7 @@ class Domains:
 
     def undo(self, inputs: dict[str, Any], outputs: Outputs, run: StepRun) -> None:
         wanted = DomainsInputs.model_validate(inputs)
-        added = outputs.get("added", list(wanted.domains))
+        added = outputs.get("added", [domain for domain in wanted.domains if domain not in wanted.before])
         found = self._clearml.domains(wanted.user_id)
         left = [domain for domain in found if not isinstance(added, list) or domain not in added]
         # Without outputs, after a crash, all that was to go is put back: it was there when this was planned.

@@ -54,10 +54,9 @@ class Namespace:
 
     def apply(self, inputs: dict[str, Any], run: StepRun) -> Outputs:
         wanted = NamespaceInputs.model_validate(inputs)
-        found = self._cluster.namespace(wanted.name)
-        labels = {**wanted.labels, CREATED_BY: run.job_id} if found is None else wanted.labels
-        self._cluster.ensure_namespace(wanted.name, labels)
-        created = found is None or found["labels"].get(CREATED_BY) == run.job_id
+        self._cluster.ensure_namespace(wanted.name, wanted.labels, at_birth={CREATED_BY: run.job_id})
+        made = self._cluster.namespace(wanted.name)
+        created = made is not None and made["labels"].get(CREATED_BY) == run.job_id
         return {"name": wanted.name, "created": created}
 
     def undo(self, inputs: dict[str, Any], outputs: Outputs, run: StepRun) -> None:

@@ -23,13 +23,14 @@ def test_the_server_answers_with_its_version(cluster: ClusterClient) -> None:
 
 def test_namespaces_are_ensured(cluster: ClusterClient, namespace: str) -> None:
     """Ensuring keeps other labels, adds ours, and is safe to repeat; absence is None."""
-    cluster.ensure_namespace(namespace, {"more": "labels"})
+    cluster.ensure_namespace(namespace, {"more": "labels"}, at_birth={"born": "again"})
     cluster.ensure_namespace(namespace, {"more": "labels"})
     found = cluster.namespace(namespace)
     assert found is not None
     assert found["phase"] == "Active"
     assert found["labels"]["clearml-chatops/tenant"] == namespace
     assert found["labels"]["more"] == "labels"
+    assert "born" not in found["labels"], "it was there already"
     assert cluster.namespace("no-such-namespace") is None
 
 

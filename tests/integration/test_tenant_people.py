@@ -3,9 +3,9 @@
 import pytest
 
 from provisioning.jobs import decisions
-from provisioning.jobs.job import JobState
+from provisioning.jobs.job import Job, JobState
 from provisioning.plan import Plan
-from tests.integration.tenant_world import ACME, World
+from tests.integration.tenant_world import ACME, Crash, World
 
 
 def people(world: World) -> dict[str, str]:
@@ -14,11 +14,31 @@ def people(world: World) -> dict[str, str]:
 
 def roll_back(world: World, text: str) -> None:
     """Do it, then take it back, as where a later step had failed."""
-    job = world.make(text)
+    take_back(world, world.make(text))
+
+
+def take_back(world: World, job: Job) -> None:
     failed = job.model_copy(update={"state": JobState.FAILED})
     world.store.update_job(job.id, lambda _job: world.as_change(failed))
     back = world.run(world.decide(failed, decisions.roll_back))
     assert back.state is JobState.ROLLED_BACK, back.failure
+
+
+def state_of(world: World) -> tuple[dict[str, str], object, object]:
+    return people(world), world.company("acme")["domains"], world.store.tenants()[0].request
+
+
+def made_through_a_crash(world: World, monkeypatch: pytest.MonkeyPatch, text: str, step_id: str) -> Job:
+    job = world.job(world.plan(text))
+    world.crash_after(step_id, monkeypatch)
+    with pytest.raises(Crash):
+        world.run(job)
+    monkeypatch.undo()
+    world.restart()
+    for step in (step for wave in job.plan.waves() for step in wave):
+        assert world.runner.run_step(job.id, step.id, 1)["ok"]
+    assert world.runner.finish(job.id, 1)["ok"]
+    return world.store.job(job.id)
 
 
 def assert_settled(world: World) -> None:
@@ -109,21 +129,43 @@ def test_a_tenant_is_made_with_its_users(world: World) -> None:
     assert_settled(world)
 
 
-@pytest.mark.parametrize(
-    "text",
+CHANGES = pytest.mark.parametrize(
+    ("text", "step_id"),
     [
-        "tenant domains add acme more.example",
-        "tenant domains remove acme labs.example",
-        "tenant user add acme dan@acme.example",
-        "tenant user role acme cy@acme.example admin",
+        ("tenant domains add acme more.example acme.example", "domains"),
+        ("tenant domains remove acme labs.example", "domains"),
+        ("tenant user add acme dan@acme.example", "users"),
+        ("tenant user role acme cy@acme.example admin", "users"),
     ],
 )
-def test_each_of_them_can_be_taken_back(world: World, text: str) -> None:
+
+
+@CHANGES
+def test_each_of_them_can_be_taken_back(world: World, text: str, step_id: str) -> None:
     """ClearML and the record are as before."""
     world.make(f"{ACME} --domain acme.example,labs.example --user cy@acme.example")
-    before = (people(world), world.company("acme")["domains"], world.store.tenants()[0].request)
+    before = state_of(world)
     roll_back(world, text)
-    assert (people(world), world.company("acme")["domains"], world.store.tenants()[0].request) == before
+    assert state_of(world) == before
+
+
+@CHANGES
+def test_and_also_where_a_crash_hid_what_was_done(
+    world: World, monkeypatch: pytest.MonkeyPatch, text: str, step_id: str
+) -> None:
+    """The process dies before it has noted what it did: the next one finds it done, and still takes back no more."""
+    world.make(f"{ACME} --domain acme.example,labs.example --user cy@acme.example")
+    before = state_of(world)
+    take_back(world, made_through_a_crash(world, monkeypatch, text, step_id))
+    assert state_of(world) == before
+
+
+def test_users_of_a_company_that_this_job_made_go_with_it_also_after_a_crash(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their addresses are free for other tenants again."""
+    take_back(world, made_through_a_crash(world, monkeypatch, f"{ACME} --user cy@acme.example", "users"))
+    assert people(world) == {}
 
 
 def test_a_user_who_was_there_before_is_not_deleted_by_undoing(world: World) -> None:

@@ -66,6 +66,23 @@ def test_undo_leaves_a_namespace_that_was_there_before(cluster: FakeCluster, lab
     assert "acme" in cluster.namespaces
 
 
+def test_undo_leaves_a_namespace_that_somebody_made_while_apply_looked(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mark of who made it is given at birth alone: what came into being between two looks is not ours."""
+    action, ensure = Namespace(cluster), cluster.ensure_namespace
+
+    def beaten(name: str, labels: dict[str, str], **named: dict[str, str]) -> None:
+        cluster.namespaces.setdefault(name, {"made-by": "hand"})
+        ensure(name, labels, **named)
+
+    monkeypatch.setattr(cluster, "ensure_namespace", beaten)
+    outputs = action.apply(NAMESPACE, RUN)
+    assert outputs == {"name": "acme", "created": False}
+    action.undo(NAMESPACE, outputs, RUN)
+    assert cluster.namespaces["acme"]["made-by"] == "hand"
+
+
 def test_policies_of_a_namespace_that_does_not_exist_yet_are_absent(cluster: FakeCluster) -> None:
     """kubectl would fail; nothing is asked of it."""
     assert NetworkPolicies(cluster, FakeKubectl(cluster)).observe(POLICIES).presence is Presence.ABSENT
