@@ -214,12 +214,13 @@ def missing_of(expression: str, scraped: Mapping[SeriesKey, float]) -> list[str]
     """Return the selectors of *expression* that find nothing in the scrape, and labels that no series of it has."""
     found, labels = [], set(SCRAPERS_OWN)
     for name, matchers in selectors(expression):
-        own = [(label, sign, value) for label, sign, value in matchers if label not in SCRAPERS_OWN]
-        fit = [
-            dict(labels) for known, labels in scraped if known == name and all(_fits(dict(labels), *one) for one in own)
-        ]
-        labels |= {label for one in fit for label in one}
-        if not fit and name != "ALERTS":
+        known = [dict(pairs) for one, pairs in scraped if one == name]
+        labels |= {label for one in known for label in one}
+        own = [matcher for matcher in matchers if matcher[0] not in SCRAPERS_OWN]
+        fit = [one for one in known if all(_fits(one, *matcher) for matcher in own)]
+        ways = [(label, way) for label, sign, value in own if sign == "=~" for way in value.split("|")]
+        idle = [way for label, way in ways if not any(_fits(one, label, "=~", way) for one in fit)]
+        if name != "ALERTS" and (idle or not fit):
             found.append(f"{name} {own}")
     grouped = {label.strip() for inside in re.findall(r"by \(([^)]*)\)", expression) for label in inside.split(",")}
     return found + sorted(grouped - labels)
@@ -238,6 +239,7 @@ def test_alerts_ask_for_what_is_measured(rules: list[dict[str, Any]], scraped: M
         assert list(selectors(rule["expr"])), rule
         assert missing_of(rule["expr"], scraped) == [], rule["alert"]
     assert missing_of('clearml_chatops_jobs{state="lost"}', scraped)
+    assert missing_of('clearml_chatops_jobs{state=~"queued|lost"}', scraped)
     assert missing_of("sum by (tenant) (clearml_chatops_jobs{})", scraped) == ["tenant"]
 
 

@@ -47,7 +47,7 @@ EVERYTHING = {
     "settings": {"slack": {"mode": "http"}, "roles": {"admin": ["U1"]}},
     "existingSecret": "tokens",
     "policy": "version: 1\nrules: []\n",
-    "persistence": {"storageClassName": "fast"},
+    "persistence": {"storageClassName": "fast", "accessMode": "ReadWriteOncePod"},
     "networkPolicy": {
         "httpFrom": [{"podSelector": {}}],
         "metricsFrom": [{"podSelector": {}}],
@@ -130,6 +130,23 @@ def test_it_installs_and_its_pod_runs_under_restricted(kubeconfig: Path, namespa
     assert "exec bot-0 -- clearml-chatops doctor" in done.stdout
     assert "The Secret tokens is not there yet" in done.stdout
     assert "Nobody has a role yet" in done.stdout
+
+
+def test_a_mended_release_replaces_a_pod_that_never_came_up(kubeconfig: Path, namespace: str) -> None:
+    """Kubernetes' default would wait for the broken pod, and no upgrade would help until somebody deletes it."""
+    place = ("--namespace", namespace, f"--kubeconfig={kubeconfig}")
+    install = ("upgrade", "--install", "bot", str(CHART), "--set", "existingSecret=tokens", *place)
+    helm(*install, "--set", "nodeSelector.no=node", "--wait=false")
+    phase = (
+        "--namespace",
+        namespace,
+        "wait",
+        "--for=jsonpath={.spec.nodeSelector.no}=node",
+        "--timeout=30s",
+        "pod/bot-0",
+    )
+    kubectl(kubeconfig, *phase)
+    helm(*install, "--set", "nodeSelector=null", "--wait", "--timeout", "60s")
 
 
 @pytest.mark.usefixtures("monitoring")
