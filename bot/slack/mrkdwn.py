@@ -9,6 +9,7 @@ from datetime import datetime
 
 _HALF = re.compile(r"(?:&[a-z]{0,3}|<[^<>]*)\Z")
 _CHANNEL = re.compile(r"\b[CG][A-Z0-9]{7,20}\b")
+_FENCE = "\n```"
 ELLIPSIS = "…"
 SECTION_CHARS = 3000
 
@@ -44,9 +45,18 @@ def cut_markup(text: str, most: int) -> str:
     """Return markup in at most *most* characters, without half an entity or half a ``<…>`` at its end."""
     if len(text) <= most:
         return text
-    kept = _HALF.sub("", text[: most - 1]).rstrip()
-    fence = "\n```" if kept.count("```") % 2 else ""
-    return kept[: most - 1 - len(fence)] + ELLIPSIS + fence
+    if not _is_open(kept := _whole(text[: most - 1])):
+        return kept + ELLIPSIS
+    kept = _whole(text[: most - 1 - len(_FENCE)])  # which may cut the opening fence, too
+    return kept + ELLIPSIS + (_FENCE if _is_open(kept) else "")
+
+
+def _whole(cut_off: str) -> str:
+    return _HALF.sub("", cut_off).rstrip()
+
+
+def _is_open(markup: str) -> bool:
+    return markup.count("```") % 2 == 1
 
 
 def user(user_id: str, name: str = "") -> str:

@@ -80,7 +80,7 @@ def channel_for_post(state: State, name: Any, *, files: bool = False) -> Channel
     if person is not None and not person.bot:
         if person.deactivated:
             raise ApiError("channel_not_found")
-        return state.dm(person.id)
+        name = state.dm(person.id).id
     channel = state.channels.get(name)
     member = channel is not None and state.bot_user_id in channel.members
     if channel is None or (channel.private and not member):

@@ -14,6 +14,7 @@ from policies.policy import MOST_RULES, Approvals, MorePeople, Policy, Rule
 from policies.windows import Window
 
 RULE = "rules:\n- name: a\n  effect: allow\n"
+DENY = "rules:\n- name: a\n  effect: deny\n"
 APPROVE = "rules:\n- name: a\n  effect: approve\n  approvals:\n"
 
 
@@ -99,6 +100,16 @@ def test_text_is_read_as_written() -> None:
         (APPROVE + "    expires_after_h: 1000\n", 5, "rules[0].approvals.expires_after_h", "too large: 720"),
         (APPROVE + "    reason_required: maybe\n", 5, "rules[0].approvals.reason_required", "neither true nor false"),
         ("groups: {sre: [dana]}\n" + RULE, 1, "groups.sre[0]", "'dana' is nobody's id"),
+        ("groups: {admin: [U0SRE]}\n" + RULE, 1, "groups.admin.[key]", "'admin' is a role already"),
+        ("groups: {S_R: [U0SRE]}\n" + RULE, 1, "groups.S_R.[key]", "'S_R' is no group's name"),
+        (DENY + "  reason: ' '\n", 2, "rules[0]", "a rule that denies needs a reason"),
+        (DENY + "  reason: no\n  say_why: true\n", 2, "rules[0]", "say_why belongs to effect: allow or approve"),
+        (
+            APPROVE + "    escalate_after_h: 2\n    escalate_to: ['os:root']\n",
+            4,
+            "rules[0].approvals",
+            "of Slack can be",
+        ),
         ("groups: {sre: []}\n" + RULE, 1, "groups.sre", "an empty list"),
         ("groups:\n  sre: [U0SRE]\n" + RULE + "  roles: [srr]\n", 6, "rules[0].roles[0]", "'admin' or 'sre'"),
         (RULE + "  times: [{days: [friday]}]\n", 4, "rules[0].times[0].days[0]", "write 'mon'"),

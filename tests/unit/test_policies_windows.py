@@ -21,6 +21,8 @@ def _window(**said: Any) -> Window:
         ({"days": ["fri"]}, "2026-11-27T00:00", "2026-11-28T00:00"),
         ({"hours": "09:00-17:00"}, "2026-11-25T09:00", "2026-11-25T17:00"),
         ({"hours": "22:00-06:00"}, "2026-11-25T05:59", "2026-11-25T06:00"),
+        ({"hours": "22:00-06:00"}, "2026-11-25T22:00", "2026-11-25T21:59"),
+        ({"days": ["fri"], "hours": "09:00-17:00"}, "2026-11-27T10:00", "2026-11-26T10:00"),
         ({"days": ["fri"], "hours": "22:00-06:00"}, "2026-11-28T05:59", "2026-11-27T05:59"),
         ({"days": ["fri"], "hours": "16:00-24:00"}, "2026-11-27T23:59", "2026-11-28T00:00"),
         ({"hours": "09:00-17:00", "timezone": "Europe/Berlin"}, "2026-01-05T08:00", "2026-01-05T16:00"),
@@ -54,11 +56,27 @@ def test_a_window_holds_from_its_beginning_to_before_its_end(said: dict[str, Any
         ({"from": "tomorrow"}, "is no date"),
         ({"from": "2026-02-30"}, "is no date"),
         ({"from": "2026-12-20", "until": "2026-12-19"}, "ends before it begins"),
+        ({"from": "2026-12-20", "until": "2026-12-20"}, "ends before it begins"),
+        ({"from": "2026-12-20T00:00+02:00", "until": "2026-12-19T22:00"}, "ends before it begins"),
     ],
 )
 def test_a_window_that_cannot_be_meant_is_refused(said: dict[str, Any], why: str) -> None:
     with pytest.raises(ValidationError, match=why):
         _window(**said)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"days": ["mon", "fri"]}, "mon fri UTC"),
+        ({"hours": "22:00-06:00", "timezone": "Europe/Berlin"}, "22:00-06:00 Europe/Berlin"),
+        ({"days": ["mon"], "hours": "09:00-17:00", "from": "2026-12-20"}, "mon 09:00-17:00 from 2026-12-20 00:00 UTC"),
+        ({"from": "2026-12-20", "until": "2026-12-24 12:00"}, "from 2026-12-20 00:00 until 2026-12-24 12:00 UTC"),
+    ],
+)
+def test_a_window_is_told_as_it_was_written(said: dict[str, Any], words: str) -> None:
+    """All that it says, and nothing that it does not."""
+    assert str(_window(**said)) == words
 
 
 _HOURS = st.tuples(st.integers(0, 23), st.integers(0, 59)).map(lambda at: f"{at[0]:02}:{at[1]:02}")

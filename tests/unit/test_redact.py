@@ -157,3 +157,54 @@ def test_secrets_made_at_run_time_are_learnt_and_the_oldest_forgotten() -> None:
         redact.learn(secret)
     assert redact(f"{CANARY} {made[-1]} {made[1]}") == " ".join([HIDDEN] * 3)
     assert redact(made[0]) == made[0]
+
+
+@pytest.mark.parametrize("written", [json.dumps, repr, lambda secret: json.dumps(secret, ensure_ascii=False)])
+def test_a_quoted_secret_goes_from_its_first_letter_to_its_last(written: "object") -> None:
+    """Also where quoting writes both of them with more than one."""
+    assert callable(written)
+    secret = "\"\\p/w 'ü'\n\""
+    text = str(written(secret))
+    clean = f"{text[0]}{HIDDEN}{text[-1]}"
+    assert Redactor([secret])(f"said {text} twice {text}") == f"said {clean} twice {clean}"
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab", "abc"])
+@pytest.mark.parametrize("after", ["", "z", "yz"])
+def test_of_base64_all_that_the_secret_alone_decides_goes(before: str, after: str) -> None:
+    """The letters that it shares with its neighbours stay, and are no more than two."""
+    encoded = _base64(f"{before}{CANARY}{after}")
+    clean = Redactor([CANARY])(encoded)
+    first, last = -(-8 * len(before) // 6), 8 * (len(before) + len(CANARY)) // 6
+    assert clean == f"{encoded[:first]}{HIDDEN}{encoded[last:]}"
+
+
+def test_short_secrets_are_found_where_they_are_no_ordinary_word() -> None:
+    """Six letters are a secret, five are not; also in base64, where they are eight."""
+    redact = Redactor(["q7Zp2x", "q7Zp2"])
+    assert redact(f"q7Zp2x {_base64('q7Zp2x')} q7Zp2") == f"{HIDDEN} {HIDDEN} q7Zp2"
+
+
+def test_several_broken_secrets_go_and_what_is_between_them_stays() -> None:
+    """In whichever order they stand, and where the text begins or ends with one."""
+    other = "0ther-c4nary-1234"
+    text = f"{CANARY[:4]}\n{CANARY[4:]} then {other[:6]}\n  {other[6:]} then {CANARY[:9]}\n{CANARY[9:]}"
+    assert Redactor([CANARY, other])(text) == f"{HIDDEN} then {HIDDEN} then {HIDDEN}"
+
+
+def test_broken_secrets_that_overlap_go_whole() -> None:
+    """One inside another, one that begins where another has not ended, one that repeats itself."""
+    redact = Redactor(["abcdef", "abcdefghij", "hijklmno"])
+    assert redact("x abc\ndefghijkl\nmno y") == f"x {HIDDEN} y"
+    assert redact("x abcd\nefabcd\nef y") == f"x {HIDDEN}{HIDDEN} y"
+    assert Redactor(["aXaXaXa"])("x aXaX\naXaXa y") == f"x {HIDDEN} y"
+
+
+def test_of_a_shape_only_the_secret_goes() -> None:
+    """People read on which setting or address it stood; a key's own letters are the secret as a whole."""
+    redact = Redactor()
+    assert redact("password: hunter22 at 9") == f"password: {HIDDEN} at 9"
+    assert redact("https://ana:hunter22@x.example/a") == f"https://ana:{HIDDEN}@x.example/a"
+    assert redact("got xoxb-1234567890 here") == f"got {HIDDEN} here"
+    assert redact("its password is with the admin") == "its password is with the admin"
+    assert redact("password: from the vault, token: hunter22") == f"password: from the vault, token: {HIDDEN}"
