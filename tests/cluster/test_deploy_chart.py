@@ -247,6 +247,28 @@ def test_one_replica_with_its_own_name_as_executor() -> None:
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
 
 
+def test_ids_are_the_images_unless_the_cluster_gives_them_out() -> None:
+    """Large ids stay numbers; with null there is none, and the pod is still nobody's root."""
+    for words, ids in (
+        ([], {"runAsUser": 10001, "runAsGroup": 10001, "fsGroup": 10001}),
+        (
+            [
+                "--set",
+                "podSecurityContext.runAsUser=1000770000,podSecurityContext.runAsGroup=null,podSecurityContext.fsGroup=null",
+            ],
+            {"runAsUser": 1000770000},
+        ),
+        (["--set-json", 'podSecurityContext={"runAsUser":null,"runAsGroup":null,"fsGroup":null}'], {}),
+    ):
+        (found,) = [one for one in rendered(*words) if one["kind"] == "StatefulSet"]
+        assert found["spec"]["template"]["spec"]["securityContext"] == {
+            "runAsNonRoot": True,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+            **ids,
+        }
+
+
 def test_in_maintenance_the_pod_waits_and_nothing_probes_it() -> None:
     """With the volume and the settings, so that `restore` finds no bot that holds the data folder."""
     (found,) = [one for one in rendered("--set", "maintenance=true") if one["kind"] == "StatefulSet"]
@@ -285,6 +307,7 @@ def test_nothing_reaches_the_pod_unless_it_is_said() -> None:
         ([], "existingSecret must name"),
         (["--set", "existingSecret=x", "--set", "replicas=2"], "replicas"),
         (["--set", "existingSecret=x", "--set", "image.digest=latest"], "digest"),
+        (["--set", "existingSecret=x", "--set", "podSecurityContext.runAsUser=0"], "runAsUser"),
         (["--set", "existingSecret=x", "--set", "terminationGracePeriodSeconds=5"], "terminationGracePeriodSeconds"),
         (["--set", "existingSecret=x", "--set", "settings.slack.bot_token=xoxb-1"], "must hold no secret"),
         (["--set", "existingSecret=x", "--set", "metrics.serviceMonitor.enabled=true"], "networkPolicy.metricsFromN"),
