@@ -99,17 +99,12 @@ def _pod_of_struct(pod: TakingPod) -> GpuPod | None:
         [_asked(one) for one in spec.containers],
         [(_asked(one), one.restart_policy == "Always") for one in spec.init_containers],
     )
-    if not wanted or pod.status.phase in OVER:
-        return None
-    meta = pod.metadata
-    waiting = None
-    if not spec.node_name:
-        since = datetime.fromisoformat(meta.creation_timestamp) if meta.creation_timestamp else None
-        reason = _reason(pod.status.conditions)
-        waiting = WaitingPod(
-            namespace=meta.namespace, name=meta.name, requests=dict(wanted), reason=reason, since=since
-        )
-    return GpuPod(intern(spec.node_name), intern(meta.namespace), wanted, waiting)
+    return _gpu_pod(pod, wanted, _waits_of_struct)
+
+
+def _waits_of_struct(pod: TakingPod) -> tuple[str, datetime | None]:
+    created = pod.metadata.creation_timestamp
+    return _reason(pod.status.conditions), datetime.fromisoformat(created) if created else None
 
 
 def _asked(container: Container) -> dict[str, int]:
@@ -128,14 +123,25 @@ def _pod_of_message(pod: Any) -> GpuPod | None:
             [_asked_in(one.resources) for one in containers],
             [(_asked_in(one.resources), one.restart_policy == "Always") for one in init],
         )
+    return _gpu_pod(pod, wanted, _waits_of_message)
+
+
+def _waits_of_message(pod: Any) -> tuple[str, datetime | None]:
+    created = pod.metadata.creation_timestamp
+    since = datetime.fromtimestamp(message("Time").FromString(created).seconds, UTC) if created else None
+    return _reason(map(message("Condition").FromString, pod.status.conditions)), since
+
+
+def _gpu_pod(
+    pod: Any, wanted: Mapping[str, int], waits_of: Callable[[Any], tuple[str, datetime | None]]
+) -> GpuPod | None:
+    """Return the pod where it counts. Both encodings call their fields alike; *waits_of* reads the others: why it
+    waits, and since when."""
     if not wanted or pod.status.phase in OVER:
         return None
-    meta, node = pod.metadata, spec.node_name
-    waiting = None
+    meta, node, waiting = pod.metadata, pod.spec.node_name, None
     if not node:
-        seconds = message("Time").FromString(meta.creation_timestamp).seconds if meta.creation_timestamp else None
-        reason = _reason(map(message("Condition").FromString, pod.status.conditions))
-        since = None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+        reason, since = waits_of(pod)
         waiting = WaitingPod(
             namespace=meta.namespace, name=meta.name, requests=dict(wanted), reason=reason, since=since
         )

@@ -13,8 +13,10 @@ from provisioning.chart_values import secret_names
 from provisioning.clients.helm_releases import Release
 from provisioning.configuration import Chart
 from provisioning.errors import ChatopsError, PermanentError, reason_of
+from provisioning.facts.charts import look_at
 from provisioning.named_secrets import NamedSecrets
-from provisioning.operations.platform_facts import ChartFacts, PlatformFacts
+from provisioning.operations.chart_facts import ChartFacts
+from provisioning.operations.platform_facts import PlatformFacts
 from provisioning.operations.platform_releases import located
 from provisioning.platform.load import SpecError, load
 from provisioning.platform.spec import PlatformSpec
@@ -126,13 +128,7 @@ class PlatformFactsGatherer:
             username=self._credential(username),
             password=SecretStr(found) if (found := self._credential(password)) is not None else None,
         )
-        shown = self._sources.helm.show_chart(chart)
-        return ChartFacts(
-            name=str(shown["name"]),
-            version=str(shown["version"]),
-            values=self._sources.helm.show_values(chart),
-            sha256=self._sources.helm.chart_sha256(chart),
-        )
+        return look_at(self._sources.helm, chart)
 
     def _credential(self, name: str | None) -> str | None:
         if name is None:

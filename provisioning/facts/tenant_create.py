@@ -15,9 +15,9 @@ from provisioning.facts.releases import as_it_is
 from provisioning.facts.tenant_router import has_router, router_facts
 from provisioning.jobs.job import Job, StepState
 from provisioning.known_users import KnownUsers
+from provisioning.operations.chart_facts import ChartFacts
 from provisioning.operations.tenant_facts import (
     MIG_NODE_LABEL,
-    AgentChart,
     MigNodes,
     RouterFacts,
     TenantFacts,
@@ -78,7 +78,7 @@ class TenantCreateFacts:
         record = self._sources.store.tenant(args.name)
         return TenantFacts(
             configuration=configuration,
-            chart=AgentChart(name=chart_name, version=chart_version, values=values.result(), sha256=sha256.result()),
+            chart=ChartFacts(name=chart_name, version=chart_version, values=values.result(), sha256=sha256.result()),
             company_id=found.own_id,
             recorded=None if record is None else record.request,
             made_by_job=maker(self._sources.store.jobs(subject=args.name)),

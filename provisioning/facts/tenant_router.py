@@ -8,9 +8,10 @@ from policies.approvals import Refusal
 from policies.guardrails import public_secret_refusal
 from provisioning.clients.interfaces import ClusterReads
 from provisioning.configuration import Router
+from provisioning.facts.charts import look_at
 from provisioning.facts.releases import as_it_is
 from provisioning.jobs.job import JobState
-from provisioning.operations.tenant_facts import AgentChart, RouterFacts
+from provisioning.operations.tenant_facts import RouterFacts
 from provisioning.operations.tenant_router import STEP_ID
 from provisioning.sources import Sources
 
@@ -32,16 +33,10 @@ def router_facts(tenant: str, sources: Sources) -> RouterFacts | None:
     router, helm = sources.configuration.router, sources.helm
     if router is None:
         return None
-    shown = helm.show_chart(router.chart)
     release = helm.release(tenant, router.release)
     values = {} if release is None else helm.values(tenant, router.release)
     return RouterFacts(
-        chart=AgentChart(
-            name=str(shown["name"]),
-            version=str(shown["version"]),
-            values=helm.show_values(router.chart),
-            sha256=helm.chart_sha256(router.chart),
-        ),
+        chart=look_at(helm, router.chart),
         release=as_it_is(release),
         host=_host_of(values),
         unfit_key=_unfit_key(router, sources.cluster),

@@ -9,17 +9,8 @@ from pydantic import SecretStr
 from commands.platform import Component
 from provisioning.clients.helm_releases import Release
 from provisioning.configuration import Provisioning
+from provisioning.operations.chart_facts import ChartFacts
 from provisioning.platform.spec import PlatformSpec
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChartFacts:
-    """What helm shows of one component's chart."""
-
-    name: str
-    version: str
-    values: Mapping[str, Any]  # its defaults: what it knows of
-    sha256: str | None = None  # of its file, or of a folder's files
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,6 +27,7 @@ _CALLED = {
     Component.BILLING: "billing",
     Component.SERVER: "clearml",
 }
+OCI = "oci://"
 _TELLING = ("password", "passwd", "secret", "token", "apikey", "privatekey")
 IF_KEY_GONE = "put it there, then Retry; or Leave this job, and ask again with --generate-secrets"
 
@@ -92,9 +93,10 @@ def located(
     repository = spec.repositories[source.repository]
     username = repository.username.name if repository.username else None
     password = repository.password.name if repository.password else None
-    if repository.url.lower().startswith("oci://"):
+    if repository.url.lower().startswith(OCI):
+        registry = OCI + repository.url[len(OCI) :].rstrip("/")  # a scheme is read in any case of letters
         digest = f"@{source.digest}" if source.digest and version in {None, source.version} else ""
-        return f"{repository.url.rstrip('/')}/{source.name}{digest}", None, username, password
+        return f"{registry}/{source.name}{digest}", None, username, password
     return source.name or "", repository.url, username, password
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
 
 from pydantic import JsonValue
 
@@ -13,6 +12,7 @@ from policies.network import TENANT_LABEL
 from provisioning.capacity.profiles import Gpu
 from provisioning.capacity.view import View
 from provisioning.configuration import Provisioning
+from provisioning.operations.chart_facts import ChartFacts
 from provisioning.port_ranges import PortRange
 
 MIG_NODE_LABEL = ("cdmo.clear.ml/gpu-partitioning", "mig")
@@ -25,16 +25,6 @@ class MigNodes:
     gpu: Gpu
     gpus: int  # physical ones, on all these nodes
     resources: frozenset[str] = frozenset()  # nvidia.com/mig-… that they advertise
-
-
-@dataclass(frozen=True, kw_only=True)
-class AgentChart:
-    """What helm shows of a configured chart: the agent's, the router's."""
-
-    name: str
-    version: str
-    values: Mapping[str, Any]  # its defaults: what it knows of
-    sha256: str | None = None  # of its file, or of a folder's files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +41,7 @@ class AgentRelease:
 class RouterFacts:
     """What decides on a tenant's router."""
 
-    chart: AgentChart
+    chart: ChartFacts
     release: AgentRelease | None = None  # the tenant's router as it is
     host: str | None = None  # where that one is reached
     unfit_key: Refusal | None = None  # why the token-signing secret in the cluster cannot be used
@@ -63,7 +53,7 @@ class TenantFacts:
     """The world as far as one tenant is concerned, new or not."""
 
     configuration: Provisioning
-    chart: AgentChart
+    chart: ChartFacts
     company_id: str | None = None  # of the company that has the tenant's name
     recorded: Mapping[str, JsonValue] | None = None  # the spec that we keep of this tenant
     made_by_job: int | None = None  # the number of an earlier job of ours that set out to make the company

@@ -13,6 +13,8 @@ from policies.approvals import Refusal
 from provisioning.operations.agent_values import DEFAULT_QUEUE, REQUIRED_RESOURCES, FractionQueue
 from provisioning.port_ranges import PortRange
 
+LEAST_SHARE = Decimal("0.001")  # of a GPU; what is written as 1E-999999999 has a name of as many digits
+
 
 @dataclass(frozen=True, kw_only=True)
 class Inferred:
@@ -77,7 +79,7 @@ def _share(queue: Any) -> Decimal | None:
         share = Decimal(str(labels.get(REQUIRED_RESOURCES)))
     except InvalidOperation:
         return None
-    return share if share.is_finite() and 0 < share <= 1 else None
+    return share if share.is_finite() and LEAST_SHARE <= share <= 1 else None
 
 
 def _max_pods(queues: Mapping[str, Any]) -> tuple[int | None, list[str]]:

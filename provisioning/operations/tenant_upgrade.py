@@ -3,9 +3,10 @@
 from commands.tenant_lifecycle import TenantUpgrade
 from policies.approvals import Refusal
 from provisioning.operations.base import Draft
+from provisioning.operations.chart_facts import ChartFacts
 from provisioning.operations.tenant_checks import chart_refusal
 from provisioning.operations.tenant_existing import agent_refusal, not_recorded, record_step, world_refusal
-from provisioning.operations.tenant_facts import AgentChart, AgentRelease, ExistingTenant
+from provisioning.operations.tenant_facts import AgentRelease, ExistingTenant
 from provisioning.operations.tenant_spec import changed
 from provisioning.operations.tenant_steps import ROLLBACK_MARGIN_S
 from provisioning.plan import Step
@@ -47,7 +48,7 @@ class UpgradeTenant:
         )
 
 
-def _release_refusal(args: TenantUpgrade, release: AgentRelease, chart: AgentChart) -> Refusal | None:
+def _release_refusal(args: TenantUpgrade, release: AgentRelease, chart: ChartFacts) -> Refusal | None:
     if release.status != DEPLOYED:
         return Refusal(
             reason=f"the agent's release of tenant {args.name} is {release.status}, not deployed: its values may be"

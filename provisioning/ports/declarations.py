@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from provisioning.port_ranges import PortRange
 from provisioning.ports.claims import Declared, PortClaims
-from provisioning.ports.finding import Finding, Kind, Severity, spans
+from provisioning.ports.finding import Finding, Kind, note, problem, spans, warning
 
 
 def envelopes_of(declared: Iterable[Declared]) -> tuple[tuple[str, PortRange], ...]:
@@ -24,23 +24,21 @@ def overlaps(envelopes: Sequence[tuple[str, PortRange]]) -> Iterator[Finding]:
             both = sorted(set(held.service_ports) & set(ports.service_ports))
             pair = tuple(sorted((other, tenant)))
             if both:
-                yield Finding(
-                    kind=Kind.OVERLAP,
-                    severity=Severity.PROBLEM,
-                    tenants=pair,
-                    ports=spans(both),
-                    text=f"{other} ({held}) and {tenant} ({ports}) both declare {spans(both)}: whose Service comes"
+                yield problem(
+                    Kind.OVERLAP,
+                    spans(both),
+                    f"{other} ({held}) and {tenant} ({ports}) both declare {spans(both)}: whose Service comes"
                     " second is refused; give one of them another range",
+                    of=pair,
                 )
             else:
                 shared = spans(range(max(held.start, ports.start), min(held.last, ports.last) + 1))
-                yield Finding(
-                    kind=Kind.SHARED_EDGE,
-                    severity=Severity.NOTE,
-                    tenants=pair,
-                    ports=shared,
-                    text=f"{other} ({held}) and {tenant} ({ports}) share {shared}, where one begins: no Service of"
+                yield note(
+                    Kind.SHARED_EDGE,
+                    shared,
+                    f"{other} ({held}) and {tenant} ({ports}) share {shared}, where one begins: no Service of"
                     " its takes that port, so nothing is in the way",
+                    of=pair,
                 )
         reaching.append((tenant, ports))
 
@@ -49,41 +47,35 @@ def outside(claims: PortClaims, envelopes: Sequence[tuple[str, PortRange]]) -> I
     """Yield what lies outside the API server's range or the pool."""
     api, (first, last) = claims.node_ports, claims.pool
     if first < api.first or last > api.last:
-        yield Finding(
-            kind=Kind.OUT_OF_RANGE,
-            severity=Severity.WARNING,
-            tenants=(),
-            ports=f"{first}-{last}",
-            text=f"the pool {first}-{last} is larger than the API server's range {api} ({api.source}): set"
+        yield warning(
+            Kind.OUT_OF_RANGE,
+            f"{first}-{last}",
+            f"the pool {first}-{last} is larger than the API server's range {api} ({api.source}): set"
             " PORTS__FIRST and PORTS__LAST within it",
         )
     for tenant, ports in envelopes:
         beyond = [port for port in ports.service_ports if not api.holds(port)]
         if beyond:
-            yield Finding(
-                kind=Kind.OUT_OF_RANGE,
-                severity=Severity.PROBLEM,
-                tenants=(tenant,),
-                ports=spans(beyond),
-                text=f"{tenant} declares {spans(beyond)}, outside the API server's range {api} ({api.source}):"
+            yield problem(
+                Kind.OUT_OF_RANGE,
+                spans(beyond),
+                f"{tenant} declares {spans(beyond)}, outside the API server's range {api} ({api.source}):"
                 " such Services are refused",
+                of=(tenant,),
             )
         elif ports.start < first or ports.last > last:
-            yield Finding(
-                kind=Kind.OUT_OF_POOL,
-                severity=Severity.NOTE,
-                tenants=(tenant,),
-                ports=str(ports),
-                text=f"{tenant} ({ports}) lies outside the pool {first}-{last}, though within the API server's range",
+            yield note(
+                Kind.OUT_OF_POOL,
+                str(ports),
+                f"{tenant} ({ports}) lies outside the pool {first}-{last}, though within the API server's range",
+                of=(tenant,),
             )
     strange = sorted({one.port for one in claims.live if one.is_node_port and not api.holds(one.port)})
     if strange and api.source != "read":
-        yield Finding(
-            kind=Kind.OUT_OF_RANGE,
-            severity=Severity.WARNING,
-            tenants=(),
-            ports=spans(strange),
-            text=f"Services hold {spans(strange)}, outside {api}: that range is {api.source} and cannot be the API"
+        yield warning(
+            Kind.OUT_OF_RANGE,
+            spans(strange),
+            f"Services hold {spans(strange)}, outside {api}: that range is {api.source} and cannot be the API"
             " server's; set PORTS__NODE_PORT_RANGE",
         )
 
@@ -100,28 +92,25 @@ def disagreements(claims: PortClaims) -> Iterator[Finding]:
                 continue
             if leased:
                 held = ", ".join(map(str, sorted(leased)))
-                yield Finding(
-                    kind=Kind.DISAGREE,
-                    severity=Severity.WARNING,
-                    tenants=(tenant,),
-                    ports=str(one.ports),
-                    text=f"{one.detail} declares {one.ports}, and {tenant}'s lease is {held}: both are kept clear of;"
+                yield warning(
+                    Kind.DISAGREE,
+                    str(one.ports),
+                    f"{one.detail} declares {one.ports}, and {tenant}'s lease is {held}: both are kept clear of;"
                     " run tenant create again to bring them together",
+                    of=(tenant,),
                 )
             else:
-                yield Finding(
-                    kind=Kind.NOT_LEASED,
-                    severity=Severity.WARNING,
-                    tenants=(tenant,),
-                    ports=str(one.ports),
-                    text=f"{one.detail} declares {one.ports}, which nobody leased here: it is kept clear of as long"
+                yield warning(
+                    Kind.NOT_LEASED,
+                    str(one.ports),
+                    f"{one.detail} declares {one.ports}, which nobody leased here: it is kept clear of as long"
                     " as the release is there",
+                    of=(tenant,),
                 )
     for tenant in sorted(claims.recorded - set(by_tenant)):
-        yield Finding(
-            kind=Kind.NOT_LEASED,
-            severity=Severity.WARNING,
-            tenants=(tenant,),
-            ports="",
-            text=f"{tenant} was made with session ports, but has neither a lease nor a release that declares any",
+        yield warning(
+            Kind.NOT_LEASED,
+            "",
+            f"{tenant} was made with session ports, but has neither a lease nor a release that declares any",
+            of=(tenant,),
         )

@@ -42,6 +42,19 @@ class Finding:
     text: str
 
 
+def problem(kind: Kind, ports: str, text: str, *, of: tuple[str, ...] = ()) -> Finding:
+    """Return it about the tenants *of*; so do the next two."""
+    return Finding(kind=kind, severity=Severity.PROBLEM, tenants=of, ports=ports, text=text)
+
+
+def warning(kind: Kind, ports: str, text: str, *, of: tuple[str, ...] = ()) -> Finding:
+    return Finding(kind=kind, severity=Severity.WARNING, tenants=of, ports=ports, text=text)
+
+
+def note(kind: Kind, ports: str, text: str, *, of: tuple[str, ...] = ()) -> Finding:
+    return Finding(kind=kind, severity=Severity.NOTE, tenants=of, ports=ports, text=text)
+
+
 def spans(ports: Iterable[int]) -> str:
     """Return ports as people write them: ``31011-31014, 31017``."""
     runs: list[list[int]] = []

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from provisioning.port_ranges import PortRange
 from provisioning.ports import declarations, holders
 from provisioning.ports.claims import PortClaims
-from provisioning.ports.finding import Finding, Kind, Severity
+from provisioning.ports.finding import Finding, Kind, Severity, note, warning
 
 _ORDER = (Severity.PROBLEM, Severity.WARNING, Severity.NOTE)
 
@@ -32,13 +32,11 @@ def findings_of(claims: PortClaims, envelopes: Sequence[tuple[str, PortRange]]) 
 
 def _unread(claims: PortClaims) -> Iterator[Finding]:
     for sentence in claims.unread:
-        yield Finding(kind=Kind.UNREAD, severity=Severity.WARNING, tenants=(), ports="", text=sentence)
+        yield warning(Kind.UNREAD, "", sentence)
     if claims.silent_host_network_pods:
-        yield Finding(
-            kind=Kind.UNREAD,
-            severity=Severity.NOTE,
-            tenants=(),
-            ports="",
-            text=f"{claims.silent_host_network_pods} pods on their node's network name no port: where they listen"
+        yield note(
+            Kind.UNREAD,
+            "",
+            f"{claims.silent_host_network_pods} pods on their node's network name no port: where they listen"
             " cannot be seen from here",
         )

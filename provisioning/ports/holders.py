@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from provisioning.port_ranges import PortRange
 from provisioning.ports.claims import LivePort, PortClaims
 from provisioning.ports.declarations import envelopes_of
-from provisioning.ports.finding import Finding, Kind, Severity, spans
+from provisioning.ports.finding import Finding, Kind, note, problem, spans, warning
 from provisioning.wording import listed
 
 SHOWN = 5  # names in one sentence
@@ -32,13 +32,12 @@ def foreign(claims: PortClaims, envelopes: Sequence[tuple[str, PortRange]]) -> I
         hits = taken & set(ports.service_ports)
         if not who.is_node_port:
             where = f" on node {who.node}" if who.node else ""
-            yield Finding(
-                kind=Kind.HOST_PORT,
-                severity=Severity.WARNING,
-                tenants=(tenant,),
-                ports=spans(taken),
-                text=f"{who} listens on {spans(taken)}{where} ({who.via}), inside {tenant}'s {ports}: Kubernetes does"
+            yield warning(
+                Kind.HOST_PORT,
+                spans(taken),
+                f"{who} listens on {spans(taken)}{where} ({who.via}), inside {tenant}'s {ports}: Kubernetes does"
                 " not hold that against NodePorts, and on that node one of the two is not reached",
+                of=(tenant,),
             )
         else:
             effect = (
@@ -46,12 +45,11 @@ def foreign(claims: PortClaims, envelopes: Sequence[tuple[str, PortRange]]) -> I
                 if hits
                 else "where that range begins, and no session of its takes that port"
             )
-            yield Finding(
-                kind=Kind.FOREIGN,
-                severity=Severity.PROBLEM if hits else Severity.NOTE,
-                tenants=(tenant,),
-                ports=spans(taken),
-                text=f"{who} holds {spans(taken)} ({who.via}), inside {tenant}'s {ports}: {effect}",
+            yield (problem if hits else note)(
+                Kind.FOREIGN,
+                spans(taken),
+                f"{who} holds {spans(taken)} ({who.via}), inside {tenant}'s {ports}: {effect}",
+                of=(tenant,),
             )
 
 
@@ -66,13 +64,12 @@ def not_live(claims: PortClaims) -> Iterator[Finding]:
         if not missing:
             continue
         share = "none" if len(missing) == ports.size else f"{ports.size - len(missing)} of {ports.size}"
-        yield Finding(
-            kind=Kind.NOT_LIVE,
-            severity=Severity.WARNING,
-            tenants=(tenant,),
-            ports=spans(missing),
-            text=f"{tenant} declares {ports}, and {share} of its Services are there: {spans(missing)} missing;"
+        yield warning(
+            Kind.NOT_LIVE,
+            spans(missing),
+            f"{tenant} declares {ports}, and {share} of its Services are there: {spans(missing)} missing;"
             " look at its agent's release",
+            of=(tenant,),
         )
 
 
@@ -95,21 +92,18 @@ def not_declared(claims: PortClaims, envelopes: Sequence[tuple[str, PortRange]])
         elif first <= one.port <= last and one.port not in reserved:
             strangers[str(one)].add(one.port)
     for tenant, found in sorted(stray.items()):
-        yield Finding(
-            kind=Kind.NOT_DECLARED,
-            severity=Severity.WARNING,
-            tenants=(tenant,),
-            ports=spans(found),
-            text=f"Services of {tenant} hold {spans(found)}, which nothing declares for it",
+        yield warning(
+            Kind.NOT_DECLARED,
+            spans(found),
+            f"Services of {tenant} hold {spans(found)}, which nothing declares for it",
+            of=(tenant,),
         )
     if strangers:
         every = {port for found in strangers.values() for port in found}
-        yield Finding(
-            kind=Kind.IN_POOL,
-            severity=Severity.NOTE,
-            tenants=(),
-            ports=spans(every),
-            text=f"{_named(strangers)} hold{'s' if len(strangers) == 1 else ''} {spans(every)} in the pool, outside"
+        yield note(
+            Kind.IN_POOL,
+            spans(every),
+            f"{_named(strangers)} hold{'s' if len(strangers) == 1 else ''} {spans(every)} in the pool, outside"
             " every range: no new range is put there",
         )
 
@@ -126,13 +120,12 @@ def dynamic_band(claims: PortClaims, envelopes: Sequence[tuple[str, PortRange]])
     if not open_ports:
         return
     every = {port for found in open_ports.values() for port in found}
-    yield Finding(
-        kind=Kind.DYNAMIC_BAND,
-        severity=Severity.WARNING,
-        tenants=tuple(sorted(open_ports)),
-        ports=spans(every),
-        text=f"{len(every)} declared ports of {_named(open_ports)} have no Service yet and lie in the dynamic band"
+    yield warning(
+        Kind.DYNAMIC_BAND,
+        spans(every),
+        f"{len(every)} declared ports of {_named(open_ports)} have no Service yet and lie in the dynamic band"
         f" {api.static_band_last + 1}-{api.last}: Kubernetes may hand any of them to another Service",
+        of=tuple(sorted(open_ports)),
     )
 
 

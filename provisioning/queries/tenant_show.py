@@ -15,6 +15,7 @@ from provisioning.fleet.reader import FleetReader
 from provisioning.fleet.seen import Details, Key, Known, People, Tenant, Unknown
 from provisioning.fleet.status import status_of
 from provisioning.operations.tenant_create import CREDENTIALS_LABEL
+from provisioning.ports.finding import spans
 from provisioning.queries.base import Asked
 from provisioning.reports import Cell, Facts, Lines, Part, Report, table
 
@@ -120,7 +121,7 @@ def _facts(tenant: Tenant, people: People, details: Details, drift: Drift | Unkn
         ("Sign-in domains", _said(details.domains, _listed)),
         ("Users", _said(people.users, lambda found: str(len(found)))),
         ("Keys", _said(details.keys, lambda found: str(len(found)))),
-        ("Ports", _said(tenant.node_ports, lambda ports: f"{lease}; live Services on {_runs(ports)}")),
+        ("Ports", _said(tenant.node_ports, lambda ports: f"{lease}; live Services on {spans(ports) or 'none'}")),
         ("NetworkPolicies", _said(tenant.policies, lambda found: _listed(one.name for one in found))),
         ("Suspended", _said(tenant.suspended, lambda suspended: _suspended(suspended, tenant))),
         ("Drift", _said(drift, lambda one: f"yes, {len(one.differences)} in all" if one.differences else "no")),
@@ -151,17 +152,6 @@ def _held(tenant: Tenant) -> str:
     if isinstance(tenant.slices, Unknown) or not tenant.slices:
         return ""
     return f" ({', '.join(f'{count}x{name}' for name, count in tenant.slices.items())})"
-
-
-def _runs(ports: Sequence[int]) -> str:
-    """Return ports with neighbours together: ``30101-30110, 30200``."""
-    runs: list[list[int]] = []
-    for port in ports:
-        if runs and port == runs[-1][-1] + 1:
-            runs[-1].append(port)
-        else:
-            runs.append([port])
-    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs) or "none"
 
 
 def _keys(keys: Known[tuple[Key, ...]], made_at: datetime | None, now: datetime) -> list[tuple[Cell, ...]]:

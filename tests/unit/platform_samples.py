@@ -10,7 +10,8 @@ from commands.platform import Component
 from provisioning.chart_values import filled_in
 from provisioning.clients.helm_releases import Release
 from provisioning.configuration import Provisioning
-from provisioning.operations.platform_facts import ChartFacts, PlatformFacts
+from provisioning.operations.chart_facts import ChartFacts
+from provisioning.operations.platform_facts import PlatformFacts
 from provisioning.operations.platform_releases import whole_values
 from provisioning.platform.load import load
 from provisioning.platform.spec import PlatformSpec

@@ -168,6 +168,7 @@ def test_values_files_reach_the_release() -> None:
     ("url", "found"),
     [
         ("oci://registry.example.com/charts", ("oci://registry.example.com/charts/redis", None)),
+        ("OCI://registry.example.com/charts", ("oci://registry.example.com/charts/redis", None)),
         ("https://charts.example.com", ("redis", "https://charts.example.com")),
     ],
 )

@@ -12,9 +12,10 @@ from policies.approvals import Refusal
 from provisioning.capacity.profiles import UnknownGpu, model
 from provisioning.configuration import Provisioning
 from provisioning.operations.base import Draft
+from provisioning.operations.chart_facts import ChartFacts
 from provisioning.operations.registry import OPERATIONS
 from provisioning.operations.tenant_create import CreateTenant
-from provisioning.operations.tenant_facts import AgentChart, MigNodes, TenantFacts
+from provisioning.operations.tenant_facts import MigNodes, TenantFacts
 from provisioning.plan import Plan, Step
 from provisioning.port_ranges import PortRange
 from tests.fakes import CHART_VALUES
@@ -33,7 +34,7 @@ def configuration(**changes: Any) -> Provisioning:
 def facts(**changes: Any) -> TenantFacts:
     whole = TenantFacts(
         configuration=configuration(),
-        chart=AgentChart(name="clearml-enterprise-agent", version="1.0.0", values=CHART_VALUES),
+        chart=ChartFacts(name="clearml-enterprise-agent", version="1.0.0", values=CHART_VALUES),
         mig_nodes=(H100,),
     )
     return replace(whole, **changes)
@@ -329,7 +330,7 @@ def test_an_address_that_only_the_chart_knows_is_warned_of() -> None:
     drafted = draft(
         given=args(ports=True),
         configuration=configuration(ports={}),
-        chart=AgentChart(name="agent", version="1", values=known),
+        chart=ChartFacts(name="agent", version="1", values=known),
     )
     assert "No external IP is configured (PORTS__EXTERNAL_IP): the chart advertises 198.51.100.7" in drafted.warnings
 
@@ -403,6 +404,6 @@ def test_a_domain_of_another_company_is_refused() -> None:
 
 def test_a_chart_that_does_not_know_our_values_is_refused() -> None:
     """helm would ignore them silently."""
-    chart = AgentChart(name="clearml-agent", version="5.3.3", values={"agentk8sglue": {"queue": "default"}})
+    chart = ChartFacts(name="clearml-agent", version="5.3.3", values={"agentk8sglue": {"queue": "default"}})
     answer = refusal(chart=chart)
     assert "chart clearml-agent 5.3.3 knows no clearml, agentk8sglue.extraEnvs" in answer.reason

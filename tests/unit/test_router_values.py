@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from commands.tenants import TenantCreate
 from policies.approvals import Refusal
 from provisioning.chart_values import unknown_keys
-from provisioning.operations.tenant_facts import AgentChart, RouterFacts, TenantFacts
+from provisioning.operations.chart_facts import ChartFacts
+from provisioning.operations.tenant_facts import RouterFacts, TenantFacts
 from provisioning.operations.tenant_router import Router, choose_router, router_step
 from tests.fakes import CHART_VALUES, ROUTER_CHARTS
 from tests.unit.configuration_samples import configuration
@@ -31,9 +32,9 @@ def facts(router: dict[str, Any] = TTR, *, chart: str = "", recorded: Any = None
     name = chart or router["chart"]["reference"]
     return TenantFacts(
         configuration=configuration(router=router),
-        chart=AgentChart(name="clearml-enterprise-agent", version="1.0.0", values=CHART_VALUES),
+        chart=ChartFacts(name="clearml-enterprise-agent", version="1.0.0", values=CHART_VALUES),
         recorded=recorded,
-        router=RouterFacts(chart=AgentChart(name=name, version="1.0.0", values=ROUTER_CHARTS[name]), **seen),
+        router=RouterFacts(chart=ChartFacts(name=name, version="1.0.0", values=ROUTER_CHARTS[name]), **seen),
     )
 
 
