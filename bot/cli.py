@@ -11,6 +11,7 @@ import typer
 from bot.cli_app import EXIT_CODES, App, Group, Late
 from bot.cli_failures import CliError, Code, note
 from bot.cli_print import AsJson, tell
+from bot.oidc import token_file
 from commands.catalog import FAMILIES
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class _Root(Group):
 
     late = {
         **{first: Late(f"{family.about}.", "bot.cli_catalog") for first, family in FAMILIES.items()},
-        "approve": Late("Approve a job: counts as os:USER's vote.", "bot.cli_catalog"),
+        "approve": Late("Approve a job: counts as the vote of who whoami says.", "bot.cli_catalog"),
         "deny": Late("Deny a job, with a reason.", "bot.cli_catalog"),
         "audit": Late("The audit trail: verify, read, export and seal it.", "bot.cli_audit"),
         "policy": Late("The policy: who may do what, and whose approval it needs.", "bot.cli_policy"),
@@ -63,8 +64,13 @@ def _root(
     _shown: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
     ] = False,
+    oidc_token_file: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="A file with a token that says who you are; - reads standard input."),
+    ] = None,
 ) -> None:
     """Slack ChatOps for ClearML as a multi-tenant GPU service on Kubernetes."""
+    token_file.set(oidc_token_file)
 
 
 @app.command()

@@ -231,10 +231,9 @@ def seal(before: Before, json_output: AsJson = False) -> None:
 
     The chain goes on, and is verified across. Rows of open jobs stay.
     """
-    from bot.cli_actor import unprivileged
-    from bot.cli_store import evidence
+    from bot.cli_store import evidence, known
     from commands.audit import moment
-    from policies.approvals import Refusal
+    from policies.approvals import Actor, Refusal
     from provisioning.clock import SystemClock
     from provisioning.evidence.segments import seal as seal_rows
 
@@ -243,7 +242,8 @@ def seal(before: Before, json_output: AsJson = False) -> None:
     except ValueError as error:
         raise CliError(Code.USAGE, f"audit seal: {error}", "say a time as 90d, or as 2026-11-25") from error
     with evidence() as (store, signed, _):
-        made = seal_rows(store, signed, before=when, actor=unprivileged())
+        who = known(store, command="audit seal")
+        made = seal_rows(store, signed, before=when, actor=Actor(id=who.id, name=who.name))
     if isinstance(made, Refusal):
         raise refused(made)
     said = f"rows {made.first} to {made.last} are sealed in {made.file}\nsha256 {made.sha256}"
@@ -266,12 +266,13 @@ def key_rotate(json_output: AsJson = False) -> None:
 
     The old one vouches for it, so that whoever has the old public key can go on.
     """
-    from bot.cli_store import evidence, record
+    from bot.cli_store import evidence, known, record
 
     with evidence() as (store, signed, keyring):
+        who = known(store, command="audit key rotate")
         signed.make()
         fresh = keyring.rotate()
-        record(store, "audit.key_rotated", "", {"key": fresh.public})
+        record(store, "audit.key_rotated", "", {"key": fresh.public}, who)
         signed.make()
         _tell_key(fresh, as_json=json_output)
 

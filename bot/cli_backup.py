@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from bot.cli_actor import identity_alone, record_proof
 from bot.cli_app import App
 from bot.cli_failures import note
 from bot.cli_print import AsJson, tell
@@ -61,6 +62,7 @@ def restore(
     from provisioning.evidence.backup import STORE, head_of
     from provisioning.evidence.backup import restore as put_back
 
+    who = identity_alone()
     data_dir = read_settings().data_dir.expanduser()
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with locked(data_dir, doing="restoring a backup"):
@@ -68,6 +70,7 @@ def restore(
         aside = put_back(made.expanduser(), data_dir, now=SystemClock().now())
         with store_alone() as store:  # the trail that comes back knows nothing of the rows that went
             detail = {"folder": str(made.absolute()), "replaced_row": str(row), "replaced_head": head}
-            record(store, "backup.restored", "", detail)
+            record_proof(store, who, command="restore")
+            record(store, "backup.restored", "", detail, who)
     said = f"restored {made}" + (f"; what was there is in {aside}" if aside else "")
     tell({"restored": str(made), "aside": str(aside) if aside else None}, said, as_json=json_output)

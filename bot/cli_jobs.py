@@ -1,6 +1,6 @@
 """The commands of the catalog on the command line: the same grammar, policy and engine as in Slack.
 
-Who asks is ``os:USER``; roles come from the setting ``roles``, where that id may stand beside Slack's.
+Who asks is ``oidc:ISSUER:SUBJECT`` or ``os:USER``; roles come from the setting ``roles``, beside those of Slack's ids.
 Where a bot runs on the same data folder, it does the work; where none does, this process does.
 """
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from bot import cli_files
-from bot.cli_actor import os_user
+from bot.cli_actor import Identity, identify
 from bot.cli_failures import CliError, Code, complain, note, refused
 from bot.cli_print import print_job, print_jobs, print_pending, print_plan, tell
 from bot.cli_settings import read_settings
@@ -32,16 +32,20 @@ LOOK_S = 0.5
 
 def run(invocation: Invocation, files: cli_files.Wanted, *, as_json: bool) -> None:
     """Run a command of the catalog, and print its answer. Raises: CliError, ChatopsError."""
-    with _core(as_json=as_json) as core, _telling_who(_actor(core)):
-        _run(core, invocation, files, as_json=as_json)
+    with _core(as_json=as_json) as core:
+        actor, identity = identify(core, command=invocation.text)
+        with _telling_who(actor):
+            _run(core, invocation, actor, identity, files, as_json=as_json)
 
 
 def vote(number: int, *, approve: bool, reason: str, as_json: bool) -> None:
     """Vote on a job. Raises: CliError, ChatopsError."""
-    with _core(as_json=as_json) as core, _telling_who(_actor(core)):
-        job = _job_of(core, number)
-        answer = core.service.vote(job.id, _actor(core), approve=approve, seen_digest=job.digest, reason=reason)
-        _answer(answer, as_json=as_json)
+    with _core(as_json=as_json) as core:
+        actor, _ = identify(core, command=f"{'approve' if approve else 'deny'} {number}")
+        with _telling_who(actor):
+            job = _job_of(core, number)
+            answer = core.service.vote(job.id, actor, approve=approve, seen_digest=job.digest, reason=reason)
+            _answer(answer, as_json=as_json)
 
 
 @contextlib.contextmanager
@@ -54,10 +58,6 @@ def _core(*, as_json: bool) -> Iterator["Core"]:
         yield built
     finally:
         built.close()
-
-
-def _actor(core: "Core") -> Actor:
-    return core.people.actor(f"os:{os_user()}")
 
 
 @contextlib.contextmanager
@@ -73,8 +73,15 @@ def _telling_who(actor: Actor) -> Iterator[None]:
         raise CliError(failed.code, failed.what, next_action, failed.details) from failed
 
 
-def _run(core: "Core", invocation: Invocation, files: cli_files.Wanted, *, as_json: bool) -> None:
-    actor = _actor(core)
+def _run(
+    core: "Core",
+    invocation: Invocation,
+    actor: Actor,
+    identity: Identity,
+    files: cli_files.Wanted,
+    *,
+    as_json: bool,
+) -> None:
     if invocation.spec.risk is not Risk.READ and not invocation.spec.is_never_limited:
         _refuse(core.allowance.take(actor.id))
     match invocation.args:
@@ -102,7 +109,8 @@ def _run(core: "Core", invocation: Invocation, files: cli_files.Wanted, *, as_js
         case _ if invocation.spec.name == "whoami":
             roles = sorted(actor.roles)
             said = f"{actor.id}: {', '.join(roles) or 'no role: see the setting CLEARML_CHATOPS_ROLES'}"
-            tell({"id": actor.id, "roles": roles}, said, as_json=as_json)
+            found = {"id": actor.id, "roles": roles, **identity.told()}
+            tell(found, f"{said}\nproven: {identity}", as_json=as_json)
         case _ if invocation.spec.name in core.queries:
             _query(core, invocation, actor, files, as_json=as_json)
         case _:

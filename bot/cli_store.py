@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.cli_actor import unprivileged
+from bot.cli_actor import Identity, auditing_no, identity_alone, record_proof
 from bot.cli_failures import CliError, Code
 from bot.cli_settings import data_file, read_settings, redactor
 
@@ -46,11 +46,19 @@ def store_alone() -> Iterator["Store"]:
         store.close()
 
 
-def record(store: "Store", action: str, subject: str, detail: dict[str, str]) -> None:
-    """Write an audit row of who runs the command line."""
+def known(store: "Store", *, command: str) -> Identity:
+    """Return who runs *command*, for audit rows of what needs no role. A token is audited. Raises: ChatopsError."""
+    with auditing_no(store, command=command):
+        who = identity_alone()
+    record_proof(store, who, command=command)
+    return who
+
+
+def record(store: "Store", action: str, subject: str, detail: dict[str, str], who: Identity | None = None) -> None:
+    """Write an audit row of *who* runs the command line. Raises: ChatopsError, where that is not proven."""
     from provisioning.evidence.trail import Event
 
-    who = unprivileged()
+    who = who or known(store, command=action)
     store.record(Event(action=action, actor=who.id, actor_name=who.name, subject=subject, detail=detail))
 
 

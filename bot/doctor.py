@@ -11,9 +11,10 @@ from pathlib import Path
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from bot.people import COMMAND_LINE
+from bot.oidc import looks as issuers
 from bot.settings import PREFIX, Settings, Slack, unknown_names
 from bot.slack.client import web_client
+from commands.arguments import OFF_SLACK
 from provisioning import tools
 from provisioning.checks import cluster as cluster_checks
 from provisioning.checks import own_state
@@ -64,6 +65,7 @@ def looks(settings: Settings) -> list[Look]:
         Look(what="kubectl", run=lambda: [ok("kubectl", f"{kubectl.version()} at {kubectl.path}")]),
         *([Look(what="Slack", run=lambda: _slack(slack))] if slack is not None else []),
         *([Look(what="roles", run=lambda: _roles(slack, settings))] if slack is not None else []),
+        *issuers.looks(settings),
         Look(what="ClearML", run=lambda: _clearml(settings)),
         Look(what="agent's chart", run=lambda: [_chart("agent's", settings.agent.chart, settings)]),
         *([Look(what="router's chart", run=lambda: [_chart("router's", router.chart, settings)])] if router else []),
@@ -180,7 +182,7 @@ def _roles(slack: Slack, settings: Settings) -> list[Finding]:
 
 def known_to_slack(client: WebClient, roles: Mapping[str, frozenset[str]]) -> list[Finding]:
     """Return which ids of *roles* Slack does not know: whoever is meant by them has no role."""
-    holders = sorted({(one, role) for role, ids in roles.items() for one in ids if not one.startswith(COMMAND_LINE)})
+    holders = sorted({(one, role) for role, ids in roles.items() for one in ids if not one.startswith(OFF_SLACK)})
     found: list[Finding] = []
     for one, role in holders[:MOST_HOLDERS]:
         try:

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from commands.arguments import OFF_SLACK
 from policies.approvals import Actor
 from policies.explain import holders_of
 from policies.policy import Policy
 
 if TYPE_CHECKING:
     from bot.slack.identity import Identity
-
-COMMAND_LINE = "os:"
 
 
 class Everybody:
@@ -29,13 +28,13 @@ class Everybody:
     def actor(self, actor_id: str) -> Actor:
         """Return who that is, with the roles and groups held now. Raises: UnreachableError."""
         holders = self.holders()
-        if not actor_id.startswith(COMMAND_LINE) and (identity := self._identity()) is not None:
+        if not actor_id.startswith(OFF_SLACK) and (identity := self._identity()) is not None:
             return identity.actor(actor_id, holders)
         held = frozenset(role for role, ids in holders.items() if actor_id in ids)
-        return Actor(id=actor_id, name=actor_id.removeprefix(COMMAND_LINE), roles=held)
+        return Actor(id=actor_id, name=actor_id.partition(":")[2] or actor_id, roles=held)
 
     def holders(self) -> Mapping[str, frozenset[str]]:
-        """Return role or group → ids of Slack users and user groups, and ``os:NAME``."""
+        """Return role or group → ids of Slack users and user groups, ``os:NAME`` and ``oidc:ISSUER:SUBJECT``."""
         groups = {name: frozenset(members) for name, members in self._policy().groups.items()}
         return {**groups, **self._roles}
 
@@ -48,6 +47,6 @@ class Everybody:
         for holder in holders_of(roles, self.holders()):
             if holder.startswith("S"):
                 found |= identity.members(holder)
-            elif not holder.startswith(COMMAND_LINE):
+            elif not holder.startswith(OFF_SLACK):
                 found.add(holder)
         return frozenset(found)

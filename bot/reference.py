@@ -85,7 +85,8 @@ def _settings(model: type[BaseModel], prefix: str) -> Iterator[str]:
         full = f"{prefix}{name}"
         inner = _model_in(field.annotation)
         if inner is not None:
-            yield from _settings(inner, f"{full}__")
+            named = "NAME__" if get_origin(field.annotation) is dict else ""
+            yield from _settings(inner, f"{full}__{named}")
             continue
         secret = " Secret." if _mentions(field.annotation, SecretStr) else ""
         yield f"| `{full.upper()}` | {_cell((field.description or '') + secret)} | {_default(field)} |"

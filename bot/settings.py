@@ -21,6 +21,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from bot.oidc.issuers import Oidc, person
 from provisioning.configuration import (
     Agent,
     AuditTrail,
@@ -110,7 +111,10 @@ class Settings(BaseSettings):
     slack: Slack | None = None
     """Only `serve` needs it."""
     roles: dict[str, frozenset[str]] = {}
-    """Role → Slack user ids, user group ids, and os:NAME on the command line."""
+    """Role → Slack user ids, user group ids, and on the command line os:NAME and oidc:ISSUER:SUBJECT."""
+    oidc: Oidc = Oidc()
+    same_person: dict[str, str] = {}
+    """os:NAME or oidc:ISSUER:SUBJECT → the Slack user who that is: one person, with the roles held in Slack."""
     engine: Engine = Engine()
     health: Health = Health()
     traces_endpoint: str | None = None
@@ -143,6 +147,16 @@ class Settings(BaseSettings):
     """The sandbox's clock; unset in production."""
     config_file: Path | None = None
     """A YAML file of settings."""
+
+    @model_validator(mode="after")
+    def _is_one_person(self) -> Self:
+        for pair in self.same_person.items():
+            person(pair)
+        for role, ids in self.roles.items():
+            if twice := sorted(ids & self.same_person.keys()):
+                one = twice[0]
+                raise ValueError(f"{one} is {self.same_person[one]} by SAME_PERSON: give the role {role} to that id")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -229,7 +243,7 @@ def _model_of(field: FieldInfo | None) -> type[BaseModel] | None:
 
 def unknown_names(environment: Iterable[str]) -> tuple[str, ...]:
     """Return the names that begin as ours do and set nothing: misspelt ones, which are otherwise passed over."""
-    known = {name.upper() for name in Settings.model_fields}
+    known = {*(name.upper() for name in Settings.model_fields), "OIDC_TOKEN", "OIDC_TOKEN_FILE"}
     ours = (name.removeprefix(PREFIX) for name in environment if name.startswith(PREFIX))
     return tuple(
         sorted(PREFIX + name for name in ours if name.split("__")[0] not in known and not _OF_KUBERNETES.match(name))

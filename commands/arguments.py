@@ -17,7 +17,10 @@ _DOMAIN = re.compile(r"(?=.{4,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z
 _SHARE = re.compile(r"\d{0,3}\.?\d{0,4}")
 _NAME_MARKS = " .,'()&/+-"
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2})?)?(Z|[+-]\d{2}:\d{2})?")
-_PERSON_ID = re.compile(r"[UW][A-Z0-9]{1,30}|os:[A-Za-z0-9_][A-Za-z0-9._-]{0,60}")
+SUBJECT = r"[A-Za-z0-9][A-Za-z0-9._:/@|+=%-]{0,199}"  # of a token: what may be an id in policies, tables and messages
+OFF_SLACK = ("os:", "oidc:")  # how ids of who is nobody of Slack's begin
+OFF_SLACK_ID = rf"os:[A-Za-z0-9_][A-Za-z0-9._-]{{0,60}}|oidc:[a-z][a-z0-9-]{{0,30}}:{SUBJECT}"
+_PERSON_ID = re.compile(rf"[UW][A-Z0-9]{{1,30}}|{OFF_SLACK_ID}", re.ASCII)
 _CHANNEL_ID = re.compile(r"[CDG][A-Z0-9]{1,30}")
 _VERSION = re.compile(r"v?\d{1,6}\.\d{1,6}\.\d{1,6}(-[0-9A-Za-z.-]{1,40})?(\+[0-9A-Za-z.-]{1,40})?", re.ASCII)
 _APOSTROPHES = str.maketrans(dict.fromkeys("\u2018\u2019\u02bc\u2032", "'"))
@@ -137,7 +140,8 @@ def _aware(moment: datetime) -> datetime:
 def _person_id(value: str) -> str:
     person = value.removeprefix("@")
     if not _PERSON_ID.fullmatch(person):
-        raise ValueError(f"{value[:60]!r} is nobody's id: mention them as in @dana, or write U0123456789 or os:NAME")
+        hint = "mention them as in @dana, or write U0123456789, os:NAME or oidc:ISSUER:SUBJECT"
+        raise ValueError(f"{value[:60]!r} is nobody's id: {hint}")
     return person
 
 

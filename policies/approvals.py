@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Actor(BaseModel):
-    """Who does something. ``id`` is opaque: a Slack user id, or ``os:root`` on the command line."""
+    """Who does something. ``id`` is opaque: a Slack user's, or ``os:root`` or ``oidc:…`` on the command line."""
 
     model_config = ConfigDict(frozen=True)
 

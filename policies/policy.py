@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
+from commands.arguments import OFF_SLACK, OFF_SLACK_ID
 from commands.catalog import CATALOG
 from commands.spec import Risk
 from policies.windows import Window
@@ -22,7 +23,7 @@ MOST_RULES = 500
 MOST_GROUPS = 50
 
 _CHANNEL = re.compile(r"[CDG][A-Z0-9]{1,30}")
-_PERSON = re.compile(r"[USW][A-Z0-9]{1,30}|os:[A-Za-z0-9_][A-Za-z0-9._-]{0,60}")
+_PERSON = re.compile(rf"[USW][A-Z0-9]{{1,30}}|{OFF_SLACK_ID}", re.ASCII)
 _GROUP = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _Some = TypeVar("_Some", bound=Sized)
 
@@ -46,7 +47,8 @@ def _channel(value: str) -> str:
 def _person(value: str) -> str:
     if not _PERSON.fullmatch(value):
         raise ValueError(
-            f"{value[:60]!r} is nobody's id: write a user's (U0123456789), a user group's (S0123456789) or os:NAME"
+            f"{value[:60]!r} is nobody's id: write a user's (U0123456789), a user group's (S0123456789), os:NAME or"
+            " oidc:ISSUER:SUBJECT"
         )
     return value
 
@@ -120,7 +122,7 @@ class Approvals(BaseModel):
                 raise ValueError(f"{name} must come before expires_after_h, which is {self.expires_after_h:g}")
         if (self.escalate_after_h is None) != (not self.escalate_to):
             raise ValueError("escalate_after_h and escalate_to go together: after how long, and who is mentioned")
-        if any(one.startswith("os:") for one in self.escalate_to):
+        if any(one.startswith(OFF_SLACK) for one in self.escalate_to):
             raise ValueError("escalate_to: only people and user groups of Slack can be mentioned there")
         return self
 

@@ -13,7 +13,7 @@ class People(Protocol):
         """Return who that is, with the roles and groups held now. Raises: UnreachableError."""
 
     def holders(self) -> Mapping[str, frozenset[str]]:
-        """Return role or group → ids of Slack users and user groups, and ``os:NAME``."""
+        """Return role or group → ids of Slack users and user groups, ``os:NAME`` and ``oidc:ISSUER:SUBJECT``."""
 
     def people_with(self, roles: frozenset[str]) -> frozenset[str]:
         """Return the ids of the Slack users who hold one of *roles*, user groups opened. Raises: UnreachableError."""

@@ -12,6 +12,7 @@ import httpx
 import yaml
 from pydantic import SecretStr
 
+from commands.arguments import OFF_SLACK
 from policies.approvals import Actor
 from provisioning.clients.chart_files import MadeAnew
 from provisioning.clients.clearml import ClearML
@@ -503,4 +504,4 @@ class FakePeople:
 
     def people_with(self, roles: frozenset[str]) -> frozenset[str]:
         held = (ids for role, ids in self.roles.items() if role in roles)
-        return frozenset(one for ids in held for one in ids if not one.startswith("os:"))
+        return frozenset(one for ids in held for one in ids if not one.startswith(OFF_SLACK))
