@@ -23,7 +23,7 @@ class _Root(Group):
 
     late = {
         **{first: Late(f"{family.about}.", "bot.cli_catalog") for first, family in FAMILIES.items()},
-        "approve": Late("Approve a job: counts as the vote of who whoami says.", "bot.cli_catalog"),
+        "approve": Late("Approve a job: counts as the vote of who you are by whoami.", "bot.cli_catalog"),
         "deny": Late("Deny a job, with a reason.", "bot.cli_catalog"),
         "audit": Late("The audit trail: verify, read, export and seal it.", "bot.cli_audit"),
         "policy": Late("The policy: who may do what, and whose approval it needs.", "bot.cli_policy"),

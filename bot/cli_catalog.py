@@ -62,7 +62,7 @@ Why = Annotated[str, typer.Option(metavar="TEXT", help="Why. Everybody sees it, 
 
 @app.command(examples=("approve 41",))
 def approve(number: Number, reason: Why = "", json_output: AsJson = False) -> None:
-    """Approve a job: counts as os:USER's vote."""
+    """Approve a job: counts as the vote of who you are by whoami."""
     from bot import cli_jobs
 
     cli_jobs.vote(number, approve=True, reason=reason, as_json=json_output)

@@ -15,8 +15,12 @@ MADE_BY = r".\" Written by `make docs`: change the code, not this page."
 
 DESCRIPTION = """\
 Runs a multi-tenant ClearML Enterprise service on Kubernetes. The same commands as in Slack, under the same policy and
-into the same audit trail: who asks is os:USER, whose roles the setting ROLES gives. Commands that change something make
-a plan first; --dry-run shows it and changes nothing."""
+into the same audit trail: who asks is os:USER, or with a token of a trusted issuer oidc:ISSUER:SUBJECT; the setting ROLES
+gives roles to both. Commands that change something make a plan first; --dry-run shows it and changes nothing."""
+TOKEN = f"""\
+{PROGRAM} --oidc-token-file FILE … takes the token of a file, - of standard input; without it that of
+CLEARML_CHATOPS_OIDC_TOKEN, or of the file that CLEARML_CHATOPS_OIDC_TOKEN_FILE names. One that is given and proves
+nothing, be it empty, ends the command with 1: nobody becomes os:USER by it. whoami says who one is, and by what."""
 EXIT_STATUS = (
     ("0", "done; the plan was shown; the request waits for approval"),
     (
@@ -60,6 +64,7 @@ def manual(app: typer.Typer) -> str:
                 lines += [".TP", f".B {_text(names)}", *_paragraph(str(getattr(parameter, "help", "") or ""))]
         if command.epilog:
             lines += [".PP", "Examples:", ".nf", *(f"  {_text(line)}" for line in command.epilog.splitlines()), ".fi"]
+    lines += [".SH IDENTITY", *_paragraph(TOKEN)]
     lines += [".SH EXIT STATUS"]
     for code, meaning in EXIT_STATUS:
         lines += [".TP", f".B {code}", _text(meaning)]

@@ -66,7 +66,7 @@ class Issuer(Configuration):
     """The claim that names who it is."""
     claims: dict[str, str | frozenset[str]] = {}
     """Claims that a token must have: name → the value, or a list of which one must be there. Exact, no patterns."""
-    algorithms: frozenset[Algorithm] = Field(default=frozenset({"RS256", "ES256"}), min_length=1)
+    algorithms: tuple[Algorithm, ...] = Field(default=("ES256", "RS256"), min_length=1)
     """What it may sign with; asymmetric ones alone."""
     leeway_s: int = Field(default=30, ge=0, le=300)
     """Seconds that its clock may be off."""

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from bot import cli_jobs
 from bot.cli import app
+from bot.oidc.issuers import Oidc
 from commands import grammar
 from commands.catalog import CATALOG
 from policies.approvals import Actor, Refusal
@@ -20,6 +21,7 @@ from provisioning.errors import ChatopsError, PermanentError, TemporaryError, Un
 from provisioning.jobs.job import Failure, Job, JobState
 from provisioning.jobs.pending import pending_for
 from provisioning.queries.registry import MAKERS
+from provisioning.redact import Redactor
 from provisioning.reports import Report
 from provisioning.service import DryRun, Requested
 from tests.unit.job_samples import job
@@ -62,6 +64,8 @@ def core(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         queries={name: MagicMock(answer=lambda *_: report) for name in MAKERS},
         clock=MagicMock(),
         allowance=MagicMock(take=lambda _: None),
+        settings=SimpleNamespace(oidc=Oidc(), same_person={}),
+        redact=Redactor(),
     )
 
     @contextmanager
