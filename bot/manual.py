@@ -15,8 +15,8 @@ MADE_BY = r".\" Written by `make docs`: change the code, not this page."
 
 DESCRIPTION = """\
 Runs a multi-tenant ClearML Enterprise service on Kubernetes. The same commands as in Slack, under the same policy and
-into the same audit trail: who asks is os:USER, or with a token of a trusted issuer oidc:ISSUER:SUBJECT; the setting ROLES
-gives roles to both. Commands that change something make a plan first; --dry-run shows it and changes nothing."""
+into the same audit trail: who asks is os:USER, or with a token of a trusted issuer oidc:ISSUER:SUBJECT; the setting
+ROLES gives roles to both. Commands that change something make a plan first; --dry-run shows it and changes nothing."""
 TOKEN = f"""\
 {PROGRAM} --oidc-token-file FILE … takes the token of a file, - of standard input; without it that of
 CLEARML_CHATOPS_OIDC_TOKEN, or of the file that CLEARML_CHATOPS_OIDC_TOKEN_FILE names. One that is given and proves
