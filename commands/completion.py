@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
@@ -10,7 +11,10 @@ from commands.catalog import CATALOG, FAMILIES
 from commands.help import about, arguments_of
 from commands.spec import CommandSpec, choices_of, flag_of, is_many, is_positional, is_switch, metavar_of
 
-Known = Callable[[str], Iterable[str]]  # tenants, jobs, profiles → their names
+Known = Callable[[str], Iterable[str]]  # tenants, jobs, profiles … → their names
+
+# What a word stands for, where no menu of a form is made of it.
+_KINDS = {"JOB": "jobs", "NODE": "nodes", "DIGEST": "policies", "PERSON": "people"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ def _arguments(spec: CommandSpec, words: Sequence[str], incomplete: str, known: 
     flags = {flag_of(name, field): field for name, field in fields.items() if not is_positional(field)}
     asking = {flag for flag, field in flags.items() if not is_switch(field)}
     if words and words[-1] in asking:
-        yield from _values(flags[words[-1]], known)
+        yield from _values(spec, flags[words[-1]], known)
         return
     if incomplete.startswith("-"):
         for written, meaning in arguments_of(spec):
@@ -66,17 +70,25 @@ def _arguments(spec: CommandSpec, words: Sequence[str], incomplete: str, known: 
     ]
     places = [field for field in fields.values() if is_positional(field)]
     if places and (len(given) < len(places) or is_many(places[-1])):
-        yield from (one for one in _values(places[min(len(given), len(places) - 1)], known) if one.value not in given)
+        yield from (
+            one for one in _values(spec, places[min(len(given), len(places) - 1)], known) if one.value not in given
+        )
 
 
-def _values(field: FieldInfo, known: Known) -> Iterator[Offer]:
-    kind = "jobs" if metavar_of(field) == "JOB" else choices_of(field)
+def _values(spec: CommandSpec, field: FieldInfo, known: Known) -> Iterator[Offer]:
+    kind = choices_of(field) or _KINDS.get(metavar_of(field))
+    if (
+        spec.name.startswith("digest ") and metavar_of(field) == "NAME" and spec.name != "digest add"
+    ):  # that is a new one
+        kind = "digests"
     yield from map(Offer, [*_literals(field.annotation), *(known(kind) if kind else ())])
 
 
 def _literals(annotation: Any) -> Iterator[str]:
     if get_origin(annotation) is Literal:
         yield from map(str, get_args(annotation))
+    elif isinstance(annotation, type) and issubclass(annotation, Enum):
+        yield from (str(one.value) for one in annotation)
     else:
         for part in get_args(annotation):
             yield from _literals(part)

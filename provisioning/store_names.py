@@ -7,11 +7,14 @@ from pathlib import Path
 _ASKED = {
     "tenants": "SELECT name FROM tenants ORDER BY name LIMIT 1000",
     "jobs": "SELECT number FROM jobs ORDER BY number DESC LIMIT 50",
+    "digests": "SELECT name FROM digests ORDER BY name LIMIT 1000",
+    "policies": "SELECT substr(digest, 1, 12) FROM policies ORDER BY first_seen_at DESC LIMIT 50",
+    "people": "SELECT holder FROM delegations UNION SELECT requester FROM jobs ORDER BY 1 LIMIT 1000",
 }
 
 
 def names_in(path: Path, kind: str) -> list[str]:
-    """Return the names of *kind*: ``tenants``, or ``jobs``, newest first. Empty where they cannot be read."""
+    """Return the names of *kind*, jobs and policies newest first. Empty where they cannot be read."""
     asked = _ASKED.get(kind)
     if asked is None or not path.is_file():
         return []

@@ -56,6 +56,12 @@ class Kubectl:
         answer = self._run(["version", "--client", "--output=json"], doing="asking kubectl for its version")
         return str(json.loads(answer.stdout)["clientVersion"]["gitVersion"])
 
+    def node_names(self, label: str, *, timeout_s: float) -> tuple[str, ...]:
+        """Return the names of the nodes that have *label*, whatever it says there."""
+        asked = ["get", "nodes", f"--selector={label}", "--output=name", f"--request-timeout={timeout_s}s"]
+        answer = self._run(asked, doing="listing nodes", timeout_s=timeout_s)
+        return tuple(line.partition("/")[2] for line in answer.stdout.splitlines())
+
     def apply(self, manifests: Sequence[Mapping[str, Any]], *, namespace: str | None = None) -> None:
         """Make *manifests* so, server-side, as field manager clearml-chatops.
 
