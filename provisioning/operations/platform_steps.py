@@ -4,15 +4,15 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from commands.platform import Component
-from policies.network import MANAGED_BY, billing_policy, redis_policy, server_policies
+from policies.network import MANAGED_BY, billing_policy, server_policies
 from provisioning.manifests import as_json
 from provisioning.operations.platform_facts import PlatformFacts
 from provisioning.operations.platform_releases import NEEDS, release_inputs, step_timeout_s
+from provisioning.operations.redis_guard import redis_guard
 from provisioning.plan import Step
 from provisioning.platform.spec import PlatformSpec
 from provisioning.platform.values import full_name
 
-REDIS_CLIENTS = ("clearml", "clearml-billing")  # as tenants' plans have it: one policy, whoever writes it last
 SERVER_CHART = "clearml-enterprise"  # where the chart was not looked at
 SERVER_NAMESPACE = "clearml"  # where the server is somebody else's
 SECRETS_STEP, API_STEP = "secrets", "api"
@@ -120,12 +120,7 @@ def guarded(facts: PlatformFacts) -> Iterator[tuple[Component, str, tuple[dict[s
             (billing_policy(spec.billing.namespace, server_namespace=server),),
         )
     if spec.redis is not None:
-        port = facts.configuration.redis.port
-        yield (
-            Component.REDIS,
-            spec.redis.namespace,
-            (redis_policy(spec.redis.namespace, port=port, clients=REDIS_CLIENTS),),
-        )
+        yield Component.REDIS, spec.redis.namespace, (redis_guard(facts.configuration, spec.redis.namespace),)
 
 
 def api_step(facts: PlatformFacts, *, needs: tuple[str, ...]) -> Step:

@@ -19,10 +19,9 @@ from provisioning.operations.platform_steps import (
     policy_steps,
     release_step,
 )
+from provisioning.operations.release_steps import DEPLOYED, way_back
 from provisioning.plan import Step
 from provisioning.platform.incompatibilities import version_number
-
-DEPLOYED = "deployed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,13 +157,14 @@ def _steps(
     if Component.POLICIES in components:
         yield from policy_steps(facts, frozenset())
     for change in changes:
+        back_to, undo = way_back(change)
         yield release_step(
             facts,
             change.component,
             title=str(change),
             among=[one.component for one in changes],
-            undo=f"goes back to revision {change.revision}",
-            back_to=change.revision,
+            undo=undo,
+            back_to=back_to,
             version=change.version_shall,
         )
     if Component.SERVER in {one.component for one in changes} or Component.APPLICATIONS in components:

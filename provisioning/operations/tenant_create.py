@@ -4,11 +4,12 @@ from pydantic import JsonValue
 
 from commands.tenants import TenantCreate
 from policies.approvals import Refusal
-from policies.network import redis_policy, tenant_labels
+from policies.network import tenant_labels
 from provisioning.errors import PermanentError
 from provisioning.manifests import as_json
 from provisioning.operations.agent_values import CREDENTIALS_SECRET
 from provisioning.operations.base import Draft
+from provisioning.operations.redis_guard import redis_clients, redis_guard
 from provisioning.operations.tenant_checks import first_refusal, text, warnings
 from provisioning.operations.tenant_facts import TenantFacts
 from provisioning.operations.tenant_router import (
@@ -33,7 +34,6 @@ from provisioning.operations.tenant_steps import (
 from provisioning.plan import Step
 
 CREDENTIALS_LABEL = "clearml-chatops: agent"  # what a key in ClearML is ours by
-REDIS_CLIENTS = ("clearml", "clearml-billing")  # namespaces of the platform that use the shared Redis
 
 
 class CreateTenant:
@@ -195,12 +195,12 @@ def _redis_steps(facts: TenantFacts) -> list[Step]:
     if not facts.redis_namespace_exists:
         return []
     redis = facts.configuration.redis
-    guard = redis_policy(redis.namespace, port=redis.port, clients=REDIS_CLIENTS)
+    guard, clients = redis_guard(facts.configuration, redis.namespace), redis_clients(facts.configuration)
     return [
         Step(
             id="redis_policy",
             kind="k8s.network_policies",
-            title=f"Let only tenants, {' and '.join(REDIS_CLIENTS)} reach Redis in {redis.namespace}",
+            title=f"Let only tenants, {' and '.join(clients)} reach Redis in {redis.namespace}",
             inputs={"namespace": redis.namespace, "manifests": as_json([guard]), "shared": True},
             undo="stays: it guards the other tenants too",
         )

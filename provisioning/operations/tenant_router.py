@@ -12,13 +12,13 @@ from policies.approvals import Refusal
 from provisioning.chart_values import unknown_keys
 from provisioning.configuration import ClearMLServer, Provisioning
 from provisioning.configuration import Router as RouterSettings
+from provisioning.operations.release_steps import release_step
 from provisioning.operations.router_values import router_values
 from provisioning.operations.tenant_facts import RouterFacts, TenantFacts
 from provisioning.plan import Step
 
 STEP_ID = "router"
 REMOVAL_ID = "no_router"  # another one: what takes a host away claims none
-ROLLBACK_MARGIN_S = 60
 _DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*")
 
 
@@ -70,33 +70,16 @@ def router_step(tenant: str, facts: TenantFacts, router: Router, *, needs: Itera
     configuration, seen = facts.configuration.router, facts.router
     if configuration is None or seen is None:
         raise ValueError("a router's step needs a router's settings and facts")
-    chart, release = f"{seen.chart.name} {seen.chart.version}", seen.release
-    return Step(
-        id=STEP_ID,
-        kind="helm.release",
-        title=(
-            f"Install router {configuration.release} at {router.host} ({chart})"
-            if release is None
-            else f"Bring router {configuration.release} at {router.host} to what is planned ({chart})"
-        ),
-        needs=tuple(needs),
-        inputs={
-            "namespace": tenant,
-            "release": configuration.release,
-            "chart": "router",
-            "chart_name": seen.chart.name,
-            "chart_version": seen.chart.version,
-            "chart_sha256": seen.chart.sha256,
-            "values": router.values,
-            "wait_s": configuration.timeout_s,
-            "back_to": None if release is None else release.revision,
-        },
-        undo=(
-            "uninstalled, if this job installed it"
-            if release is None
-            else f"helm goes back to revision {release.revision}"
-        ),
-        timeout_s=2 * configuration.timeout_s + ROLLBACK_MARGIN_S,
+    return release_step(
+        STEP_ID,
+        called=f"router {configuration.release} at {router.host}",
+        tenant=tenant,
+        release=configuration.release,
+        chart=seen.chart,
+        present=seen.release,
+        values=router.values,
+        wait_s=configuration.timeout_s,
+        needs=needs,
     )
 
 

@@ -21,6 +21,7 @@ from provisioning.operations.agent_values import (
     Sessions,
     agent_values,
 )
+from provisioning.operations.release_steps import release_step
 from provisioning.operations.tenant_checks import chart_refusal, choose_ports
 from provisioning.operations.tenant_facts import TenantFacts
 from provisioning.operations.tenant_queues import choose_queues
@@ -28,7 +29,6 @@ from provisioning.operations.tenant_spec import Reference
 from provisioning.plan import Admission, Step
 from provisioning.port_ranges import PortRange
 
-ROLLBACK_MARGIN_S = 60
 KEYS_GONE = "Leave this job; /clearml tenant fix {tenant} makes the agent's keys again, then ask for it again"
 
 
@@ -107,36 +107,21 @@ def agent_step(tenant: str, facts: TenantFacts, agent: Agent, *, needs: Iterable
 
     *makes_keys*: a step of the same plan makes the agent's keys, again where they are gone.
     """
-    configuration, release = facts.configuration.agent, facts.release
-    chart = f"{facts.chart.name} {facts.chart.version}"
-    return Step(
-        id="agent",
-        kind="helm.release",
-        title=(
-            f"Install agent {configuration.release} ({chart})"
-            if release is None
-            else f"Bring agent {configuration.release} to what is planned ({chart})"
-        ),
-        needs=tuple(needs),
-        inputs={
-            "namespace": tenant,
-            "release": configuration.release,
-            "chart": "agent",
-            "chart_name": facts.chart.name,
-            "chart_version": facts.chart.version,
-            "chart_sha256": facts.chart.sha256,
-            "values": agent.values,
-            "wait_s": configuration.timeout_s,
-            "port_range": {"start": agent.ports.start, "size": agent.ports.size} if agent.ports else None,
-            "back_to": None if release is None else release.revision,
+    configuration, ports = facts.configuration.agent, agent.ports
+    return release_step(
+        "agent",
+        called=f"agent {configuration.release}",
+        tenant=tenant,
+        release=configuration.release,
+        chart=facts.chart,
+        present=facts.release,
+        values=agent.values,
+        wait_s=configuration.timeout_s,
+        needs=needs,
+        more={
+            "port_range": {"start": ports.start, "size": ports.size} if ports else None,
             **({} if makes_keys else {"if_key_gone": KEYS_GONE.format(tenant=tenant)}),
         },
-        undo=(
-            "uninstalled, if this job installed it"
-            if release is None
-            else f"helm goes back to revision {release.revision}"
-        ),
-        timeout_s=2 * configuration.timeout_s + ROLLBACK_MARGIN_S,
     )
 
 

@@ -4,14 +4,12 @@ from commands.tenant_lifecycle import TenantUpgrade
 from policies.approvals import Refusal
 from provisioning.operations.base import Draft
 from provisioning.operations.chart_facts import ChartFacts
+from provisioning.operations.release_steps import DEPLOYED, ROLLBACK_MARGIN_S
 from provisioning.operations.tenant_checks import chart_refusal
 from provisioning.operations.tenant_existing import agent_refusal, not_recorded, record_step, world_refusal
 from provisioning.operations.tenant_facts import AgentRelease, ExistingTenant
 from provisioning.operations.tenant_spec import changed
-from provisioning.operations.tenant_steps import ROLLBACK_MARGIN_S
 from provisioning.plan import Step
-
-DEPLOYED = "deployed"
 
 
 class UpgradeTenant:

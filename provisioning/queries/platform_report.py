@@ -9,7 +9,8 @@ from commands.platform import Component
 from provisioning.clients.cluster_objects import Pod
 from provisioning.clients.endpoints import Endpoint
 from provisioning.operations.platform_facts import PlatformFacts
-from provisioning.operations.platform_upgrade import DEPLOYED, ReleaseChange
+from provisioning.operations.platform_upgrade import ReleaseChange
+from provisioning.operations.release_steps import DEPLOYED
 from provisioning.platform.findings import PlatformFinding
 from provisioning.reports import Cell, Facts, Lines, Part, Report, table
 from provisioning.wording import counted

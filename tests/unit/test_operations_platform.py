@@ -14,6 +14,7 @@ from provisioning.operations.platform_install import InstallPlatform
 from provisioning.operations.platform_releases import located, release_inputs
 from provisioning.operations.platform_uninstall import UninstallPlatform
 from provisioning.operations.platform_upgrade import UpgradePlatform
+from provisioning.operations.redis_guard import redis_guard
 from provisioning.plan import Plan
 from tests.unit.platform_samples import GENERATED, SPEC, chart, configuration, facts, release, spec
 
@@ -252,7 +253,33 @@ def test_an_upgrade_goes_back_to_the_revision_that_was_there() -> None:
     draft = upgraded(replace(seen, releases=later), component="server")
     assert isinstance(draft, Draft)
     step = next(step for step in draft.steps if step.id == "server")
-    assert (step.inputs["back_to"], step.undo) == (7, "goes back to revision 7")
+    assert (step.inputs["back_to"], step.undo) == (7, "helm goes back to revision 7")
+
+
+@pytest.mark.parametrize("status", ["failed", "pending-upgrade", "superseded"])
+def test_nothing_goes_back_to_a_revision_that_was_not_deployed(status: str) -> None:
+    """helm would make again what had failed."""
+    seen = facts(installed=True)
+    broken = {**seen.releases, Component.SERVER: release(Component.SERVER, revision=7, status=status)}
+    draft = upgraded(replace(seen, releases=broken), component="server")
+    assert isinstance(draft, Draft)
+    step = next(step for step in draft.steps if step.id == "server")
+    assert step.inputs["back_to"] is None
+    assert f"it was {status} before" in step.undo
+
+
+def test_the_servers_own_namespace_reaches_redis() -> None:
+    """Wherever it is; tenants' plans write the same policy."""
+    settings = configuration(server={"namespace": "clearml-prod"})
+    draft = installed(facts(configuration=settings))
+    assert isinstance(draft, Draft)
+    (policy,) = cast("Any", next(one for one in draft.steps if one.id == "policies_redis").inputs["manifests"])
+    names = [
+        one["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+        for one in policy["spec"]["ingress"][0]["from"][1:]
+    ]
+    assert names == ["clearml-prod", "clearml-billing"]
+    assert policy == redis_guard(settings, "redis-shared")
 
 
 def test_an_older_chart_is_warned_of() -> None:
