@@ -82,7 +82,9 @@ class Answers:
             case _:
                 asked = Asked(actor=actor, now=self._service.now(), channel=channel, tell=tell)
                 found = self._queries[invocation.spec.name].answer(invocation.args, asked)
-                return render_lists.refusal(found) if isinstance(found, Refusal) else render_report.message(found)
+                if isinstance(found, Refusal):
+                    return render_lists.refusal(found)
+                return render_report.message(found, files_are="in my direct messages to you")
 
     def _delegation(
         self, invocation: Invocation, args: ApprovalDelegate | ApprovalRecall, actor: Actor, channel: str

@@ -26,6 +26,11 @@ def code(text: str, most: int = 300) -> str:
     return f"`{escape(plain) or ' '}`"
 
 
+def line(text: str, most: int) -> str:
+    """Return what somebody wrote as one escaped line: its line breaks must not make it look like lines of ours."""
+    return escape(cut(" ".join(text.split()), most))
+
+
 def block(text: str, most: int = 2000) -> str:
     """Return *text* as a code block, its end kept: the last lines are the ones that say what failed."""
     kept = text.strip().replace("```", "'''")

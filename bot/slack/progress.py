@@ -14,7 +14,8 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.slack.pacing import Pace
-from bot.slack.render_job import Rendered, bare_message, job_message, moved_note, thread_note
+from bot.slack.render_job import Rendered, bare_message, job_message
+from bot.slack.render_notes import moved_note, thread_note
 from provisioning.clock import Clock
 from provisioning.jobs.history import expected_durations
 from provisioning.jobs.job import MOVING, UNDER_WAY, Job, JobState, Place

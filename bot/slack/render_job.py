@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot.slack import kit
 from bot.slack.kit import Block
-from bot.slack.mrkdwn import block, code, cut, cut_markup, date, escape, user
+from bot.slack.mrkdwn import block, code, cut, cut_markup, date, escape, line, user
 from bot.slack.render_steps import (
     INDENT,
     NOTHING_EXPECTED,
@@ -29,6 +29,7 @@ DENY_FORM, APPROVE_FORM = "job_deny_form", "job_approve_form"
 
 WARNING_SECTIONS = 4
 MOST_VOTES = 7
+CONFIRM_CHARS = 270  # Slack takes 300, and what is left out is counted
 SHOWN_DIFFERENCES = 3  # of a step, on the card; the details have more
 
 _PLANNED = {Presence.ABSENT: "🆕", Presence.DIFFERS: "✏️", Presence.PRESENT: "✔️"}
@@ -47,19 +48,6 @@ STATES = {
     JobState.CANCELLED: ("🛑", "was cancelled"),
     JobState.SUPERSEDED: ("🔁", "was superseded: the world had changed"),
 }
-
-
-TOLD = frozenset(
-    {
-        JobState.SUCCEEDED,
-        JobState.FAILED,
-        JobState.ROLLED_BACK,
-        JobState.DENIED,
-        JobState.EXPIRED,
-        JobState.WAITING,  # no end, and yet somebody has to do something
-    }
-)
-MOST_TOLD_BLOCKS = 20
 
 
 @dataclass(frozen=True)
@@ -98,7 +86,7 @@ def job_message(
         ),
     ]
     if job.reason:
-        blocks.append(kit.section(f"*Why:* {escape(cut(job.reason, 600))}"))
+        blocks.append(kit.section(f"*Why:* {line(job.reason, 600)}"))
     if job.state is JobState.AWAITING_APPROVAL:
         blocks += plan_blocks(job.plan)
     else:
@@ -132,42 +120,6 @@ def bare_message(job: Job) -> Rendered:
     return Rendered(text, [kit.section(text), kit.actions(_buttons(job), "job_buttons")])
 
 
-def thread_note(job: Job) -> Rendered | None:
-    """Return what is said in the thread once a job has ended or waits for people, so that who asked hears of it."""
-    asks_again = job.approved_plan is not None
-    if job.state not in TOLD and not asks_again:
-        return None
-    icon, words = STATES[job.state]
-    head = f"{icon} {user(job.requester.id, job.requester.name)}: job {job.number} {words}."
-    blocks = [kit.section(head)]
-    if asks_again and job.failure is not None:
-        blocks.append(kit.section(escape(cut(job.failure.what, 1400))))
-    for step in job.plan.steps:
-        failure, waiting = job.status(step.id).failure, job.status(step.id).waiting
-        if job.state is JobState.WAITING and waiting is not None and len(blocks) < MOST_TOLD_BLOCKS:
-            action = f"\n*Next:* {escape(cut(waiting.next_action, 1400))}" if waiting.next_action else ""
-            blocks.append(kit.section(f"It waits for {escape(cut(waiting.what, 1400))}.{action}"))
-        if failure is not None and len(blocks) < MOST_TOLD_BLOCKS:
-            blocks.append(kit.section(f"*{escape(cut(step.title, 300))}*\n{escape(cut(failure.what, 1400))}"))
-            if failure.details:
-                blocks.append(kit.section(block(failure.details, 2900)))
-    return Rendered(cut_markup(head, kit.TEXT_CHARS), blocks)
-
-
-def moved_note(job: Job, channel: str, *, is_archived: bool = False) -> Rendered:
-    """Return why a job's message stands in a conversation of the requester's, and how to have it in the channel."""
-    why = f"<#{channel}> is archived" if is_archived else f"I am not in <#{channel}>"
-    text = f"{why}, so job {job.number} ({escape(cut(job.plan.summary, 300))}) is shown here"
-    if job.state is JobState.AWAITING_APPROVAL:
-        mend = "unarchive it" if is_archived else "`/invite` me there"
-        text += (
-            f", and nobody in the channel sees that it asks for approval. To mend it, {mend}, withdraw and ask again."
-        )
-    else:
-        text += " from now on."
-    return Rendered(text, [kit.section(text)])
-
-
 def plan_message(plan: Plan, *, headline: str) -> Rendered:
     """Return a plan that is no job: a dry run, or nothing to do."""
     title, _, aim = plan.summary.partition(": ")
@@ -185,7 +137,7 @@ def plan_message(plan: Plan, *, headline: str) -> Rendered:
 
 def failure_blocks(failure: Failure) -> list[Block]:
     """Return why it failed, the command's own last words, and what to do next."""
-    blocks = [kit.section(f"❌ *{escape(cut(failure.what, 1400))}*")]
+    blocks = [kit.section(f"❌ *{line(failure.what, 1400)}*")]
     if failure.details:
         blocks.append(kit.section(block(failure.details)))
     if failure.next_action:
@@ -211,12 +163,12 @@ def button_value(job_id: str, digest: str) -> str:
 def _plan_line(step: Step) -> str:
     found = {Presence.ABSENT: "", Presence.DIFFERS: "change", Presence.PRESENT: "already there"}[step.found.presence]
     parts = [part for part in (found, escape(cut(step.found.detail, 200))) if part]
-    line = f"{_PLANNED[step.found.presence]} {step_title(step)}"
+    planned = f"{_PLANNED[step.found.presence]} {step_title(step)}"
     if parts:
-        line += f" _({': '.join(parts)})_"
+        planned += f" _({': '.join(parts)})_"
     if step.is_noop:
-        return line
-    lines = [line, *(INDENT + one for one in difference_lines(step, most=SHOWN_DIFFERENCES))]
+        return planned
+    lines = [planned, *(INDENT + one for one in difference_lines(step, most=SHOWN_DIFFERENCES))]
     if step.undo:
         lines.append(f"{INDENT}↩️ undo: {escape(cut(step.undo, 200))}")
     return "\n".join(lines)
@@ -227,7 +179,7 @@ def _people(job: Job) -> list[Block]:
         f"{'👍 approved' if vote.approve else '⛔ denied'} by {user(vote.actor.id, vote.actor.name)}"
         + (f" for {user(vote.behalf.id, vote.behalf.name)}" if vote.behalf else "")
         + f" {date(vote.at)}"
-        + (f": {escape(cut(vote.reason, 500))}" if vote.reason else "")
+        + (f": {line(vote.reason, 500)}" if vote.reason else "")
         + (" _(has lost that right since: counts no more)_" if vote.lapsed else "")
         for vote in job.votes[-MOST_VOTES:]
     ]
@@ -237,16 +189,16 @@ def _people(job: Job) -> list[Block]:
         lines.append(_glass(job.break_glass))
     if job.superseded_by:
         lines.append(f"asked again as {escape(job.superseded_by.replace('-', ' '))}")
-    lines.append(f"plan {code(job.digest[:12])} · {date(job.updated_at)}")
+    lines.append(f"plan {code(job.digest[:12])} · last change {date(job.updated_at)}")
     return [kit.context(*lines)]
 
 
 def _glass(glass: BreakGlass) -> str:
-    line = f"🚨 ran without approval by the rule {code(glass.rule)}"
+    ran = f"🚨 ran without approval by the rule {code(glass.rule)}"
     if glass.reviewed_by is not None:
         reviewer = user(glass.reviewed_by.id, glass.reviewed_by.name)
-        return f"{line}; reviewed by {reviewer}: {escape(cut(glass.note, 500))}"
-    return f"{line}; somebody else reviews it: `/clearml job review`"
+        return f"{ran}; reviewed by {reviewer}: {line(glass.note, 500)}"
+    return f"{ran}; somebody else reviews it: `/clearml job review`"
 
 
 def _asks(approval: Approval, *, given: int) -> str:
@@ -297,8 +249,12 @@ def _buttons(job: Job) -> list[Block]:
 
 def _undo_text(job: Job) -> str:
     done = {status.step_id for status in job.steps if status.applied}
-    undos = [f"• {escape(step.undo)}" for step in reversed(job.plan.steps) if step.id in done and step.undo]
-    return "\n".join(undos) or "Nothing was done that could be taken back."
+    undos = [f"• {line(step.undo, 100)}" for step in reversed(job.plan.steps) if step.id in done and step.undo]
+    shown = undos
+    while len("\n".join(shown)) > CONFIRM_CHARS:
+        shown = shown[:-1]
+    more = [f"• … and {len(undos) - len(shown)} more"] if len(shown) < len(undos) else []
+    return "\n".join([*shown, *more]) or "Nothing was done that could be taken back."
 
 
 def _short(value: object) -> str:

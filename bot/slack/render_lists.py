@@ -1,12 +1,13 @@
 """Replies that are lists and texts: refusals, jobs, approvals, the audit trail, who you are. Pure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from bot.slack import kit
 from bot.slack.kit import Block
-from bot.slack.mrkdwn import block, code, cut, cut_markup, date, escape, user
+from bot.slack.mrkdwn import block, code, cut, cut_markup, date, escape, line, user
 from bot.slack.render_job import STATES, Rendered, badge
 from policies.approvals import Actor, Refusal
 from provisioning.errors import ChatopsError
@@ -15,6 +16,7 @@ from provisioning.jobs.pending import Pending
 from provisioning.store import Delegation
 
 LIST_SECTIONS = 12
+_DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")  # twelve digits are enough to know it by
 ON_THE_CARD = "Approve or deny on the card: `/clearml job show JOB` shows it here."
 TO_REVIEW = 'Look, then `/clearml job review JOB --note "…"`.'
 
@@ -56,15 +58,16 @@ def jobs(found: Sequence[Job], *, title: str, empty: str) -> Rendered:
         return notice(empty)
     return Rendered(
         cut_markup(f"{escape(title)}: {len(found)}", kit.TEXT_CHARS),
-        [kit.header(title), *kit.sections([job_line(job) for job in found], most=LIST_SECTIONS)],
+        [kit.header(title), *kit.sections([job_line(job, briefly=True) for job in found], most=LIST_SECTIONS)],
     )
 
 
-def job_line(job: Job) -> str:
-    """Return a job in one line."""
+def job_line(job: Job, *, briefly: bool = False) -> str:
+    """Return a job in one line; *briefly* without what its card says of it."""
     icon, words = STATES[job.state]
+    what = job.plan.summary.partition(": ")[0] if briefly else job.plan.summary
     return (
-        f"{icon} *Job {job.number}* {words} · {escape(cut(job.plan.summary, 150))}"
+        f"{icon} *Job {job.number}* {words} · {line(what, 150)}"
         f" · {user(job.requester.id, job.requester.name)} · {date(job.created_at)}{badge(job)}"
     )
 
@@ -128,10 +131,10 @@ def audit_line(row: Mapping[str, Any]) -> str:
     """Return one row of the audit trail as one line."""
     actor = user(row["actor"], row["actor_name"])
     parts = [f"{code(str(row['seq']))} {date(datetime.fromisoformat(row['at']))} *{escape(row['action'])}* {actor}"]
-    parts += [escape(str(row[name])) for name in ("subject", "job", "step", "outcome") if row[name]]
+    parts += [_DIGEST.sub(r"\1", escape(str(row[name]))) for name in ("subject", "job", "step", "outcome") if row[name]]
     if row["rule"]:
         parts.append(f"rule {code(row['rule'])}")
     why = row["detail"].get("why") or row["detail"].get("command") or row["detail"].get("reason")
     if why:
-        parts.append(escape(cut(str(why), 200)))
+        parts.append(line(str(why), 200))
     return " · ".join(parts)

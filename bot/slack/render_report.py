@@ -19,11 +19,15 @@ CELL_CHARS = 300
 LINE_SECTIONS = 8
 FACT_SECTIONS = 4
 MONOSPACE_CHARS = 2900
+MONOSPACE_WIDTH = 64  # characters; wider lines wrap in a thread or on a phone, and columns are none any more
 MOST_BLOCKS = kit.MESSAGE_BLOCKS - 2
 
 
-def message(report: Report) -> Rendered:
-    """Return *report* as one message. The first table is Slack's own; it takes one a message, the others are text."""
+def message(report: Report, *, files_are: str = "in the thread") -> Rendered:
+    """Return *report* as one message. The first table is Slack's own; it takes one a message, the others are text.
+
+    *files_are*: where its pictures are to be found.
+    """
     blocks: list[Block] = [kit.header(report.title), kit.section(escape(report.summary))]
     has_table, charts = False, 0
     for part in report.parts:
@@ -42,7 +46,7 @@ def message(report: Report) -> Rendered:
             case _:
                 assert_never(part)
     if report.attachments:
-        blocks.append(kit.context(f"📎 {escape(cut(_names(report), 500))}"))
+        blocks.append(kit.context(f"📎 {escape(cut(_names(report), 500))} {files_are}"))
     if len(blocks) > MOST_BLOCKS:
         left = len(blocks) - MOST_BLOCKS
         blocks = [*blocks[:MOST_BLOCKS], kit.context(f"… and {left} more parts: ask for less, or on the command line")]
@@ -69,6 +73,8 @@ def _table(part: Table, *, native: bool) -> list[Block]:
     title = [kit.section(f"*{escape(cut(part.title, 300))}*")] if part.title else []
     if not part.rows:
         return [*title, kit.context(escape(part.empty))]
+    if not native and _width(part) > MONOSPACE_WIDTH:
+        return [*title, *kit.sections([_record(row, part.columns) for row in part.rows], most=LINE_SECTIONS)]
     if not native:
         return [*title, kit.section(block(_monospace(part), MONOSPACE_CHARS))]
     columns = part.columns[:TABLE_COLUMNS]
@@ -97,10 +103,28 @@ def _raw(text: str) -> Block:
     return {"type": "raw_text", "text": cut(text, CELL_CHARS) or "—"}
 
 
+def _record(row: Sequence[Cell], columns: Sequence[Column]) -> str:
+    """Return a row as one line that wraps: its first cell, then what the others are, without those that are empty."""
+    said = [(column.title, _marked(cell)) for column, cell in zip(columns, row, strict=True)]
+    others = [f"{escape(title)}: {text}" for title, text in said[1:] if text not in {"", "—"}]
+    return " · ".join([f"*{said[0][1]}*", *others])
+
+
+def _widths(part: Table) -> list[int]:
+    texts = [[column.title for column in part.columns], *([_text(cell) for cell in row] for row in part.rows)]
+    return [max(len(row[place]) for row in texts) for place in range(len(part.columns))]
+
+
+def _width(part: Table) -> int:
+    """Return how many characters its lines have, side by side."""
+    widths = _widths(part)
+    return sum(widths) + 2 * (len(widths) - 1)
+
+
 def _monospace(part: Table) -> str:
     """Return the table as aligned text; what is too long for one block is counted at its end."""
     texts = [[column.title for column in part.columns], *([_text(cell) for cell in row] for row in part.rows)]
-    widths = [max(len(row[place]) for row in texts) for place in range(len(part.columns))]
+    widths = _widths(part)
     lines = [_aligned(row, widths, part.columns) for row in texts]
     size, kept = 0, 0
     for line in lines:

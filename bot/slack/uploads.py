@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
+from slack_sdk.errors import SlackApiError, SlackRequestError
 
 from bot.slack.mrkdwn import cut
 from provisioning.errors import ChatopsError, PermanentError, TemporaryError
@@ -54,6 +54,8 @@ def to_conversation(
         )
     except SlackApiError as error:
         raise _failed(str(error.response.get("error")), attachments) from error
+    except SlackRequestError:  # the host that takes the bytes; the text may hold the address it was sent to
+        raise _failed("it did not take the bytes", attachments) from None
 
 
 def to_person(client: WebClient, attachments: Sequence[Attachment], *, user: str, comment: str) -> None:

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 from slack_sdk import WebClient
+from slack_sdk.errors import SlackRequestError
 
 from bot.slack import uploads
 from bot.slack.render_job import Rendered
 from bot.slack.replies import to_person
-from provisioning.errors import PermanentError
+from provisioning.errors import PermanentError, TemporaryError
 from provisioning.reports import Attachment
 from sandbox.serving import LoopbackServer
 from sandbox.slack.app import create_app
@@ -84,3 +85,17 @@ def test_without_the_scope_it_is_named() -> None:
     finally:
         server.stop()
         workspace.stop()
+
+
+def test_bytes_that_slacks_host_does_not_take_are_an_error_for_people(
+    client: WebClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The SDK raises no SlackApiError there: it must neither be an incident nor end the round of digests."""
+
+    def refuse(**_given: object) -> None:
+        raise SlackRequestError("Failed to upload a file (status: 503, body: https://files.slack.com/secret)")
+
+    monkeypatch.setattr(client, "files_upload_v2", refuse)
+    with pytest.raises(TemporaryError) as raised:
+        uploads.to_conversation(client, FILES, channel="C0000001")
+    assert "secret" not in str(raised.value)

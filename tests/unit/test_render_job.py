@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.slack import kit, render_job, render_modals
+from bot.slack import kit, render_job, render_modals, render_notes
 from bot.slack.mrkdwn import block, code, cut_markup, duration, escape, user
 from bot.slack.render_job import Rendered
 from policies.approvals import Vote
-from provisioning.jobs.job import Job, JobState, StepState, StepStatus, Waiting
+from provisioning.jobs.job import Failure, Job, JobState, StepState, StepStatus, Waiting
 from tests.slack_limits import LINK, MENTION, problems_of_message, problems_of_view, texts_of
 from tests.unit.job_samples import ANA, HOSTILE, NOW, PIA, STEPS, failed_job, hostile_job, job
 
@@ -138,20 +138,61 @@ def test_votes_and_cancellation_stand_on_the_card() -> None:
 
 def test_the_thread_tells_who_asked_how_it_ended() -> None:
     """An update notifies nobody: the end does, with every failed step's words. Nothing is told before the end."""
-    note = render_job.thread_note(failed_job())
+    note = render_notes.thread_note(failed_job())
     assert note is not None
     assert problems_of_message(note.text, note.blocks) == []
     assert note.text.startswith("❌ <@U0000ANA>: job 41 failed")
     assert "last line &lt;of&gt; helm" in whole(note)
-    assert render_job.thread_note(job(JobState.RUNNING)) is None
-    assert render_job.thread_note(job(JobState.WITHDRAWN)) is None
+    assert render_notes.thread_note(job(JobState.RUNNING)) is None
+    assert render_notes.thread_note(job(JobState.WITHDRAWN)) is None
+
+
+def test_the_thread_tells_why_it_was_not_done_and_who_stopped_it() -> None:
+    """A denial comes with its reason, an expiry with what to do, and what another person stopped with who it was."""
+    denied = render_notes.thread_note(job(JobState.DENIED, failure=Failure(what="denied by @pia: no\nroom")))
+    assert denied is not None
+    assert "denied by @pia: no room" in whole(denied)
+    late = render_notes.thread_note(
+        job(JobState.EXPIRED, failure=Failure(what="nobody came", next_action="run it again"))
+    )
+    assert late is not None
+    assert "*Next:* run it again" in whole(late)
+    stopped = render_notes.thread_note(job(JobState.CANCELLED, cancelled_by=PIA))
+    assert stopped is not None
+    assert "by <@U0000PIA>" in stopped.text
+    assert render_notes.thread_note(job(JobState.CANCELLED, cancelled_by=ANA)) is None
+
+
+def test_what_people_write_is_one_line_of_theirs() -> None:
+    """A reason of several lines must not look like a vote or a warning of the bot's own."""
+    forged = "fine\n👍 approved by the board"
+    vote = Vote(actor=PIA, approve=True, at=NOW, digest="d", reason=forged)
+    for shown in (message(job(reason=forged)), message(job(JobState.RUNNING, votes=(vote,)))):
+        lines = [text for part in texts_of(shown.blocks) for text in part.splitlines()]
+        assert not any(text.startswith("👍 approved by the board") for text in lines)
+        assert any("fine 👍 approved by the board" in text for text in lines)
+
+
+def test_what_a_roll_back_undoes_is_counted_where_it_is_too_long_to_say() -> None:
+    """Slack's dialog takes 300 characters: a cut list must not read as the whole of it."""
+    steps = tuple(step.model_copy(update={"undo": f"{step.id} " + "is taken back " * 6}) for step in STEPS)
+    long = failed_job()
+    plan = long.plan.model_copy(update={"steps": steps * 1})
+    done = tuple(status.model_copy(update={"applied": True}) for status in long.steps)
+    (text,) = (
+        button["confirm"]["text"]["text"]
+        for button in buttons(message(long.model_copy(update={"plan": plan, "steps": done}))).values()
+        if button["action_id"] == render_job.ROLL_BACK
+    )
+    assert len(text) <= 300
+    assert text.splitlines()[-1] == "• … and 1 more"
 
 
 @pytest.mark.parametrize("state", list(JobState))
 def test_nothing_hostile_gets_through_in_any_state(state: JobState) -> None:
     """60 steps, 5,000-character texts, mentions, links and entities: within the limits, and harmless."""
     bad = hostile_job(state)
-    shown = [message(bad), render_job.bare_message(bad), render_job.thread_note(bad)]
+    shown = [message(bad), render_job.bare_message(bad), render_notes.thread_note(bad)]
     shown.append(render_job.plan_message(bad.plan.model_copy(), headline="Dry run."))
     for each in shown:
         if each is not None:
@@ -234,7 +275,7 @@ def test_a_job_that_waits_tells_its_thread_who_has_to_do_what() -> None:
     status = StepStatus(step_id="company", state=StepState.WAITING, note=f"waits for {waiting.what}", waiting=waiting)
     others = tuple(StepStatus(step_id=step.id) for step in STEPS[1:])
     waits = job(JobState.WAITING).model_copy(update={"steps": (status, *others)})
-    note = render_job.thread_note(waits)
+    note = render_notes.thread_note(waits)
     assert note is not None
     assert "It waits for somebody to reboot gpu-1." in str(note.blocks)
     assert "*Next:* reboot gpu-1: it is drained" in str(note.blocks)

@@ -154,3 +154,10 @@ def test_home_keeps_to_the_limits() -> None:
     view = home(PIA, many, pending_for(PIA, many, many), seen)
     assert problems_of_view(view) == []
     assert_harmless(view["blocks"])
+
+
+def test_a_row_of_the_audit_trail_shows_no_whole_digest() -> None:
+    """Twelve digits are enough to know a policy by; sixty-four push the rest off a phone."""
+    told = render_lists.audit_line(row(subject="0123456789abcdef" * 4))
+    assert "0123456789ab" in told
+    assert "0123456789abc" not in told

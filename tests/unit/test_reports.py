@@ -11,8 +11,8 @@ from rich.console import Console
 from bot.cli_failures import complain
 from bot.cli_report import show
 from bot.slack.render_report import message
-from provisioning.reports import Cell, Facts, Lines, Report, table
-from tests.slack_limits import problems_of_message
+from provisioning.reports import Cell, Column, Facts, Lines, Report, Table, table
+from tests.slack_limits import problems_of_message, texts_of
 from tests.unit.job_samples import HOSTILE, NOW
 from tests.unit.test_render_job import assert_harmless
 
@@ -89,3 +89,14 @@ def test_next_steps_are_said_as_they_are_typed_here(capsys: pytest.CaptureFixtur
     )
     show(empty, as_json=False, console=Console(file=out, width=100))
     assert "none: clearml-chatops digest add x" in out.getvalue()
+
+
+def test_a_wide_table_is_told_in_lines_that_wrap() -> None:
+    """Only the first table is Slack's own. Aligned text that is wider than a phone would be columns no more."""
+    narrow = Table(columns=(Column(title="Node"), Column(title="GPU")), rows=(("gpu-1", "A100"),))
+    columns = (*narrow.columns, Column(title="Held"), Column(title="State"))
+    wide = Table(columns=columns, rows=(("gpu-*1*", "A" * 60, None, "open"),))
+    shown = message(Report(title="t", summary="s", data={}, parts=(narrow, narrow, wide)), files_are="somewhere")
+    told = "\n".join(texts_of(shown.blocks))
+    assert "```\nNode   GPU\ngpu-1  A100\n```" in told
+    assert f"*gpu-*1** · GPU: {'A' * 60} · State: open" in told

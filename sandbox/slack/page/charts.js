@@ -7,6 +7,7 @@ const WIDTH = 560;
 const HEIGHT = 220;
 const PLOT = { left: 52, right: 12, top: 10, bottom: 30 };
 const MOST_LABELS = 6;
+const LETTER = 7; // pixels, about
 
 /** Return an SVG element; colours come by the class, so that they follow the theme. */
 function svg(tag, attributes = {}, ...children) {
@@ -22,8 +23,17 @@ export function chart(block) {
   const names = type === "pie" ? block.chart.segments.map((each) => each.label) : series.map((each) => each.name);
   const labels = block.chart.axis_config?.categories ?? names;
   const values = series.map((each) => labels.map((label) => each.data.find((point) => point.label === label)?.value ?? 0));
-  const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${block.title}: ${type} chart of ${names.join(", ")}` });
-  picture.append(...(type === "pie" ? pie(values[0], labels) : plotted(type, values, labels, names)));
+  const picture = svg("svg", { role: "img", "aria-label": `${block.title}: ${type} chart of ${names.join(", ")}` });
+  // Drawn for the room that there is: letters that shrank with the picture could not be read in a thread.
+  const draw = (width) => {
+    picture.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
+    picture.replaceChildren(...(type === "pie" ? pie(values[0], labels, width) : plotted(type, values, labels, names, width)));
+  };
+  draw(WIDTH);
+  new ResizeObserver(([entry]) => {
+    const width = Math.round(entry.contentRect.width);
+    if (width > 0) draw(width);
+  }).observe(picture);
   return el("figure", { class: "chart" },
     el("figcaption", {}, block.title),
     picture,
@@ -38,18 +48,19 @@ function valuesOf(names, labels, values) {
 }
 
 /** Bars, lines or areas on axes that hold zero and every value. */
-function plotted(type, values, labels, names) {
+function plotted(type, values, labels, names, wide) {
   const all = values.flat();
   const ticks = ticksOf(Math.min(0, ...all), Math.max(0, ...all));
   const [low, high] = [ticks[0], ticks.at(-1)];
   const y = (value) => PLOT.top + (HEIGHT - PLOT.top - PLOT.bottom) * (1 - (value - low) / (high - low));
-  const slot = (WIDTH - PLOT.left - PLOT.right) / labels.length;
+  const slot = (wide - PLOT.left - PLOT.right) / labels.length;
   const x = (at) => PLOT.left + slot * (at + 0.5);
   const told = (each, at) => svg("title", {}, `${names[each]}, ${labels[at]}: ${values[each][at]}`);
   const drawn = ticks.map((tick) => svg("g", { class: "chart-grid" },
-    svg("line", { x1: PLOT.left, x2: WIDTH - PLOT.right, y1: y(tick), y2: y(tick) }),
+    svg("line", { x1: PLOT.left, x2: wide - PLOT.right, y1: y(tick), y2: y(tick) }),
     svg("text", { x: PLOT.left - 6, y: y(tick) + 4, "text-anchor": "end" }, tick.toLocaleString("en"))));
-  const step = Math.ceil(labels.length / MOST_LABELS);
+  const room = LETTER * Math.max(...labels.map((label) => label.length)) + 8;
+  const step = Math.max(Math.ceil(labels.length / MOST_LABELS), Math.ceil(room / slot));
   labels.forEach((label, at) => {
     if (at % step === 0) drawn.push(svg("text", { class: "chart-label", x: x(at), y: HEIGHT - 10, "text-anchor": "middle" }, label));
   });
@@ -77,9 +88,9 @@ function ticksOf(low, high) {
   return Array.from({ length: last - first + 1 }, (_, at) => Number(((first + at) * step).toPrecision(12)));
 }
 
-function pie(values, labels) {
+function pie(values, labels, wide) {
   const whole = values.reduce((sum, value) => sum + value, 0);
-  const [cx, cy, radius] = [WIDTH / 2, HEIGHT / 2, HEIGHT / 2 - PLOT.top];
+  const [cx, cy, radius] = [wide / 2, HEIGHT / 2, HEIGHT / 2 - PLOT.top];
   const at = (share) => [cx + radius * Math.sin(2 * Math.PI * share), cy - radius * Math.cos(2 * Math.PI * share)].join(" ");
   let before = 0;
   return values.map((value, index) => {
