@@ -4,8 +4,9 @@ import pytest
 
 from commands.catalog import CATALOG
 from commands.file_links import file_id_of
-from commands.grammar import HelpRequest, Invocation, UsageError, build, parse
+from commands.grammar import MAX_TEXT, HelpRequest, Invocation, UsageError, build, parse
 from commands.jobs import JobArgs
+from commands.reading import MAX_REASON
 from commands.spec import flag_of
 from commands.tenants import TenantCreate
 
@@ -256,6 +257,56 @@ def test_a_dry_run_is_remembered() -> None:
     assert isinstance(incomplete := parse("tenant create acme --dry-run"), UsageError)
     assert incomplete.how.dry_run
     assert dict(incomplete.given) == {"name": "acme"}
+
+
+def test_how_it_is_run_is_read_as_it_is_said() -> None:
+    """In whichever case and order; each alone, and the words of a reason with single blanks."""
+    asked = parse(f"{CREATE} --Break-Glass --reason ' the  outage ' --DRY-RUN")
+    assert isinstance(asked, Invocation)
+    assert (asked.how.break_glass, asked.how.reason, asked.how.dry_run) == (True, "the outage", True)
+    for flag, how in (("--dry-run", (True, False)), ("--break-glass", (False, True))):
+        assert isinstance(found := parse(f"{CREATE} {flag}"), Invocation)
+        assert (found.how.dry_run, found.how.break_glass) == how
+    assert isinstance(same := parse(f"{CREATE} --reason=outage --reason outage"), Invocation)
+    assert same.how.reason == "outage"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("jobs --dry-run", "jobs makes no plan that --dry-run could show, so nothing was done"),
+        ("jobs --reason outage", "jobs makes no plan that --reason could be for"),
+        ("jobs --break-glass", "jobs makes no plan that --break-glass could be for"),
+        (f"{CREATE} --dry-run=yes", "--dry-run takes no value: write --dry-run"),
+        (f"{CREATE} --reason", "--reason needs a text"),
+        (f"{CREATE} --reason --dry-run", "--reason needs a text"),
+        (f"{CREATE} --reason ' '", "--reason needs a text"),
+        (f"{CREATE} --reason a --reason b", "--reason is given twice"),
+        (f"{CREATE} --reason {'x' * (MAX_REASON + 1)}", f"use at most {MAX_REASON}"),
+        ("jobs acme beta", "put texts with spaces in quotes"),
+    ],
+)
+def test_how_it_cannot_be_run_is_said(text: str, said: str) -> None:
+    assert isinstance(found := parse(text), UsageError)
+    assert said in found.message
+
+
+def test_the_longest_that_is_read_is_read_whole() -> None:
+    """One letter more is refused."""
+    assert isinstance(found := parse(f"{CREATE} --reason {'x' * MAX_REASON}"), Invocation)
+    assert len(found.how.reason) == MAX_REASON
+    assert isinstance(parse("jobs" + " " * (MAX_TEXT - 4)), Invocation)
+    assert isinstance(found_long := parse("jobs" + " " * (MAX_TEXT - 3)), UsageError)
+    assert f"that is {MAX_TEXT + 1} characters long" in found_long.message
+
+
+@pytest.mark.parametrize("typed", ["/CLEARML jobs", "/clearml  jobs", "JOBS"])
+def test_shouting_is_understood(typed: str) -> None:
+    """Also a phone's capital at the beginning; what is shown again is the command alone."""
+    assert isinstance(found := parse(typed), Invocation)
+    assert found.text.lower() == "jobs"
+    assert isinstance(parse("tenant HELP"), HelpRequest)
+    assert isinstance(parse("HELP"), HelpRequest)
 
 
 def test_missing_fields_are_named_for_a_form() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from bot.settings import Settings, unknown_names
+from bot.settings import Settings, mistakes_in, unknown_names
 from provisioning.errors import PermanentError
 
 NEEDED = {
@@ -54,6 +54,35 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValidationError) as raised:
         Settings()
     assert [error["loc"] for error in raised.value.errors()] == [("redis",)]
+
+
+@pytest.mark.parametrize(
+    ("without", "given", "said"),
+    [
+        (
+            "REDIS__PASSWORD",
+            {},
+            {"REDIS: set REDIS__PASSWORD, or REDIS__PASSWORD_SECRET (namespace/name/key), not both"},
+        ),
+        ("CLEARML__SECRET_KEY", {}, {"CLEARML__SECRET_KEY: is missing"}),
+        (
+            "CLEARML__",
+            {},
+            {f"CLEARML__{one}: is missing" for one in ("API_URL", "WEB_URL", "FILES_URL", "ACCESS_KEY", "SECRET_KEY")},
+        ),
+        ("AGENT__", {}, {"AGENT__CHART__REFERENCE: is missing"}),
+        ("-", {"SLACK__APP_TOKEN": ""}, {"SLACK__BOT_TOKEN: is missing"}),
+        ("-", {"SLACK__BOT_TOKEN": "xoxb-1"}, {"SLACK: Socket Mode needs SLACK__APP_TOKEN (xapp-…)"}),
+    ],
+)
+def test_each_mistake_names_the_variable_that_is_to_be_set(
+    monkeypatch: pytest.MonkeyPatch, without: str, given: dict[str, str], said: set[str]
+) -> None:
+    """Of a group that is missing as a whole, each that it needs, to the last level; and nothing else."""
+    put(monkeypatch, {name: value for name, value in NEEDED.items() if not name.startswith(without)} | given)
+    with pytest.raises(ValidationError) as raised:
+        Settings()
+    assert set(mistakes_in(raised.value)) == {f"CLEARML_CHATOPS_{line}" for line in said}
 
 
 @pytest.mark.parametrize(
@@ -111,6 +140,9 @@ def test_the_environment_wins_over_the_file_field_by_field(monkeypatch: pytest.M
         (None, "No such file"),
         ("redis: {password: hunter22hunter22", "no YAML"),
         ("- a list", "a mapping of names"),
+        ("workers: 4\n7: seven\n", "a mapping of names"),
+        ("redis:\n  port: 1\n  password: 'hunter22hunter22\n", r"no YAML \(line 4\)"),
+        ("a: &x hunter22hunter22\nb: 1\nc: *x\n", r"an alias \(line 3\): write the value out"),
         ("\xff", "no YAML|utf-8|mapping"),
     ],
 )
