@@ -2,9 +2,10 @@
 
 import hashlib
 import sys
+import tempfile
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -200,3 +201,111 @@ def test_another_interpreter_may_run_the_script(tmp_path: Path) -> None:
             note=lambda _line: None,
         )
     assert Path(sys.executable).exists()
+
+
+def fetched(tmp_path: Path, answer: Callable[[httpx.Request], httpx.Response], archive: Path) -> str:
+    client = Applications(ChildProcesses(tmp_path / "children"), transport=httpx.MockTransport(answer))
+    return client.upload(
+        SecretStr("https://downloads.example.com/apps.zip"),
+        wanted(archive),
+        timeout_s=30,
+        cancelled=lambda: False,
+        note=lambda _line: None,
+    )
+
+
+def test_an_archive_is_read_no_further_than_it_may_be_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One byte more is refused, from a file and from a server that goes on sending; the limit itself is fine."""
+    archive = packed(tmp_path, NEWER.replace("{more}", ""))
+    size = archive.stat().st_size
+    monkeypatch.setattr(applications, "CHUNK", 64)
+    monkeypatch.setattr(applications, "MOST_ARCHIVE_BYTES", size)
+    check(archive, wanted(archive).sha256)
+    asked = fetched(tmp_path, lambda _request: httpx.Response(200, content=archive.read_bytes()), archive)
+    assert asked.startswith("['jupyter']")
+    monkeypatch.setattr(applications, "MOST_ARCHIVE_BYTES", size - 1)
+    with pytest.raises(PermanentError, match=r"apps\.zip is larger than"):
+        check(archive, wanted(archive).sha256)
+    sent = 0
+
+    def endless(_request: httpx.Request) -> httpx.Response:
+        def body() -> Iterator[bytes]:
+            nonlocal sent
+            for _ in range(1000):
+                sent += size
+                yield b"x" * size
+
+        return httpx.Response(200, content=body())
+
+    with pytest.raises(PermanentError, match="downloading the applications: more than"):
+        fetched(tmp_path, endless, archive)
+    assert sent <= 2 * size, "it is not read to its end"
+
+
+def test_an_address_may_lead_to_another_and_a_busy_server_is_asked_again(tmp_path: Path) -> None:
+    """As downloads do that a storage signs; 429 is no reason to look at the spec."""
+    archive = packed(tmp_path, NEWER.replace("{more}", ""))
+
+    def moved(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "downloads.example.com":
+            return httpx.Response(302, headers={"location": "https://storage.example.com/apps.zip"})
+        return httpx.Response(200, content=archive.read_bytes())
+
+    assert fetched(tmp_path, moved, archive).startswith("['jupyter']")
+    with pytest.raises(TemporaryError, match="429"):
+        fetched(tmp_path, lambda _request: httpx.Response(429), archive)
+
+
+def test_bombs_of_many_parts_are_refused_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What all entries make together counts, to the last byte that is allowed."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        for number in range(4):
+            file.writestr(f"part-{number}", b"x" * 1000)
+    monkeypatch.setattr(applications, "MOST_UNPACKED_BYTES", 4000)
+    unpack(tmp_path / "a.zip", tmp_path / "fits")
+    monkeypatch.setattr(applications, "MOST_UNPACKED_BYTES", 3999)
+    with pytest.raises(PermanentError, match="'part-3' grows out of all proportion"):
+        unpack(tmp_path / "a.zip", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["top/apps/a.json"], "the archive holds no file upload_apps.py"),
+        (["upload_apps.py/a.json", "apps/a.json"], "the archive holds no file upload_apps.py"),
+        (["upload_apps.py"], "the archive holds no folder apps"),
+        (["upload_apps.py", "apps"], "the archive holds no folder apps"),
+    ],
+)
+def test_what_is_not_in_the_archive_is_named(
+    tmp_path: Path, upload: Callable[..., str], names: list[str], said: str
+) -> None:
+    """A folder of the script's name is no script, nor the other way round."""
+    with zipfile.ZipFile(tmp_path / "apps.zip", "w") as file:
+        for name in names:
+            file.writestr(name, "")
+    with pytest.raises(PermanentError, match=said) as caught:
+        upload(tmp_path / "apps.zip")
+    assert "applications.script or applications.folder" in caught.value.next_action
+
+
+def test_folders_of_the_archive_are_made_also_empty_and_twice(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        file.mkdir("apps/empty")
+        file.writestr("apps/a.json", "{}")
+        file.mkdir("apps")
+    unpack(tmp_path / "a.zip", tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*")) == ["a.json", "apps", "empty"]
+
+
+def test_nothing_of_an_upload_stays_on_the_disk(
+    tmp_path: Path, upload: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it went well or not; a script that says nothing has no last line."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    silent = NEWER.replace("print(sorted", "(lambda *_: None)(sorted").replace("{more}", "")
+    assert upload(packed(tmp_path, silent)) == ""
+    with pytest.raises(PermanentError):
+        upload(packed(tmp_path, "import argparse; argparse.ArgumentParser().parse_args()"))
+    assert list((tmp_path / "temporary").iterdir()) == []
