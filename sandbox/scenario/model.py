@@ -15,6 +15,7 @@ MAX_BYTES = 262_144
 ACTIONS = ("run", "upload", "shortcut", "click", "fill", "fault", "advance")
 EXPECTATIONS = (
     "message",
+    "answer",
     "no_message",
     "modal",
     "file",
@@ -142,6 +143,8 @@ def _entry(name: str, number: int, given: Any, cast: Cast) -> Entry:
         except ValueError as problem:
             raise ScenarioError(f"{where}: advance: {problem}") from problem
     expect, within_s = _expect(where, given.get("expect"))
+    if action is None and any(kind == "answer" for kind, _ in expect):
+        raise ScenarioError(f"{where}: expect: answer: the entry does nothing to answer to: write message")
     channel = given.get("in")
     return Entry(
         number=number,

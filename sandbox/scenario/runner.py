@@ -55,6 +55,7 @@ class Runner:
         self._channel = scenario.cast.channels[0].name
         self._began = time.monotonic()
         self._told: dict[str, str] = {}  # ts of a message → what was told of it last
+        self._before: dict[str, str] = {}  # ts of a message → what it said before this entry's action
         self._entry = 0
 
     def play(self) -> Outcome:
@@ -65,6 +66,7 @@ class Runner:
             self._person = entry.person or self._person
             self._channel = entry.channel or self._channel
             try:
+                self._before = self._said()
                 self._act(entry)
             except (SandboxError, TimeoutError, ValueError) as problem:
                 self._emit("broken", f"{entry.action}: {problem}")
@@ -154,6 +156,7 @@ class Runner:
         """Return None where it holds, else what is there instead. Raises: ValueError for an unknown *kind*."""
         sight, text = self._world.sight, str(value)
         looks: dict[str, Callable[[], str | None]] = {
+            "answer": lambda: self._look_at_answers(text),
             "message": lambda: self._look_at_messages(text, wanted=True),
             "no_message": lambda: self._look_at_messages(text, wanted=False),
             "modal": lambda: self._look_at_modal(text),
@@ -197,6 +200,14 @@ class Runner:
         files = [f"{file['name']} {file['title']} {file['alt']}" for message in seen for file in message["files"]]
         return None if any(matches(expected, file) for file in files) else f"the files are: {files or 'none'}"
 
+    def _look_at_answers(self, expected: str) -> str | None:
+        """Look at the messages that came, or changed, since this entry's action."""
+        fresh = [plain for ts, plain in self._said().items() if self._before.get(ts) != plain]
+        held = (matches(expected, plain) for plain in fresh)
+        if fresh and (all(held) if is_negative(expected) else any(held)):
+            return None
+        return "what came since is:\n" + ("\n---\n".join(fresh) or "nothing")
+
     def _look_at_messages(self, expected: str, *, wanted: bool) -> str | None:
         plains = [str(message["plain"]) for message in self._visible()]
         if wanted and is_negative(expected):
@@ -209,6 +220,9 @@ class Runner:
 
     def _visible(self) -> list[dict[str, Any]]:
         return [dict(message) for message in self._world.workspace.visible(self._person, self._channel)]
+
+    def _said(self) -> dict[str, str]:
+        return {str(message["ts"]): str(message["plain"]) for message in self._visible()}
 
     def _tell_news(self) -> None:
         for message in self._news():

@@ -135,6 +135,19 @@ def test_the_static_band_is_as_kubernetes_computes_it() -> None:
     assert NodePortRange(first=20_000, last=40_000, source="read").static_band_last == 20_127
     assert NodePortRange(first=30_000, last=30_099, source="read").static_band_last == 30_015
     assert NodePortRange(first=30_000, last=30_009, source="read").static_band_last == 29_999
+    assert NodePortRange(first=30_000, last=30_015, source="read").static_band_last == 29_999
+    assert NodePortRange(first=30_000, last=30_016, source="read").static_band_last == 30_015
+
+
+def test_a_range_holds_both_of_its_ends() -> None:
+    """And nothing beyond them."""
+    assert [
+        port for port in range(29_998, 30_005) if NodePortRange(first=30_000, last=30_002, source="read").holds(port)
+    ] == [
+        30_000,
+        30_001,
+        30_002,
+    ]
 
 
 def test_declared_and_live_ranges_of_others_are_kept_clear_of() -> None:
@@ -155,6 +168,12 @@ def test_declared_and_live_ranges_of_others_are_kept_clear_of() -> None:
         ({"sessions": {"portModeEnabled": False}}, {"sessions": {"startingPort": 30_000, "maxServices": 20}}, None),
         ({"sessions": {"portModeEnabled": True, "startingPort": float("nan"), "maxServices": 4}}, {}, None),
         ({"agentk8sglue": ["sessions"]}, {"agentk8sglue": None}, None),
+        ({"sessions": {"portModeEnabled": True, "startingPort": 31_000}}, {}, None),
+        ({"sessions": {"portModeEnabled": True, "startingPort": 31_000, "maxServices": "4"}}, {}, None),
+        ({"sessions": {"portModeEnabled": True, "startingPort": 31_000, "maxServices": True}}, {}, None),
+        ({"sessions": {"portModeEnabled": True, "startingPort": 31_000, "maxServices": 0}}, {}, None),
+        ({"sessions": {"portModeEnabled": True, "startingPort": 65_536, "maxServices": 4}}, {}, None),
+        ({"sessions": {"portModeEnabled": True, "startingPort": 65_535, "maxServices": 4}}, {}, 4),
     ],
 )
 def test_what_a_release_declares(values: dict[str, Any], defaults: dict[str, Any], expected: int | None) -> None:
