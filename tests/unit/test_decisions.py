@@ -36,6 +36,19 @@ def action(answer: Change | Refusal | None) -> str:
     return answer.event.action
 
 
+@pytest.mark.parametrize(
+    ("state", "next_action"),
+    [
+        (JobState.AWAITING_APPROVAL, "wait, or /clearml job cancel 41"),
+        (JobState.WAITING, "wait, or /clearml job cancel 41"),
+        (JobState.ROLLING_BACK, "wait until it is rolled back"),
+        (JobState.SUCCEEDED, "run the command again where it is still wanted"),
+    ],
+)
+def test_who_is_refused_is_told_what_helps_in_that_state(state: JobState, next_action: str) -> None:
+    assert refused(decisions.retry(job(state), PIA, LATER)).next_action == next_action
+
+
 @pytest.mark.parametrize("decide", [decisions.retry, decisions.roll_back, decisions.leave])
 @pytest.mark.parametrize("state", [state for state in JobState if state is not JobState.FAILED])
 def test_only_what_has_failed_is_retried_rolled_back_or_left(decide: Callable[..., Any], state: JobState) -> None:
@@ -157,10 +170,11 @@ def test_what_nobody_waits_for_any_more_is_withdrawn_where_it_has_changed_nothin
 @pytest.mark.parametrize(
     ("operation", "subject", "said"),
     [
-        ("tenant create", "acme", "tenant acme is locked by job 41 (@ana)"),
+        ("tenant create", "acme", "tenant acme is locked by"),
         ("platform install", "platform", "platform is locked by"),
         ("node reboot", "reboot/gpu-1", "the reboot of gpu-1 is locked by"),
         ("node mig", "node/gpu-1", "node gpu-1 is locked by"),
+        ("node mig", "gpu-1", "a set of nodes is locked by"),
         ("digest add", "digest:morning", "digest morning is locked by"),
     ],
 )
@@ -170,7 +184,7 @@ def test_whoever_comes_second_is_told_what_is_locked_by_whom(operation: str, sub
     holder = holder.model_copy(
         update={"plan": holder.plan.model_copy(update={"operation": operation, "subject": subject})}
     )
-    assert decisions.busy(holder).reason.startswith(said)
+    assert decisions.busy(holder).reason == f"{said} job 41 (@ana)"
     assert decisions.busy(holder).next_action == "wait, or /clearml job cancel 41"
     failed = decisions.busy(holder.model_copy(update={"state": JobState.FAILED}))
     assert failed.reason.endswith("which has failed")
@@ -241,6 +255,37 @@ def test_the_last_approval_queues_and_a_denial_ends() -> None:
     failure = changed(denied).failure
     assert failure is not None
     assert failure.what == "denied by @pia: too big"
+
+
+@pytest.mark.parametrize(
+    "given", [job(JobState.RUNNING), job(JobState.DENIED), job(JobState.QUEUED), job(approval=None)]
+)
+def test_what_does_not_wait_for_approval_is_not_voted_on(given: Job) -> None:
+    answer = refused(vote(given, PIA, approve=True, seen_digest=given.digest, reason="", now=LATER))
+    assert answer.next_action == "there is nothing to decide any more"
+
+
+@pytest.mark.parametrize(
+    ("approve", "reason", "outcome", "detail"),
+    [
+        (True, "", "1 of 1", {"on_behalf_of": PIA.id}),
+        (True, "fine", "1 of 1", {"reason": "fine", "on_behalf_of": PIA.id}),
+        (False, "", "denied", {"on_behalf_of": PIA.id}),
+    ],
+)
+def test_the_audit_says_what_was_voted_why_and_by_whose_right(
+    *, approve: bool, reason: str, outcome: str, detail: dict[str, str]
+) -> None:
+    """Only what was said: who gave no reason is not quoted with an empty one."""
+    vera = Actor(id="U0VERA", name="vera")
+    answer = vote(job(), vera, approve=approve, seen_digest=job().digest, reason=reason, now=LATER, lent=[PIA])
+    assert isinstance(answer, Change)
+    assert answer.event is not None
+    assert (answer.event.actor, answer.event.outcome, answer.event.detail) == (vera.id, outcome, detail)
+    assert answer.event.rule == "changes-need-one-approver"
+    if not approve:
+        assert answer.job.failure is not None
+        assert answer.job.failure.what == "denied by @vera"
 
 
 def test_a_lent_right_is_used_only_where_there_is_none_of_ones_own() -> None:

@@ -1,6 +1,7 @@
 """Ports reconciled: each finding where it must be, none where all agrees."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -120,6 +121,36 @@ def test_each_disagreement_is_found(
     assert [(one.severity, one.ports) for one in found] == [(severity, ports)]
     assert tenants is None or found[0].tenants == tenants
     assert found[0].text
+
+
+def beyond(*declared: Declared, pool: tuple[int, int], **more: Any) -> list[tuple[Kind, str]]:
+    """Return what is found outside a range or a pool."""
+    found = reconcile(replace(claims(*declared, **more), pool=pool)).findings
+    return [(one.kind, one.ports) for one in found if one.kind in {Kind.OUT_OF_RANGE, Kind.OUT_OF_POOL}]
+
+
+def test_the_pool_may_be_the_whole_range_and_no_more() -> None:
+    """One port beyond either end of the API server's is too many."""
+    assert beyond(pool=(30_000, 32_767)) == []
+    assert beyond(pool=(29_999, 32_767)) == [(Kind.OUT_OF_RANGE, "29999-32767")]
+    assert beyond(pool=(30_000, 32_768)) == [(Kind.OUT_OF_RANGE, "30000-32768")]
+
+
+def test_a_tenants_range_may_be_the_whole_pool_and_no_more() -> None:
+    """The port before its first session belongs to it."""
+    pool = (31_010, 31_020)
+    assert beyond(release("acme", 31_010), pool=pool) == []
+    assert beyond(release("acme", 31_009), pool=pool) == [(Kind.OUT_OF_POOL, "31009-31019")]
+    assert beyond(release("acme", 31_011), pool=pool) == [(Kind.OUT_OF_POOL, "31011-31021")]
+
+
+def test_a_range_that_was_read_is_believed_and_another_only_as_far_as_services_bear_it_out() -> None:
+    """A pod's host port lies wherever it likes."""
+    assumed, strange = NodePortRange(first=30_000, last=32_767, source="assumed"), services("web", [29_000])
+    pool = (30_100, 32_767)
+    assert beyond(pool=pool, live=strange, api=assumed) == [(Kind.OUT_OF_RANGE, "29000")]
+    assert beyond(pool=pool, live=strange, api=API) == []
+    assert beyond(pool=pool, live=[pod(29_000)], api=assumed) == []
 
 
 def test_a_lease_that_waits_is_not_missed() -> None:
