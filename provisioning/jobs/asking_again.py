@@ -9,7 +9,7 @@ from typing import Any
 
 from policies.approvals import Approval
 from provisioning.jobs.changes import engine_event, with_fields
-from provisioning.jobs.job import Failure, Job, JobState
+from provisioning.jobs.job import Failure, Job, JobState, Place
 from provisioning.plan import Plan
 from provisioning.store import Change
 
@@ -17,11 +17,20 @@ NEXT_ACTION = "Retry asks again, Roll back undoes what was done, Leave keeps it"
 
 
 def go_on_with(
-    job: Job, today: Plan, *, attempt: int, approval: Approval | None, policy: str, why: str, now: datetime
+    job: Job,
+    today: Plan,
+    *,
+    attempt: int,
+    approval: Approval | None,
+    place: Place | None,
+    policy: str,
+    why: str,
+    now: datetime,
 ) -> Change | None:
     """What is left of the plan is another than was approved: *why* says in what.
 
-    The job waits for *approval* of it, and then its next attempt begins; None: it goes on at once.
+    The job waits for *approval* of it, where people read it (*place*), and then its next attempt begins; None: it
+    goes on at once.
     """
     if job.attempt != attempt or job.state is not JobState.RUNNING:
         return None
@@ -35,6 +44,7 @@ def go_on_with(
         attempt=attempt + 1,
         approved_plan=job.plan,
         approval=approval,
+        place=place,
         votes=(),
         failure=Failure(what=why, next_action="approve what is different, or Deny it: then it can be undone"),
         reminded_at=None,

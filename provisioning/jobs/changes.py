@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from provisioning.evidence.trail import Event
+from provisioning.jobs.batches import is_batch
 from provisioning.jobs.job import MOVING, UNDER_WAY, Failure, Job, JobState, StepState, StepStatus, Waiting
 from provisioning.plan import Outputs, Step
 from provisioning.store import Change
@@ -177,7 +178,8 @@ def finish(job: Job, attempt: int, now: datetime) -> Change | None:
     if job.cancelled_by is not None:
         return _cancelled(job, f"@{job.cancelled_by.name}", now)
     states = {status.state for status in job.steps}
-    if StepState.WAITING in states and StepState.FAILED not in states:
+    # One part of a batch that failed is no reason to hear no more of one that waits for people.
+    if StepState.WAITING in states and (StepState.FAILED not in states or is_batch(job.plan)):
         return Change(job=with_fields(job, now, state=JobState.WAITING), event=engine_event(job, "job.waits"))
     return _end(job, JobState.FAILED, _why(job, ""), now)
 

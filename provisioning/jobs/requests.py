@@ -67,6 +67,7 @@ class Decided:
 
     decision: Allow | NeedsApproval
     version: "PolicyVersion"
+    place: Place | None  # where people are asked
 
     @property
     def approval(self) -> Approval | None:
@@ -167,25 +168,25 @@ class Requests:
             return Refusal(reason=error.what, next_action=error.next_action)
 
     def decide_again(self, job: Job, today: Plan) -> "Decided | Refusal":
-        """Ask the policy of this moment about *today*, which is what would be done for *job* now."""
-        if job.batch is not None:
-            return Refusal(
-                reason=f"it is a part of {job.batch}, which was approved as a whole",
-                next_action="put the approved chart back and Retry; or Leave it and that job, and ask for it again",
-            )
-        channel = job.place.channel if job.place else None
+        """Ask the policy of this moment about *today*, which is what would be done for *job* now.
+
+        What asked for the part of a batch was the batch, in its words and in its channel.
+        """
+        asker = job if job.batch is None else self._store.job(job.batch)
+        channel = asker.place.channel if asker.place else None
+        place = job.place or (Place(channel=channel) if channel is not None else None)
         version = self._policy()
         asked = self._permissions.asked(
-            CATALOG[job.plan.operation], job.plan.subject, job.requester, channel, blast=radius_of(today)
+            CATALOG[asker.plan.operation], job.plan.subject, job.requester, channel, blast=radius_of(today)
         )
-        request = replace(asked, reason=job.reason, break_glass=job.break_glass is not None)
+        request = replace(asked, reason=job.reason, break_glass=asker.break_glass is not None)
         match decide_on(version.policy, request, subjects_of(today)):
             case Refusal() as refusal:
                 return refusal
             case Deny() as denied:
                 return Refusal(reason=denied.reason, next_action=denied.next_action)
             case Allow() | NeedsApproval() as decision:
-                return Decided(decision=decision, version=version)
+                return Decided(decision=decision, version=version, place=place)
 
     def ask_for(self, asker: Job, step_id: str, ask: Ask) -> Job | Refusal:
         """A step of *asker* needs a job of its own: ask for it in the requester's name, by the policy of this moment.

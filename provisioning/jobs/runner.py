@@ -214,6 +214,7 @@ class Runner:
                 today,
                 attempt=job.attempt,
                 approval=decided.approval,
+                place=decided.place,
                 policy=decided.version.digest,
                 why=why,
                 now=now,

@@ -5,17 +5,17 @@ from collections.abc import Callable, Mapping
 from threading import Event as Flag
 from threading import Lock
 
-from policies.approvals import Refusal
+from policies.approvals import Actor, Refusal
 from provisioning.clock import Clock
 from provisioning.errors import PermanentError
-from provisioning.jobs import changes
+from provisioning.jobs import changes, decisions
 from provisioning.jobs.attempts import Attempt
-from provisioning.jobs.job import Failure, Job, JobState, StepState
+from provisioning.jobs.job import Failure, Job, JobState, StepState, StepStatus
 from provisioning.jobs.schedule import Ended
 from provisioning.jobs.waits import WaitingJobs
 from provisioning.plan import Outputs, Presence, Step, resolve
 from provisioning.steps.base import Ask, StepAction, StepRun, StepWaits
-from provisioning.store import Store
+from provisioning.store import Change, Store
 
 NOTE_EVERY_S = 0.5  # a revision for each note is too many for a talkative step
 LOOK_EVERY_S = 0.5  # how soon a cancellation written by another process is seen
@@ -88,6 +88,7 @@ class StepRuns:
         if (known.attempt, known.state) == (attempt, StepState.FAILED):
             return Ended.BADLY  # written, too: steps that saw it have not begun
         if job.cancelled_by is not None:
+            self._stop_part(job, known, job.cancelled_by)
             return Ended.BADLY
         step = job.plan.step(step_id)
         if any(job.status(need).state not in changes.COMPLETE for need in step.needs):
@@ -152,7 +153,11 @@ class StepRuns:
 
     def _wait(self, job: Job, step: Step, waits: StepWaits) -> Ended:
         """Write what the step waits for, having asked for the job that it needs. Asking twice asks once."""
-        asked = None if waits.ask is None else self._ask_for(job, step.id, waits.ask)
+        asked: Job | Refusal | None = None
+        if waits.job is not None:
+            asked = self._store.job(waits.job)
+        elif waits.ask is not None:
+            asked = self._ask_for(job, step.id, waits.ask)
         if isinstance(asked, Refusal):
             return self._failed(job, step, Failure(what=asked.reason, next_action=asked.next_action))
         before = job.status(step.id)
@@ -160,6 +165,18 @@ class StepRuns:
         waiting, now = self._waits.waiting(waits, asked, since), self._clock.now()
         self._store.update_job(job.id, lambda fresh: changes.step_waits(fresh, step.id, job.attempt, waiting, now))
         return Ended.WAITS
+
+    def _stop_part(self, batch: Job, known: StepStatus, actor: Actor) -> None:
+        """Cancel the part that a step of a cancelled *batch* waits for, as one that runs is."""
+        if known.waiting is None or known.waiting.job is None:
+            return
+        now = self._clock.now()
+
+        def change(part: Job) -> Change | None:
+            answer = decisions.cancel(part, actor, now) if part.batch == batch.id else None
+            return answer if isinstance(answer, Change) else None
+
+        self._store.update_job(known.waiting.job, change)
 
     def _take_back(self, job: Job, step: Step, timeout_s: float, stop: Callable[[], bool]) -> None:
         run = self._step_run(job, step, timeout_s, stop)

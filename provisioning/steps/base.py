@@ -33,22 +33,31 @@ class Answered:
 
 class StepWaits(Exception):  # noqa: N818 - no error: the step goes on once what it waits for has happened
     """Raised by apply: not yet. The job gives back everything that it holds but its subject, survives restarts,
-    and apply is called again once `Waits.may_go_on` says so, or the job that was asked for has come to its end.
+    and apply is called again once `Waits.may_go_on` says so, or the job that is waited for has come to its end.
 
     Args:
         what: what is waited for: ``node gpu-1 to be rebooted``.
         next_action: what people do for it to happen.
         give_up_s: then the step fails; None where the job that is asked for has its own end.
+        ask: the job that is to be asked for.
+        job: the id of one that is there, and asks for itself.
     """
 
     def __init__(
-        self, what: str, *, next_action: str = "", give_up_s: float | None = None, ask: Ask | None = None
+        self,
+        what: str,
+        *,
+        next_action: str = "",
+        give_up_s: float | None = None,
+        ask: Ask | None = None,
+        job: str | None = None,
     ) -> None:
         super().__init__(what)
         self.what = what
         self.next_action = next_action
         self.give_up_s = give_up_s
         self.ask = ask
+        self.job = job
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +70,7 @@ class StepRun:
     timeout_s: float
     note: Callable[[str], None] = field(default=lambda _line: None)  # progress, one short line for people
     cancelled: Callable[[], bool] = field(default=lambda: False)  # long actions look at it and stop
-    answered: Answered | None = None  # the job that this step had asked for has come to its end
+    answered: Answered | None = None  # the job that this step waits for has come to its end
     waited: bool = False  # apply has raised StepWaits before, in this attempt
 
 

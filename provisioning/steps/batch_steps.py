@@ -1,7 +1,7 @@
 """Steps that are jobs of their own: a batch's tenants, each made by the operation that makes one.
 
-The batch was approved as a whole, so its parts ask nobody. Each is an ordinary job of its tenant: one at a time
-with the tenant's others, audited, retried and rolled back like them.
+The batch was approved as a whole, so its parts ask nobody, but where a chart was mended since. Each is an ordinary job
+of its tenant: one at a time with the tenant's others, audited, retried and rolled back like them.
 """
 
 import hashlib
@@ -23,10 +23,10 @@ from provisioning.errors import PermanentError, TemporaryError
 from provisioning.evidence.trail import Event
 from provisioning.jobs import decisions
 from provisioning.jobs.batches import STEP_KIND
-from provisioning.jobs.job import Job, JobState, StepState
+from provisioning.jobs.job import UNDER_WAY, Job, JobState, StepState
 from provisioning.plan import Observation, Outputs, Plan, Presence, Step
 from provisioning.plan_ports import port_ranges_of
-from provisioning.steps.base import StepRun
+from provisioning.steps.base import StepRun, StepWaits
 from provisioning.store import Change, LeaseTakenError, Store
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_S = 0.3
 MOMENT_S = 30.0  # parts that look at the same time look at one world and read it once, for so long at most
-UNDER_WAY = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.ROLLING_BACK})
 CREATE = "tenant create"
 APPROVED = "approved"  # of each step that has something to do: its print, as it was when it was planned
 MOST_BEGINNINGS = 3
@@ -109,6 +108,8 @@ class ApplyTenant:
         wanted = PartInputs.model_validate(inputs)
         name = TenantCreate.model_validate(wanted.spec).name
         part = self._part_of(run.job_id, name)
+        if run.answered is not None and part is not None:  # it has asked people; a Retry asks them anew
+            return _outputs(part)
         beginnings = 0
         while True:
             beginnings += 1
@@ -122,6 +123,12 @@ class ApplyTenant:
                 part = self._changed(part, decisions.retry, run)
                 self._engine.submit(part)
             part = self._ended(part, run)
+            if part.state is JobState.AWAITING_APPROVAL:
+                raise StepWaits(
+                    f"what differs of tenant {name} to be approved",
+                    next_action=f"approve or deny job {part.number}",
+                    job=part.id,
+                )
             changed_before_it_began = part.state is JobState.FAILED and part.is_untouched
             if not changed_before_it_began or beginnings == MOST_BEGINNINGS:
                 return _outputs(part)
@@ -201,7 +208,7 @@ class ApplyTenant:
         return self._store.update_job(part.id, change)
 
     def _ended(self, part: Job, run: StepRun) -> Job:
-        """Wait for the job's end, telling where it stands. Raises: TemporaryError."""
+        """Wait until the job ends, or asks people, telling where it stands. Raises: TemporaryError."""
         while (part := self._store.job(part.id)).state in UNDER_WAY:
             if run.cancelled():
                 self._stop_or_let_go(part, run)
