@@ -18,7 +18,7 @@ from bot.slack.render_steps import (
     task_cards,
 )
 from policies.approvals import Approval, counted
-from provisioning.jobs.job import BreakGlass, Failure, Job, JobState
+from provisioning.jobs.job import BreakGlass, Failure, Job, JobState, StepState
 from provisioning.plan import Plan, Presence, Step
 from provisioning.reports import Attachment
 
@@ -48,6 +48,9 @@ STATES = {
     JobState.CANCELLED: ("🛑", "was cancelled"),
     JobState.SUPERSEDED: ("🔁", "was superseded: the world had changed"),
 }
+
+
+NOT_BEGUN = frozenset({JobState.DENIED, JobState.EXPIRED, JobState.WITHDRAWN})  # by what became of the request
 
 
 @dataclass(frozen=True)
@@ -89,10 +92,12 @@ def job_message(
         blocks.append(kit.section(f"*Why:* {line(job.reason, 600)}"))
     if job.state is JobState.AWAITING_APPROVAL:
         blocks += plan_blocks(job.plan)
+    elif job.state in NOT_BEGUN and all(status.state is StepState.PENDING for status in job.steps):
+        blocks.append(kit.context(f"Nothing was done; Details has the {len(job.steps)} steps that were planned."))
     else:
         blocks += task_cards(job, now, expected) if cards else step_lines(job, now, expected)
-    if job.failure is not None:
-        blocks += failure_blocks(job.failure)
+    if job.failure is not None and job.state is not JobState.DENIED:  # the vote says the same, and who gave it
+        blocks += failure_blocks(job.failure, mark=icon if job.state in NOT_BEGUN else "❌")
     blocks += _people(job)
     if buttons := _buttons(job):
         blocks.append(kit.actions(buttons, "job_buttons"))
@@ -135,9 +140,9 @@ def plan_message(plan: Plan, *, headline: str) -> Rendered:
     )
 
 
-def failure_blocks(failure: Failure) -> list[Block]:
+def failure_blocks(failure: Failure, *, mark: str = "❌") -> list[Block]:
     """Return why it failed, the command's own last words, and what to do next."""
-    blocks = [kit.section(f"❌ *{line(failure.what, 1400)}*")]
+    blocks = [kit.section(f"{mark} *{line(failure.what, 1400)}*")]
     if failure.details:
         blocks.append(kit.section(block(failure.details)))
     if failure.next_action:

@@ -163,6 +163,16 @@ def test_the_thread_tells_why_it_was_not_done_and_who_stopped_it() -> None:
     assert render_notes.thread_note(job(JobState.CANCELLED, cancelled_by=ANA)) is None
 
 
+def test_a_request_that_came_to_nothing_is_short() -> None:
+    """Nobody needs a list of steps that were never begun, nor the same reason twice."""
+    vote = Vote(actor=PIA, approve=False, at=NOW, digest="d", reason="no room")
+    text = whole(message(job(JobState.DENIED, votes=(vote,), failure=Failure(what="denied by @pia: no room"))))
+    assert "Nothing was done; Details has the" in text
+    assert "Create company acme" not in text
+    assert text.count("no room") == 1
+    assert "Create company acme" in whole(message(job(JobState.CANCELLED)))
+
+
 def test_what_people_write_is_one_line_of_theirs() -> None:
     """A reason of several lines must not look like a vote or a warning of the bot's own."""
     forged = "fine\n👍 approved by the board"
