@@ -132,7 +132,11 @@ def _telling(as_json: bool) -> Iterator[None]:
 
 def _tell(failed: CliError) -> None:
     if _as_json.get():
-        error = {"code": failed.code.value, "message": failed.what, "next": as_typed_here(failed.next_action)}
+        error = {
+            "code": failed.code.value,
+            "message": as_typed_here(failed.what),
+            "next": as_typed_here(failed.next_action),
+        }
         more = {name: text for name in ("details", "incident") if (text := getattr(failed, name))}
         typer.echo(json.dumps({"error": error | more}, ensure_ascii=False), err=True)
     elif failed.page:
@@ -146,7 +150,7 @@ def complain(what: str, next_action: str = "", details: str = "") -> None:
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print(what, style="red", markup=False)
+    console.print(as_typed_here(what), style="red", markup=False)
     if details:
         console.print(details, markup=False)
     if next_action:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import assert_never
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
@@ -62,9 +63,12 @@ def _table(part: Table) -> RichTable | str:
     if not part.rows:
         empty = escape(as_typed_here(part.empty))
         return f"{escape(part.title)}: {empty}" if part.title else empty
-    drawn = RichTable(title=escape(part.title) or None, title_justify="left")
+    drawn = RichTable(title=escape(part.title) or None, title_justify="left", box=SIMPLE_HEAD)  # no line costs columns
     for column in part.columns:
-        drawn.add_column(escape(column.title), justify=column.align, overflow="fold")  # a cut id is none
+        widest = max(map(len, column.title.split()), default=0)  # a heading is broken between its words alone
+        drawn.add_column(
+            escape(column.title), justify=column.align, overflow="fold", min_width=widest
+        )  # a cut id is none
     for row in part.rows:
         drawn.add_row(*(_cell(cell) for cell in row))
     return drawn

@@ -79,10 +79,23 @@ def test_the_command_line_shows_cells_and_json_is_the_data() -> None:
     assert json.loads(out.getvalue()) == {"tenants": ["acme"]}
 
 
+def test_a_heading_is_broken_between_its_words_alone() -> None:
+    """Nine columns on 80, as capacity has them: no heading is cut in two, and nothing is longer than the terminal."""
+    headings = ("GPU", ">Profile", ">Exist", ">Used", ">Ready", ">Creatable", ">Reclaim", ">Defrag", ">Lost")
+    rows = [("H100-80GB/H800", "1g.10gb+me", 11, 0, 11, "0-2", 56, 56, "0%")]
+    out = io.StringIO()
+    made = Report(title="t", summary="s", parts=(table("", headings, rows, empty="none"),), data=None)
+    show(made, as_json=False, console=Console(file=out, width=80))
+    assert all(heading.removeprefix(">") in out.getvalue() for heading in headings)
+    assert max(map(len, out.getvalue().splitlines())) <= 80
+
+
 def test_next_steps_are_said_as_they_are_typed_here(capsys: pytest.CaptureFixture[str]) -> None:
     """Operations and queries name commands as Slack knows them; a terminal knows the program."""
-    complain("there is no tenant x", "see /clearml capacity for who does, or /clearml ports")
-    assert "next: see clearml-chatops capacity for who does, or clearml-chatops ports" in capsys.readouterr().err
+    complain("did you mean /clearml tenant create?", "see /clearml capacity for who does, or /clearml ports")
+    said = capsys.readouterr().err
+    assert "did you mean clearml-chatops tenant create?" in said
+    assert "next: see clearml-chatops capacity for who does, or clearml-chatops ports" in said
     out = io.StringIO()
     empty = Report(
         title="t", summary="s", parts=(table("", ("a",), [], empty="none: /clearml digest add x"),), data=None
