@@ -22,6 +22,7 @@ from provisioning.errors import ChatopsError, PermanentError, TemporaryError, Un
 MOST_BYTES = 262_144  # of an answer or a file; real ones have a few thousand
 MOST_KEYS = 100
 LEAST_RSA_BITS = 2048
+ACCEPTED = "application/json, application/jwk-set+json"  # a Kubernetes API server gives its keys as the latter alone
 DISCOVERY = "/.well-known/openid-configuration"
 _KINDS = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
 
@@ -121,7 +122,7 @@ class IssuerKeys:
 
     def _get(self, url: str, until: float, setting: str) -> Mapping[str, Any]:
         """Return the JSON object at *url*: at once or not at all, from there and nowhere else."""
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity"} | self._authorization()
+        headers = {"Accept": ACCEPTED, "Accept-Encoding": "identity"} | self._authorization()
         received = bytearray()
         try:
             with (

@@ -1,7 +1,7 @@
 """A token becomes a proof of who runs the command line, or is refused with the reason. No token is in any message.
 
 A token decides nothing about how it is checked: its issuer picks one of the settings' by its exact URL, the settings
-say which algorithms and where keys are; `jku`, `jwk`, `x5u` and `x5c` are not read, and `crit` is refused.
+say which algorithms and where keys are; `jku`, `jwk`, `x5u` and `x5c` are not read, and PyJWT refuses `crit`.
 Source: RFC 7519, RFC 8725 (best current practices), OpenID Connect Core 1.0 (3.1.3.7).
 """
 
@@ -116,7 +116,7 @@ def _unverified(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     try:
         found = jwt.decode_complete(token, options={"verify_signature": False})
     except (exceptions.PyJWTError, ValueError, OverflowError):
-        said = "what is given is no signed token: its parts cannot be read"
+        said = "what is given is no signed token: its parts cannot be read, or ask for what is not known here (crit)"
         raise UnprovenError(said, next_action="hand over the token alone, as the issuer gave it") from None
     return found["header"], found["payload"]
 
@@ -136,8 +136,6 @@ def _signed_how(header: Mapping[str, Any], name: str, issuer: Issuer) -> tuple[s
     if not isinstance(algorithm, str) or algorithm not in issuer.algorithms:
         said = f"it is signed with {str(algorithm)[:20]!r}, and {', '.join(sorted(issuer.algorithms))} is allowed"
         raise _refused(name, said, f"if its issuer signs so, set {SETTINGS}__{name.upper()}__ALGORITHMS")
-    if "crit" in header:
-        raise _refused(name, "it asks for what is not known here (crit)", _ANEW)
     if not isinstance(kid, str) or not 0 < len(kid) <= 200:
         raise _refused(name, "it does not say which key signed it (kid)", _ANEW)
     return algorithm, kid

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from bot.oidc.given import TOKEN, TOKEN_FILE
 from bot.oidc.looks import looks
 from bot.people import Everybody
 from bot.settings import Settings, unknown_names
+from policies.approvals import Actor, Approval
 from policies.loader import load
 from provisioning.checks.findings import Level, examine
 from tests.integration.issuer import AUDIENCE, JWKS, SUBJECT, LoopbackIssuer, issuing
-from tests.integration.store_samples import open_store
+from tests.integration.store_samples import create, open_store
 from tests.integration.test_cli_evidence import SETTINGS
 
 ACTOR = f"oidc:ci:{SUBJECT}"
@@ -204,6 +206,42 @@ def test_one_person_is_one_actor(issuer: LoopbackIssuer, run: Run, put: Any, tmp
     proven, read = rows(tmp_path / "data")[-2:]
     assert (proven["actor"], proven["detail"]["by"]) == ("UDANA", "oidc:ci:dana")
     assert read["actor"] == "UDANA"
+
+
+def test_nobody_approves_their_own_request_by_the_other_door(
+    issuer: LoopbackIssuer, run: Run, put: Any, tmp_path: Path
+) -> None:
+    """Asked for in Slack as UDANA, approved on the command line by a token that is hers; a colleague's counts."""
+    store = open_store(tmp_path / "data")
+    waiting = Approval(
+        rule="r",
+        approver_roles=frozenset({"approver"}),
+        count=2,
+        expires_at=datetime.now(UTC) + timedelta(hours=1),
+    )
+    job = create(store, requester=Actor(id="UDANA", name="dana", roles=frozenset({"approver"})), approval=waiting)
+    store.close()
+    put(
+        SAME_PERSON={"oidc:ci:dana": "UDANA"},
+        ROLES={"approver": ["UDANA", "oidc:ci:lee"]},
+        OIDC_TOKEN=issuer.token(sub="dana"),
+        CLUSTER__KUBECONFIG=str(kubeconfig(tmp_path)),
+    )
+    own = run("approve", str(job.number))
+    assert (own.exit_code, "your own request" in own.stderr) == (1, True), own.output
+    put(OIDC_TOKEN=issuer.token(sub="lee"))
+    assert run("approve", str(job.number)).exit_code == 0
+    votes = {row["action"]: row["actor"] for row in rows(tmp_path / "data") if row["job"]}
+    assert (votes["vote.refused"], votes["job.approved"]) == ("UDANA", "oidc:ci:lee")
+
+
+def kubeconfig(folder: Path) -> Path:
+    """Return one of a cluster that nobody asks."""
+    file, server = folder / "kubeconfig", {"server": "https://127.0.0.1:9"}
+    names = {"current-context": "c", "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}]}
+    clusters = {"clusters": [{"name": "c", "cluster": server}], "users": [{"name": "u", "user": {}}]}
+    file.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", **names, **clusters}))
+    return file
 
 
 @pytest.mark.parametrize(
