@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from commands import typography
 from commands.catalog import CATALOG, COMMAND
+from commands.guesses import find, guessed
 from commands.help import families, family, help_of, help_of_family, overview, usage_of
 from commands.mistakes import said_of
 from commands.reading import AS_USUAL, SHOWN, How, NotUnderstoodError, read
@@ -47,10 +48,6 @@ MAX_TEXT = 3000  # characters
 _HELP_FLAGS = frozenset({"-h", "--help"})
 _HELP_WORDS = _HELP_FLAGS | {"help", "?"}
 FORM_WORDS = frozenset({"…", "..."})  # at the end of a command: show the form
-# What people say for our verbs: suggested where the family has ours, and never taken for it.
-_SAME = {"remove": ("delete",), "rm": ("delete", "remove"), "delete": ("remove",), "ls": ("list",)}
-_SAME |= dict.fromkeys(("add", "new", "make"), ("create",)) | dict.fromkeys(("get", "info", "describe"), ("show",))
-_SAME |= dict.fromkeys(("change", "edit", "update", "modify", "set"), ("resize",))
 MOST_SAID = 300  # characters of a file in a command's text
 
 
@@ -124,7 +121,7 @@ def parse(text: str) -> Invocation | UsageError | HelpRequest:
         plain = plain[len(COMMAND) :].strip() if plain.lower().startswith(COMMAND) else plain
     if not words or words[0].lower() in _HELP_WORDS:
         return _help(words[1:])
-    spec, rest = _find(words)
+    spec, rest = find(words)
     if spec is None:
         return _help(words) if words[-1].lower() in _HELP_WORDS and family(words[0]) else _unknown(words)
     if not _HELP_FLAGS.isdisjoint(rest):
@@ -190,14 +187,6 @@ def render(spec: CommandSpec, args: CommandArgs, *, how: How = AS_USUAL) -> str:
     return shlex.join(words)
 
 
-def _find(words: Sequence[str]) -> tuple[CommandSpec | None, list[str]]:
-    for length in (3, 2, 1):
-        spec = CATALOG.get(" ".join(words[:length]).lower())
-        if spec is not None:
-            return spec, list(words[length:])
-    return None, list(words)
-
-
 def _meant(spec: CommandSpec, words: list[str]) -> tuple[CommandSpec, list[str]]:
     """Return the command that a switch makes of *spec*, and the other words: policies know it by its own name."""
     switches = {word.lower(): word for word in words}
@@ -210,7 +199,7 @@ def _meant(spec: CommandSpec, words: list[str]) -> tuple[CommandSpec, list[str]]
 def _help(words: Sequence[str]) -> HelpRequest | UsageError:
     if not words:
         return HelpRequest(text=overview(), commands=tuple(name for names in families().values() for name in names))
-    spec, _ = _find(words)
+    spec, _ = find(words)
     if spec is not None:
         return HelpRequest(text=help_of(spec), spec=spec)
     told = help_of_family(words[0])
@@ -221,7 +210,7 @@ def _unknown(words: Sequence[str]) -> UsageError:
     """Say what there is instead. A verb is only guessed where it is near: nobody is led from delete to create."""
     said = " ".join(word for word in words[:2] if not word.startswith("-"))[:SHOWN] or words[0][:SHOWN]
     lowered = said.lower()
-    near = _guessed(words)
+    near = guessed(words)
     if not near and (names := family(words[0])):
         if len(names) > 1 or lowered != words[0].lower():
             verbs = ", ".join(name.partition(" ")[2] or name for name in names)
@@ -239,36 +228,6 @@ def _unknown(words: Sequence[str]) -> UsageError:
         usage=usage_of(CATALOG[near[0]]),
         suggestion=near[0],
     )
-
-
-def _guessed(words: Sequence[str]) -> list[str]:
-    """Return what was meant, of the family that is named: also as ``create tenant``, as ``tenants``, as ``remove``."""
-    first, *rest = (word.lower()[:SHOWN] for word in words)
-    said = [[first, *rest], [*rest[:1], first, *rest[1:]]]
-    said += [[first.removesuffix("s"), *(rest or ["list"])]] if first.endswith("s") else []
-    for tried in said:
-        names = family(tried[0])
-        if not names:
-            continue
-        spec, _ = _find(tried)
-        if spec is not None:
-            return [spec.name]
-        same = (
-            [name for verb in _SAME.get(tried[1], ()) if (name := f"{tried[0]} {verb}") in names] if tried[1:] else []
-        )
-        if near := same or _near(tried, names):
-            return near[:1]
-    return []
-
-
-def _near(words: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Return the nearest name of as many words as were said: ``tenant remove`` is not ``tenant user remove``."""
-    for length in (3, 2):
-        said = " ".join(words[:length]).lower()[:SHOWN]
-        near = get_close_matches(said, [name for name in names if len(name.split()) == length], n=1, cutoff=0.8)
-        if near:
-            return near
-    return []
 
 
 def _wrong_values(spec: CommandSpec, problem: ValidationError, values: Mapping[str, Any], *, how: How) -> UsageError:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -153,6 +154,22 @@ def test_offers_never_hold_a_form_up_for_long(monkeypatch: pytest.MonkeyPatch) -
         if found := offers.of(spec):
             break
     assert found == {"tenants": ["gpu-1"]}
+
+
+def test_offers_of_two_kinds_are_waited_for_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trigger lives three seconds: where the cluster hangs, nodes and profiles do not take a wait each."""
+    monkeypatch.setattr("bot.slack.offers.PATIENCE_S", 1.0)
+    hang = threading.Event()
+
+    def slow() -> list[str]:
+        hang.wait(5)
+        return []
+
+    began = time.monotonic()
+    assert Offers({"nodes": slow, "profiles": slow}).of(CATALOG["capacity"]) == {}
+    took_s = time.monotonic() - began
+    hang.set()
+    assert 0.95 < took_s < 1.95
 
 
 def test_a_file_may_be_chosen_instead_of_a_text() -> None:
