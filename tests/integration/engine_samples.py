@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, cast
@@ -168,12 +168,13 @@ class World:
         clearml: object = None,
         max_parallel_jobs: int = 8,
         database_url: str | None = None,
-        engine: type[Engine] = Engine,
+        engine: Callable[..., Engine] = Engine,
+        action: type[FileAction] = FileAction,
     ) -> None:
         self.folder = folder
         folder.mkdir(exist_ok=True)
         self.clock = clock or SystemClock()
-        self.action = FileAction(folder, holds=holds)
+        self.action = action(folder, holds=holds)
         self.facts = Facts()
         self.policy = policy
         self.people = FakePeople(roles=dict(STAFF))
