@@ -110,7 +110,9 @@ def sandbox(
             metavar="CONTEXT", help="Use this cluster of yours instead of a control plane of the sandbox's own."
         ),
     ] = None,
-    port: Annotated[int, typer.Option(metavar="PORT", help="Port of the page; 0 takes a free one.")] = 8765,
+    port: Annotated[
+        int, typer.Option(metavar="PORT", min=0, max=65535, help="Port of the page; 0 takes a free one.")
+    ] = 8765,
     keep: Annotated[bool, typer.Option(help="Keep logs and databases, and say where.")] = False,
 ) -> None:
     """Try everything on this machine, without Slack or a cluster.

@@ -23,7 +23,8 @@ class HealthServer:
     def __init__(
         self, *, host: str, port: int, checks: Mapping[str, Callable[[], bool]], metrics: Callable[[], bytes]
     ) -> None:
-        self._server = HttpServer(_handler(checks, metrics), name="health", host=host, port=port)
+        handler = _handler(checks, metrics)
+        self._server = HttpServer(handler, name="health", host=host, port=port, settings="HEALTH__")
 
     @property
     def url(self) -> str:

@@ -36,7 +36,7 @@ class HttpEdge:
 
     def __init__(self, app: App, *, signing_secret: str, seen: Seen, host: str, port: int) -> None:
         handler = _handler(app, SignatureVerifier(signing_secret), seen)
-        self._server = HttpServer(handler, name="http-edge", host=host, port=port)
+        self._server = HttpServer(handler, name="http-edge", host=host, port=port, settings="SLACK__HTTP_")
 
     @property
     def url(self) -> str:

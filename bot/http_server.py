@@ -6,6 +6,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import socket
 from typing import ClassVar
 
+from bot.settings import PREFIX
+from provisioning.errors import PermanentError, reason_of
+
 log = logging.getLogger(__name__)
 
 TEXT = "text/plain; charset=utf-8"
@@ -15,10 +18,24 @@ MOST_CONNECTIONS = 128
 
 
 class HttpServer:
-    """Listens on *host*:*port* from ``start`` to ``stop``; port 0 takes a free one."""
+    """Listens on *host*:*port* from ``start`` to ``stop``; port 0 takes a free one.
 
-    def __init__(self, handler: type[BaseHTTPRequestHandler], *, name: str, host: str, port: int) -> None:
-        self._server = _Server((host, port), handler)
+    Args:
+        settings: what the names of the settings of its address begin with: ``HEALTH__``.
+
+    Raises: PermanentError where the address cannot be had.
+    """
+
+    def __init__(
+        self, handler: type[BaseHTTPRequestHandler], *, name: str, host: str, port: int, settings: str
+    ) -> None:
+        try:
+            self._server = _Server((host, port), handler)
+        except OSError as error:
+            raise PermanentError(
+                f"listening on {host}:{port}: {reason_of(error)}",
+                next_action=f"end what has the port, perhaps another bot, or set {PREFIX}{settings}PORT and …HOST",
+            ) from error
         self._thread = threading.Thread(target=self._server.serve_forever, name=name, daemon=True)
 
     @property

@@ -125,7 +125,7 @@ def refusal_to_vote(
     if voter.id == requester.id:
         return Refusal(
             reason="this is your own request",
-            next_action="another person must decide; Withdraw takes it back"
+            next_action="another person must decide; Withdraw, or `job cancel`, takes it back"
             if approve
             else "use Withdraw to take it back",
         )

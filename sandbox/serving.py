@@ -11,18 +11,23 @@ START_S = 20.0
 STOP_S = 5.0
 
 
-class LoopbackServer:
-    """Serves *app* on 127.0.0.1. Port 0 takes a free one."""
+def listen(port: int = 0) -> socket.socket:
+    """Take *port* of 127.0.0.1, or a free one for 0. Raises: OSError where another process has it."""
+    return socket.create_server(("127.0.0.1", port))
 
-    def __init__(self, app: ASGIApp, *, port: int = 0) -> None:
+
+class LoopbackServer:
+    """Serves *app* on 127.0.0.1, at *listener* or at a free port of its own."""
+
+    def __init__(self, app: ASGIApp, *, listener: socket.socket | None = None) -> None:
         self._app = app
-        self._port = port
+        self._listener = listener
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> str:
         """Start serving. Returns the URL without a slash at its end. Raises: OSError, TimeoutError."""
-        listener = socket.create_server(("127.0.0.1", self._port))
+        listener = self._listener or listen()
         # Connections inherit it. Without it each answer on a kept connection waits 40 ms for the client's ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         config = uvicorn.Config(

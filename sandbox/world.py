@@ -7,6 +7,7 @@ again, and so that nothing here is known to it but addresses.
 import json
 import secrets
 import shutil
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
@@ -35,7 +36,7 @@ from sandbox.drawer import Drawer
 from sandbox.faults import Faults
 from sandbox.platform import SandboxPlatform
 from sandbox.processes import orphans_of
-from sandbox.serving import LoopbackServer
+from sandbox.serving import LoopbackServer, listen
 from sandbox.sight import Sight
 from sandbox.slack.app import create_app
 from sandbox.slack.manifest import load_manifest
@@ -105,6 +106,7 @@ class World:
         shutil.rmtree(self.folder, ignore_errors=True)
         self._data_dir.mkdir(parents=True)
         self.folder.chmod(0o700)
+        page = self._take_page_port()
         self.platform.lay_out()
         helm, kubectl = tools.locate(Tools())
         self._start_cluster()
@@ -117,7 +119,7 @@ class World:
         if self._kube_context is not None:
             self._progress(f"using Kubernetes {self.cluster.ping()} of context {self._kube_context}")
         self._start_clearml()
-        self._start_slack()
+        self._start_slack(page)
         self.sight = Sight(
             db=self.database,
             clock=self._clock,
@@ -132,6 +134,18 @@ class World:
         """Stop everything that was started, newest first, also where the start has failed. Safe to call again."""
         self._started.close()
         self._control_plane = None
+
+    def _take_page_port(self) -> socket.socket:
+        """Take it before all that lasts, so that a port that is taken is told at once. Raises: WorldError."""
+        try:
+            page = listen(self._page_port)
+        except OSError as error:
+            raise WorldError(
+                f"port {self._page_port} of 127.0.0.1 cannot be had ({error.strerror}): "
+                "another sandbox may have it; name another one with --port, or --port 0 for a free one"
+            ) from error
+        self._started.callback(page.close)
+        return page
 
     def _start_cluster(self) -> None:
         if self._kube_context is not None:
@@ -157,7 +171,7 @@ class World:
             clearml_pods.write_programs(self._control_plane.gpus.bin, inside)
             self._control_plane.create(clearml_pods.manifests())
 
-    def _start_slack(self) -> None:
+    def _start_slack(self, page: socket.socket) -> None:
         everyone = tuple(person.handle for person in self._cast.people)
         self.workspace = Workspace(
             manifest=load_manifest(_manifest_path()),
@@ -179,8 +193,8 @@ class World:
             clock=lambda: self._clock.now().timestamp(),
         )
         drawer = Drawer(self)
-        page = create_app(self.workspace, drawer.tabs(), drawer.actions())
-        self.page_url = self._serve(LoopbackServer(page, port=self._page_port))
+        slack = create_app(self.workspace, drawer.tabs(), drawer.actions())
+        self.page_url = self._serve(LoopbackServer(slack, listener=page))
         self._progress(f"Slack stand-in at {self.page_url}")
         self.bot = BotProcess(
             self.workspace, log=self.folder / "bot.log", by_http=self._settings.get("SLACK__MODE") == "http"

@@ -1,5 +1,6 @@
 """Probes and metrics: what Kubernetes and Prometheus get from a running bot."""
 
+import socket
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
@@ -14,6 +15,7 @@ from bot.health import HealthServer
 from bot.metrics import Metrics
 from policies.approvals import Actor
 from provisioning.clock import SystemClock
+from provisioning.errors import PermanentError
 from provisioning.evidence.trail import Event
 from provisioning.jobs.job import Job, JobState, StepState, StepStatus
 from provisioning.plan import Plan, Step
@@ -109,3 +111,12 @@ def test_ready_says_what_is_not(store: Store) -> None:
         assert get(f"{server.url}/etc/passwd")[0] == 404
     finally:
         server.stop()
+
+
+def test_a_port_that_is_taken_names_the_setting(store: Store) -> None:
+    """The bot ends with what to do next, as with every other setting, and not with a fault of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(PermanentError, match=f"listening on 127.0.0.1:{port}: Address already in use") as found:
+            HealthServer(host="127.0.0.1", port=port, checks={}, metrics=lambda: b"")
+        assert "CLEARML_CHATOPS_HEALTH__PORT" in found.value.next_action

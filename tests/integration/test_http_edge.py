@@ -17,6 +17,7 @@ from slack_sdk import WebClient
 
 from bot import http_edge, http_server
 from bot.http_edge import HttpEdge
+from provisioning.errors import PermanentError
 from provisioning.store.seen import Seen
 from sandbox.slack.http_delivery import sign
 from tests.integration.store_samples import open_store
@@ -208,3 +209,14 @@ def test_more_connections_than_there_are_threads_for_are_closed(edge: Edge) -> N
         except httpx.TransportError:
             time.sleep(0.1)
     assert edge.heard == ["event_callback"]
+
+
+def test_a_port_that_is_taken_names_its_own_setting(tmp_path: Path) -> None:
+    """Not the health page's: that is another port."""
+    app = App(token="xoxb-1", signing_secret=SECRET, token_verification_enabled=False)  # noqa: S106 - no token
+    store = open_store(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(PermanentError) as found:
+        port = other.getsockname()[1]
+        HttpEdge(app, signing_secret=SECRET, seen=Seen(store).before, host="127.0.0.1", port=port)
+    store.close()
+    assert "CLEARML_CHATOPS_SLACK__HTTP_PORT" in found.value.next_action

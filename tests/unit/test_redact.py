@@ -3,6 +3,7 @@
 import base64
 import json
 import logging
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
 import pytest
@@ -140,6 +141,8 @@ def test_a_secret_in_an_exception_stays_out_of_the_log(form: "object", capsys: p
     assert "RuntimeError" in said
     assert HIDDEN in said
     assert CANARY not in said
+    at = json.loads(said)["at"] if form == "json" else said.split()[0]
+    assert datetime.fromisoformat(at).utcoffset() == timedelta(0), "a log line's time names its zone"
 
 
 def _fail() -> None:
