@@ -32,8 +32,8 @@ class _Formatter(logging.Formatter):
         self._redact = redact
         self._form = form
 
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - the base's
-        """Return UTC with its offset, as the audit trail has it: the machine's own zone would be a guess to the reader."""
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - its
+        """Return UTC with its offset, as the audit trail has it: the machine's own zone is no reader's."""
         return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
 
     def format(self, record: logging.LogRecord) -> str:

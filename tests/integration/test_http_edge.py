@@ -213,10 +213,13 @@ def test_more_connections_than_there_are_threads_for_are_closed(edge: Edge) -> N
 
 def test_a_port_that_is_taken_names_its_own_setting(tmp_path: Path) -> None:
     """Not the health page's: that is another port."""
-    app = App(token="xoxb-1", signing_secret=SECRET, token_verification_enabled=False)  # noqa: S106 - no token
+    app = App(token="xoxb-1", signing_secret=SECRET, token_verification_enabled=False)
     store = open_store(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(PermanentError) as found:
-        port = other.getsockname()[1]
-        HttpEdge(app, signing_secret=SECRET, seen=Seen(store).before, host="127.0.0.1", port=port)
+        HttpEdge(app, signing_secret=SECRET, seen=Seen(store).before, host="127.0.0.1", port=_port(other))
     store.close()
     assert "CLEARML_CHATOPS_SLACK__HTTP_PORT" in found.value.next_action
+
+
+def _port(listener: socket.socket) -> int:
+    return int(listener.getsockname()[1])
