@@ -17,17 +17,18 @@ def listen(port: int = 0) -> socket.socket:
 
 
 class LoopbackServer:
-    """Serves *app* on 127.0.0.1, at *listener* or at a free port of its own."""
+    """Serves *app* on 127.0.0.1, at *listener* where one is given. Port 0 takes a free one."""
 
-    def __init__(self, app: ASGIApp, *, listener: socket.socket | None = None) -> None:
+    def __init__(self, app: ASGIApp, *, port: int = 0, listener: socket.socket | None = None) -> None:
         self._app = app
+        self._port = port
         self._listener = listener
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> str:
         """Start serving. Returns the URL without a slash at its end. Raises: OSError, TimeoutError."""
-        listener = self._listener or listen()
+        listener = self._listener or listen(self._port)
         # Connections inherit it. Without it each answer on a kept connection waits 40 ms for the client's ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         config = uvicorn.Config(
