@@ -300,7 +300,7 @@ def test_the_requester_is_told_what_is_theirs_to_do() -> None:
     approving, denying = _refusal(ANA), _refusal(ANA, approve=False)
     assert approving is not None
     assert denying is not None
-    assert approving.next_action == "another person must decide; Withdraw takes it back"
+    assert approving.next_action == "another person must decide; Withdraw, or `job cancel`, takes it back"
     assert denying.next_action == "use Withdraw to take it back"
 
 
