@@ -151,6 +151,7 @@ def test_a_range_that_was_read_is_believed_and_another_only_as_far_as_services_b
     assert beyond(pool=pool, live=strange, api=assumed) == [(Kind.OUT_OF_RANGE, "29000")]
     assert beyond(pool=pool, live=strange, api=API) == []
     assert beyond(pool=pool, live=[pod(29_000)], api=assumed) == []
+    assert beyond(pool=pool, live=services("web", [30_000, 30_500, 32_767]), api=assumed) == []
 
 
 def test_a_lease_that_waits_is_not_missed() -> None:
@@ -205,6 +206,7 @@ def test_declared_and_live_ranges_of_others_are_kept_clear_of() -> None:
         ({"sessions": {"portModeEnabled": True, "startingPort": 31_000, "maxServices": 0}}, {}, None),
         ({"sessions": {"portModeEnabled": True, "startingPort": 65_536, "maxServices": 4}}, {}, None),
         ({"sessions": {"portModeEnabled": True, "startingPort": 65_535, "maxServices": 4}}, {}, 4),
+        ({"sessions": {"portModeEnabled": True, "startingPort": 31_000, "maxServices": 1}}, {}, 1),
     ],
 )
 def test_what_a_release_declares(values: dict[str, Any], defaults: dict[str, Any], expected: int | None) -> None:
