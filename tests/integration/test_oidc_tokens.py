@@ -164,6 +164,12 @@ def test_claims_that_the_settings_ask_for_must_be_there(issuer: LoopbackIssuer) 
         assert f"its claim {name!r}" in refused(issuer.token({**good, name: value}), oidc).what
 
 
+def test_a_token_may_only_be_so_long(issuer: LoopbackIssuer) -> None:
+    """Be it signed as it should: it is not read."""
+    assert "longer than" in refused(issuer.token(pad="x" * MOST_CHARACTERS), issuer.settings()).what
+    assert not issuer.asked
+
+
 def test_another_claim_may_name_the_actor(issuer: LoopbackIssuer) -> None:
     token = issuer.token(email="ana@acme.example")
     assert proven(token, issuer.settings(actor_claim="email")).actor_id == "oidc:ci:ana@acme.example"
