@@ -241,9 +241,8 @@ class _Checked:
             self._problem(0, "key", "a key was given, but no row stands under its signature")
         if first != 1:
             self.notes.append(f"it says that rows before {first} were elsewhere when it was made, and are not in it")
-        self.notes.append(
-            f"an export of {'all rows' if tenant is None else f'tenant {tenant}'}: these rows are genuine"
-        )
+        genuine = "not all of these rows are genuine" if self.problems else "these rows are genuine"
+        self.notes.append(f"an export of {'all rows' if tenant is None else f'tenant {tenant}'}: {genuine}")
 
 
 def _unproven(row: Mapping[str, Any], proof: Mapping[str, Any], by: Checkpoint | None, keys: Keys) -> str:

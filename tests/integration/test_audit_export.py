@@ -115,7 +115,9 @@ def test_a_forged_export_is_found(trail: Trail, forge: Callable[[list[Line]], No
     path, lines = _export(trail, "acme")
     forge(lines)
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert not verifier.verify(path, keys=[trail.public]).ok
+    found = verifier.verify(path, keys=[trail.public])
+    assert not found.ok
+    assert not any("these rows are genuine" in note and "not all" not in note for note in found.notes)
 
 
 def test_sealed_rows_are_in_the_export(trail: Trail) -> None:
