@@ -24,6 +24,7 @@ from bot.slack.policy_news import PolicyNews
 from bot.slack.progress import LiveMessages
 from bot.slack.reminders import Reminders
 from bot.slack.socket import Socket
+from bot.slack.work import Work
 from bot.tracing import Traces, otlp_tracer
 from provisioning.digests.compose import DigestComposer
 from provisioning.digests.desk import Desk
@@ -83,17 +84,20 @@ class Bot:
         service, store, people = self._core.service, self._core.store, self._core.people
         gate = Gate(identity, teams=slack.teams, channels=slack.channels)
         self._listeners = Listeners(
-            service=service,
+            work=Work(
+                service=service,
+                store=store,
+                queries=self._core.queries,
+                people=people,
+                client=client,
+                offers=offers,
+                gate=gate,
+            ),
             store=store,
-            queries=self._core.queries,
-            people=people,
-            client=client,
-            gate=gate,
             forget=identity.forget,
             clock=self._core.clock,
             allowance=self._core.allowance,
             workers=slack.workers,
-            offers=offers,
         )
         self._listeners.register(self._app)
         HomeTab(service=service, store=store, people=people, client=client, gate=gate).register(self._app)

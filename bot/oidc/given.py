@@ -9,11 +9,11 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from bot.oidc.tokens import MOST_CHARACTERS
 from provisioning.errors import PermanentError, reason_of
 
 OPTION = "--oidc-token-file"
 TOKEN, TOKEN_FILE = "CLEARML_CHATOPS_OIDC_TOKEN", "CLEARML_CHATOPS_OIDC_TOKEN_FILE"
+MOST_CHARACTERS = 16_384
 
 
 def is_given(file: str | None, environment: Mapping[str, str]) -> bool:

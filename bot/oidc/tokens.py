@@ -15,12 +15,12 @@ import jwt
 from jwt import exceptions
 from pydantic import JsonValue
 
+from bot.oidc.given import MOST_CHARACTERS
 from bot.oidc.issuers import Issuer, Oidc
 from bot.oidc.keys import IssuerKeys
 from commands.arguments import SUBJECT
 from provisioning.errors import PermanentError
 
-MOST_CHARACTERS = 16_384
 SETTINGS = "CLEARML_CHATOPS_OIDC__ISSUERS"
 NEEDED = ("iss", "aud", "exp", "iat")
 _SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*", re.ASCII)

@@ -6,21 +6,15 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from slack_bolt import Ack, App
-from slack_sdk import WebClient
 
 from bot.slack import deliveries, forms, previews, render_modals, shortcuts, too_many
 from bot.slack.deliveries import COMMAND, FORM, SHORTCUT, Asked
-from bot.slack.gate import Gate
 from bot.slack.inbox import Inbox
-from bot.slack.offers import Offers
 from bot.slack.replies import Reply
 from bot.slack.work import Work
 from commands import grammar
 from commands.grammar import UsageError
 from provisioning.clock import Clock
-from provisioning.people import People
-from provisioning.queries.base import Query
-from provisioning.service import JobService
 from provisioning.store import Allowance, Store
 
 Payload: TypeAlias = Mapping[str, Any]
@@ -32,28 +26,21 @@ class Listeners:
     def __init__(
         self,
         *,
-        service: JobService,
+        work: Work,
         store: Store,
-        queries: Mapping[str, Query],
-        people: People,
-        client: WebClient,
-        offers: Offers,
-        gate: Gate,
         forget: Callable[[str], None],
         clock: Clock,
         allowance: Allowance,
         workers: int,
     ) -> None:
         self._forget = forget
-        self._work = Work(
-            service=service, store=store, queries=queries, people=people, client=client, offers=offers, gate=gate
-        )
+        self._work = work
         self._inbox = Inbox(
             store=store,
             clock=clock,
-            handlers=self._work.handlers(),
+            handlers=work.handlers(),
             allowance=allowance,
-            too_late=self._work.too_late,
+            too_late=work.too_late,
             slow=frozenset({COMMAND, FORM, SHORTCUT}),
             workers=workers,
         )

@@ -21,6 +21,7 @@ from bot.slack.home import HomeTab
 from bot.slack.identity import Person, Standing
 from bot.slack.listeners import Listeners
 from bot.slack.offers import Offers
+from bot.slack.work import Work
 from commands.catalog import CATALOG
 from commands.spec import CommandArgs, CommandSpec, Risk
 from policies.loader import PolicyVersion, load
@@ -80,7 +81,7 @@ class Edge:
         client = _Slack(self.said)
         gate, offers = Gate(_Members()), Offers({})
         queries = {spec.name: _Tells(spec.name) for spec in CATALOG.values() if spec.risk is Risk.READ}
-        self._listeners = Listeners(
+        work = Work(
             service=service,
             store=self._store,
             queries=queries,
@@ -88,6 +89,10 @@ class Edge:
             client=client,
             offers=offers,
             gate=gate,
+        )
+        self._listeners = Listeners(
+            work=work,
+            store=self._store,
             forget=lambda _id: None,
             clock=clock,
             allowance=Allowance(self._store, 0),

@@ -24,6 +24,7 @@ from bot.slack.inbox import FRESH, Inbox
 from bot.slack.listeners import Listeners
 from bot.slack.offers import Offers
 from bot.slack.render_job import job_message
+from bot.slack.work import Work
 from policies.loader import load
 from provisioning.jobs.job import JobState
 from provisioning.store import Allowance, Change, Deliveries, Delivery, Store
@@ -251,7 +252,7 @@ def test_a_hundred_people_click_at_once(tmp_path: Path) -> None:
             authorize=lambda enterprise_id, team_id: AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id),
             listener_executor=ThreadPoolExecutor(16),
         )
-        listeners = Listeners(
+        work = Work(
             service=world.service,
             store=world.store,
             queries={},
@@ -259,6 +260,10 @@ def test_a_hundred_people_click_at_once(tmp_path: Path) -> None:
             client=client,
             offers=Offers({}),
             gate=Gate(Members()),
+        )
+        listeners = Listeners(
+            work=work,
+            store=world.store,
             forget=lambda _id: None,
             clock=world.clock,
             allowance=Allowance(world.store, 1),

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from bot.oidc.given import MOST_CHARACTERS
 from bot.oidc.issuers import Issuer, Oidc
 from bot.oidc.keys import DISCOVERY, MOST_BYTES, IssuerKeys
-from bot.oidc.tokens import MOST_CHARACTERS, Proof, UnprovenError, proof_of
+from bot.oidc.tokens import Proof, UnprovenError, proof_of
 from provisioning.errors import ChatopsError, PermanentError, TemporaryError, UnreachableError
 from tests.integration.issuer import AUDIENCE, JWKS, SUBJECT, LoopbackIssuer, issuing, jwk_of, key_of, part, pem_of
 
