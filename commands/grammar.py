@@ -219,7 +219,7 @@ def _unknown(words: Sequence[str]) -> UsageError:
             return UsageError(message=message, suggestion=f"help {first}")
         near = list(names)
     elif not near:
-        near = get_close_matches(lowered, CATALOG, n=1, cutoff=0.5)
+        near = get_close_matches(lowered, CATALOG, n=1, cutoff=0.6)
         near = near or get_close_matches(words[0].lower()[:SHOWN], CATALOG, n=1, cutoff=0.6)
     if not near:
         return UsageError(message=f"there is no command {said!r}: see {COMMAND} help", suggestion="help")

@@ -98,7 +98,7 @@ def _report(args: TenantList, rows: Sequence[_Row], *, total: int, pages: int) -
                 )
                 for row in rows
             ],
-            empty=f"There are no tenants{which}.",
+            empty=f"There are no tenants{which}." + ("" if which else " Make one with: tenant create NAME"),
         )
     ]
     if not_well := [row for row in rows if row.status in {"broken", "silent", "unknown"}]:

@@ -195,7 +195,7 @@ TODAY = Plan(operation="tenant create", subject="acme", summary="Create the rest
 
 
 def goes_on(given: Job, **named: Any) -> Change | None:
-    known = {"attempt": 1, "approval": None, "policy": "p", "why": "image.tag differs", "now": LATER}
+    known = {"attempt": 1, "approval": None, "place": None, "policy": "p", "why": "image.tag differs", "now": LATER}
     return go_on_with(given, TODAY, **(known | named))
 
 

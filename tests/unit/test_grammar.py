@@ -68,6 +68,7 @@ def test_what_chat_clients_do_to_text_is_undone(text: str) -> None:
         ("job 41", "after job comes show, retry, rollback, leave, cancel", "help job"),
         ("job", "see /clearml help job", "help job"),
         ("explode everything", "see /clearml help", "help"),
+        ("frobnicate", "see /clearml help", "help"),
         ("creat tenant acme", "did you mean /clearml tenant create?", "tenant create"),
         ("tenant remove acme", "did you mean /clearml tenant delete?", "tenant delete"),
         ("digest delete morning", "did you mean /clearml digest remove?", "digest remove"),
