@@ -80,16 +80,19 @@ def _arguments(spec: CommandSpec) -> Iterator[str]:
         yield f"| `{DRY_RUN}` | show the plan and change nothing | off |"
 
 
-def _settings(model: type[BaseModel], prefix: str) -> Iterator[str]:
+def _settings(model: type[BaseModel], prefix: str, part: str = "") -> Iterator[str]:
+    """Yield a row for each setting. *part*: what they belong to that may be left out as a whole."""
     for name, field in model.model_fields.items():
         full = f"{prefix}{name}"
         inner = _model_in(field.annotation)
         if inner is not None:
             named = "NAME__" if get_origin(field.annotation) is dict else ""
-            yield from _settings(inner, f"{full}__{named}")
+            is_optional = named or (not field.is_required() and field.default is None)
+            yield from _settings(inner, f"{full}__{named}", f"{full}__{named}".upper() if is_optional else part)
             continue
         secret = " Secret." if _mentions(field.annotation, SecretStr) else ""
-        yield f"| `{full.upper()}` | {_cell((field.description or '') + secret)} | {_default(field)} |"
+        default = f"*needed* with `{part}…`" if part and field.is_required() else _default(field)
+        yield f"| `{full.upper()}` | {_cell((field.description or '') + secret)} | {default} |"
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
