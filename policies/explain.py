@@ -152,7 +152,7 @@ def _understood(text: str) -> tuple[CommandSpec, CommandArgs, How] | Refusal:
         case UsageError(message=message, spec=CommandSpec() as spec):
             return Refusal(reason=message, next_action=f"it is used as {spec.usage}")
         case UsageError(message=message):  # which says itself what is like it
-            return Refusal(reason=message)
+            return Refusal(reason=message, next_action="")
         case HelpRequest():
             return Refusal(reason="that is no command", next_action='name one, as in "tenant create acme"')
 

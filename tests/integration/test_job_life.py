@@ -185,6 +185,7 @@ class Life(RuleBasedStateMachine):
             for step in SHAPE:  # somebody takes it away by hand, so that there is something to do again
                 (self.here.folder / f"acme-{step}").unlink()
             self.store.release_leases("acme")
+            self.job = None  # what it had left is there no more
             return
         assert isinstance(answer, Requested), answer
         self.job, self.left = answer.job, left
@@ -435,4 +436,4 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=12, stateful_step_count=30, deadline=None)
+TestLife.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
