@@ -151,8 +151,8 @@ def _understood(text: str) -> tuple[CommandSpec, CommandArgs, How] | Refusal:
             return spec, spec.args.model_construct(**known), how
         case UsageError(message=message, spec=CommandSpec() as spec):
             return Refusal(reason=message, next_action=f"it is used as {spec.usage}")
-        case UsageError(message=message):  # which says itself what is like it
-            return Refusal(reason=message, next_action="")
+        case UsageError(message=message):
+            return Refusal(reason=message, next_action='write it as it is typed, as in "tenant create acme"')
         case HelpRequest():
             return Refusal(reason="that is no command", next_action='name one, as in "tenant create acme"')
 
