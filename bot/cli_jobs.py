@@ -182,7 +182,7 @@ def _follow(core: "Core", job: "Job", *, as_json: bool) -> None:
     For machines the job is printed once it has ended, and its steps go to standard error.
     """
     from provisioning.errors import PermanentError
-    from provisioning.jobs.job import JobState
+    from provisioning.jobs.job import UNDER_WAY, JobState
 
     with contextlib.suppress(PermanentError):  # a running bot has the data folder: it does the work
         core.service.start()
@@ -193,7 +193,7 @@ def _follow(core: "Core", job: "Job", *, as_json: bool) -> None:
             if told.get(status.step_id) != status.state.value and status.state.value != "pending":
                 told[status.step_id] = status.state.value
                 _say(f"{status.state.value:>8}  {now.plan.step(status.step_id).title}", as_json=as_json)
-        if now.state not in {JobState.QUEUED, JobState.RUNNING, JobState.ROLLING_BACK}:
+        if now.state not in UNDER_WAY:
             break
         time.sleep(LOOK_S)
     tell(now.model_dump(mode="json"), f"Job {now.number}: {now.state.value}", as_json=as_json)

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from commands.measures import MEASURES
 from provisioning.clock import Clock
-from provisioning.jobs.job import Job, JobState, StepState
+from provisioning.jobs.job import OPEN, Job, JobState, StepState
 from provisioning.store import Deliveries, Store, checkpoints
 from provisioning.store.samples import Samples
 from provisioning.trends.forecast import HasRunOut, RunsOut, runs_out
@@ -53,10 +53,9 @@ class StoreMetrics(Collector):
         return 0.0 if since is None else max(0.0, (self._clock.now() - since).total_seconds())
 
     def _jobs(self) -> Iterator[Metric]:
-        open_states = [state for state in JobState if not state.is_final]
-        jobs = self._store.jobs(states=open_states, limit=MOST_JOBS)
+        jobs = self._store.jobs(states=OPEN, limit=MOST_JOBS)
         counted = GaugeMetricFamily("clearml_chatops_jobs", "Open jobs by state.", labels=["state"])
-        for state in open_states:
+        for state in OPEN:
             counted.add_metric([state.value], sum(job.state is state for job in jobs))
         yield counted
         waiting = [job for job in jobs if job.state is JobState.AWAITING_APPROVAL]

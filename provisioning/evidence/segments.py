@@ -18,10 +18,8 @@ from provisioning.evidence.checkpoints import Checkpoints
 from provisioning.evidence.formats import CHECKPOINTS, SEALED, SEGMENT, SEGMENTS, TABLE, Checkpoint
 from provisioning.evidence.trail import Event
 from provisioning.evidence.verifier import verify
-from provisioning.jobs.job import JobState
+from provisioning.jobs.job import OPEN
 from provisioning.store import Store, checkpoints
-
-_OPEN = tuple(state.value for state in JobState if not state.is_final)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,9 +113,9 @@ def _keys(store: Store) -> tuple[str, ...]:
 
 def _cut(db: Database, before: datetime) -> Checkpoint | None:
     """Return the last checkpoint whose rows are all before *before* and before the first row of any open job."""
-    marks = ", ".join("?" for _ in _OPEN)
+    marks = ", ".join("?" for _ in OPEN)
     query = f"SELECT min(seq) FROM {TABLE} WHERE job IN (SELECT id FROM jobs WHERE state IN ({marks}))"  # noqa: S608
-    needed = db.execute(query, list(_OPEN)).fetchone()[0]
+    needed = db.execute(query, [state.value for state in OPEN]).fetchone()[0]
     first = _first(db)
     limit = before.astimezone(UTC).isoformat(timespec="milliseconds")
     for one in reversed(checkpoints.all_of(db)):

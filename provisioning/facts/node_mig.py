@@ -9,7 +9,7 @@ from provisioning.capacity.profiles import COUNT_LABEL, PRODUCT_LABEL
 from provisioning.clients.cluster_objects import Node
 from provisioning.configuration import Nodes as NodesConfiguration
 from provisioning.errors import ChatopsError
-from provisioning.jobs.job import Job, JobState
+from provisioning.jobs.job import OPEN, Job
 from provisioning.operations.node_facts import NodeFacts, NodesFacts, RebootFacts
 from provisioning.operations.tenant_facts import MIG_NODE_LABEL
 from provisioning.steps.mig_steps import Smi
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from provisioning.store import Store
 
 PARALLEL = 8  # nodes asked at once
-OPEN = frozenset(state for state in JobState if not state.is_final)
 
 
 class NodeMigFacts:

@@ -10,12 +10,11 @@ from provisioning.clients.interfaces import ClusterReads
 from provisioning.configuration import Router
 from provisioning.facts.charts import look_at
 from provisioning.facts.releases import as_it_is
-from provisioning.jobs.job import JobState
+from provisioning.jobs.job import OPEN
 from provisioning.operations.tenant_facts import RouterFacts
 from provisioning.operations.tenant_router import STEP_ID
 from provisioning.sources import Sources
 
-OPEN_JOBS = frozenset(state for state in JobState if not state.is_final)
 MOST_JOBS = 500
 
 
@@ -67,7 +66,7 @@ def _holders(tenant: str, sources: Sources) -> Iterator[tuple[str, str]]:
     for release in sources.cluster.stored_releases():
         if release.namespace != tenant and (host := _host_of(release.values)):
             yield host, f"release {release.name} in namespace {release.namespace}"
-    for job in sources.store.jobs(states=OPEN_JOBS, limit=MOST_JOBS):
+    for job in sources.store.jobs(states=OPEN, limit=MOST_JOBS):
         for step in job.plan.steps:
             if step.id == STEP_ID and job.plan.subject != tenant and (host := _host_of(step.inputs.get("values"))):
                 yield host, f"job {job.number}, which makes it for tenant {job.plan.subject}"

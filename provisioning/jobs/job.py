@@ -45,6 +45,7 @@ class JobState(StrEnum):
         }
 
 
+OPEN = tuple(state for state in JobState if not state.is_final)
 UNDER_WAY = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.ROLLING_BACK})  # the engine has it
 MOVING = frozenset({JobState.RUNNING, JobState.ROLLING_BACK})  # its steps run
 

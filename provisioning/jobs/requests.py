@@ -16,7 +16,7 @@ from provisioning.evidence.trail import Event
 from provisioning.jobs import decisions
 from provisioning.jobs.batches import leases_of, subjects_of
 from provisioning.jobs.blast_radius import radius_of
-from provisioning.jobs.job import AskedBy, BreakGlass, Job, JobState, Place
+from provisioning.jobs.job import OPEN, AskedBy, BreakGlass, Job, JobState, Place
 from provisioning.permissions import Permissions
 from provisioning.plan import Plan
 from provisioning.plan_ports import port_ranges_of
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from commands.grammar import Invocation
     from policies.loader import PolicyVersion
 
-OPEN = frozenset(state for state in JobState if not state.is_final)
 RECENT = 1000  # jobs, newest first: among them are those that an open job has asked for
 MOST_FOLLOW_UPS = 3  # in a row without an approval between them: a plan that never stays the same
 

@@ -23,7 +23,7 @@ from provisioning.errors import PermanentError, TemporaryError
 from provisioning.evidence.trail import Event
 from provisioning.jobs import decisions
 from provisioning.jobs.batches import STEP_KIND
-from provisioning.jobs.job import UNDER_WAY, Job, JobState, StepState
+from provisioning.jobs.job import OPEN, UNDER_WAY, Job, JobState, StepState
 from provisioning.plan import Observation, Outputs, Plan, Presence, Step
 from provisioning.plan_ports import port_ranges_of
 from provisioning.steps.base import StepRun, StepWaits
@@ -165,7 +165,7 @@ class ApplyTenant:
         _check_approved(plan, batch.plan.step(run.step_id))
 
         def check() -> None:
-            for other in self._store.jobs(states={state for state in JobState if not state.is_final}, subject=name):
+            for other in self._store.jobs(states=OPEN, subject=name):
                 busy = decisions.busy(other)
                 raise PermanentError(busy.reason, next_action=f"{busy.next_action}, then Retry")
 

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from sqlite_utils import Database
 
 from provisioning.errors import PermanentError
-from provisioning.jobs.job import JobState
+from provisioning.jobs.job import OPEN
 from provisioning.port_ranges import PortRange
 
-_OPEN = ", ".join(f"'{state.value}'" for state in JobState if not state.is_final)
+_OPEN = ", ".join(f"'{state.value}'" for state in OPEN)
 # However long its job is open: an approval may take longer than a lease's time, and so may mending what failed.
 _OF_OPEN_JOBS = f"job IN (SELECT id FROM jobs WHERE state IN ({_OPEN}))"  # noqa: S608 - our own words
 

@@ -11,7 +11,7 @@ from provisioning.capacity.view import look
 from provisioning.clients.interfaces import ClusterReads
 from provisioning.clock import Clock
 from provisioning.errors import ChatopsError
-from provisioning.jobs.job import JobState
+from provisioning.jobs.job import OPEN, JobState
 from provisioning.ports.finding import Severity
 from provisioning.ports.reconcile import PortReport, reconcile
 from provisioning.ports.survey import PortSurvey
@@ -43,8 +43,7 @@ class Measuring:
         return {**ports, **gpus, **self._of_jobs()}
 
     def _of_jobs(self) -> dict[str, float]:
-        is_open = {state for state in JobState if not state.is_final}
-        states = [job.state for job in self._store.jobs(states=is_open, limit=ALL)]
+        states = [job.state for job in self._store.jobs(states=OPEN, limit=ALL)]
         return {
             "tenants": len(self._store.tenants()),
             "jobs.open": len(states),
