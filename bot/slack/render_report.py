@@ -73,10 +73,13 @@ def _table(part: Table, *, native: bool) -> list[Block]:
     title = [kit.section(f"*{escape(cut(part.title, 300))}*")] if part.title else []
     if not part.rows:
         return [*title, kit.context(escape(part.empty))]
-    if not native and _width(part) > MONOSPACE_WIDTH:
-        return [*title, *kit.sections([_record(row, part.columns) for row in part.rows], most=LINE_SECTIONS)]
     if not native:
-        return [*title, kit.section(block(_monospace(part), MONOSPACE_CHARS))]
+        texts = [[column.title for column in part.columns], *([_text(cell) for cell in row] for row in part.rows)]
+        widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+        if sum(widths) + 2 * (len(widths) - 1) > MONOSPACE_WIDTH:
+            return [*title, *kit.sections([_record(row, part.columns) for row in part.rows], most=LINE_SECTIONS)]
+        lines = [_aligned(row, widths, part.columns) for row in texts]
+        return [*title, kit.section(block(_monospace(lines), MONOSPACE_CHARS))]
     columns = part.columns[:TABLE_COLUMNS]
     rows = [[_raw(cut(column.title, COLUMN_CHARS)) for column in columns]]
     size = sum(len(cell["text"]) for cell in rows[0])
@@ -110,22 +113,8 @@ def _record(row: Sequence[Cell], columns: Sequence[Column]) -> str:
     return " · ".join([f"*{said[0][1]}*", *others])
 
 
-def _widths(part: Table) -> list[int]:
-    texts = [[column.title for column in part.columns], *([_text(cell) for cell in row] for row in part.rows)]
-    return [max(len(row[place]) for row in texts) for place in range(len(part.columns))]
-
-
-def _width(part: Table) -> int:
-    """Return how many characters its lines have, side by side."""
-    widths = _widths(part)
-    return sum(widths) + 2 * (len(widths) - 1)
-
-
-def _monospace(part: Table) -> str:
-    """Return the table as aligned text; what is too long for one block is counted at its end."""
-    texts = [[column.title for column in part.columns], *([_text(cell) for cell in row] for row in part.rows)]
-    widths = _widths(part)
-    lines = [_aligned(row, widths, part.columns) for row in texts]
+def _monospace(lines: Sequence[str]) -> str:
+    """Return a table's *lines* as one text; what is too long for one block is counted at its end."""
     size, kept = 0, 0
     for line in lines:
         size += len(escape(line)) + 1

@@ -28,6 +28,7 @@ REFUSED = frozenset(
         "token_revoked",
     }
 )
+AWAY = (SlackClientError, OSError, HTTPException)  # Slack's own words are a SlackClientError, too
 
 
 class Socket:
@@ -48,17 +49,14 @@ class Socket:
         """
         try:
             self._handler.connect()
-        except SlackApiError as error:
-            said = str(error.response.get("error"))
-            if said in REFUSED:
+        except AWAY as error:
+            if (said := _said(error)) in REFUSED:
                 raise PermanentError(
                     f"connecting to Slack: it says {said}",
                     next_action="put an xapp-… token with connections:write into CLEARML_CHATOPS_SLACK__APP_TOKEN, "
                     "and look whether Socket Mode is on for the app",
                 ) from error
-            log.warning("Slack cannot be reached yet (it says %s): trying again", said)
-        except (SlackClientError, OSError, HTTPException) as error:
-            log.warning("Slack cannot be reached yet (%s): trying again", error)
+            log.warning("Slack cannot be reached yet (%s): trying again", said)
         if self.is_open:
             log.info("connected to Slack")
 
@@ -69,10 +67,13 @@ class Socket:
         log.warning("there is no connection to Slack: connecting anew")
         try:
             self._handler.client.connect_to_new_endpoint(force=True)
-        except (SlackClientError, OSError, HTTPException) as error:
-            said = error.response.get("error") if isinstance(error, SlackApiError) else error
-            log.warning("Slack cannot be reached (%s): trying again", said)
+        except AWAY as error:
+            log.warning("Slack cannot be reached (%s): trying again", _said(error))
 
     def close(self) -> None:
         """Take no more deliveries."""
         self._handler.close()
+
+
+def _said(error: Exception) -> str:
+    return str(error.response.get("error") if isinstance(error, SlackApiError) else error)

@@ -43,18 +43,13 @@ def at_form(ack: Ack, spec: CommandSpec) -> Refuse | None:
 def at_click(ack: Ack, reply: Reply) -> Refuse:
     """A click's ack shows nothing, and one that was meant as a vote must not seem to be one: it is replied to."""
 
-    def refuse(refused: Refusal) -> None:
-        ack()
-        reply(
-            render_lists.refusal(
-                Refusal(
-                    reason=f"your click did nothing: {refused.reason}",
-                    next_action=refused.next_action.replace("send it again", "click again"),
-                )
-            )
+    replied = at_shortcut(ack, reply)
+    return lambda refused: replied(
+        Refusal(
+            reason=f"your click did nothing: {refused.reason}",
+            next_action=refused.next_action.replace("send it again", "click again"),
         )
-
-    return refuse
+    )
 
 
 def at_shortcut(ack: Ack, reply: Reply) -> Refuse:
