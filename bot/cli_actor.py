@@ -7,7 +7,7 @@ import os
 import pwd
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
@@ -96,20 +96,20 @@ def identity_by(settings: "Settings", redact: "Redactor | None" = None) -> Ident
     from bot.oidc.given import OPTION, TOKEN, TOKEN_FILE, token_given
 
     token = token_given(token_file.get(), os.environ)
-    if token is None:
-        if settings.oidc.required:
-            next_action = f"give a token with {OPTION}, {TOKEN} or {TOKEN_FILE}"
-            raise PermanentError("who you are is only taken from a token here", next_action=next_action)
-        own = _of_process()
-        return Identity(id=settings.same_person.get(own.by, own.by), by=own.by)
-    if redact is not None:
-        redact.add(token)
-    from bot.oidc.tokens import proof_of
-    from provisioning.clock import SystemClock
+    if token is not None:
+        if redact is not None:
+            redact.add(token)
+        from bot.oidc.tokens import proof_of
+        from provisioning.clock import SystemClock
 
-    proof = proof_of(token.get_secret_value(), settings.oidc, now=SystemClock().now())
-    by = proof.actor_id
-    return Identity(id=settings.same_person.get(by, by), by=by, proof=proof)
+        proof = proof_of(token.get_secret_value(), settings.oidc, now=SystemClock().now())
+        shown = Identity(id=proof.actor_id, by=proof.actor_id, proof=proof)
+    elif settings.oidc.required:
+        next_action = f"give a token with {OPTION}, {TOKEN} or {TOKEN_FILE}"
+        raise PermanentError("who you are is only taken from a token here", next_action=next_action)
+    else:
+        shown = _of_process()
+    return replace(shown, id=settings.same_person.get(shown.by, shown.by))
 
 
 @contextmanager

@@ -8,14 +8,21 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from commands.arguments import OFF_SLACK
 from provisioning.configuration import Configuration
 
 Algorithm = Literal[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
 ]  # asymmetric ones alone: who can check a token must not be able to make one
 IssuerName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
-_OFF_SLACK = re.compile(r"(os|oidc):.+", re.DOTALL)
+SETTINGS = "CLEARML_CHATOPS_OIDC__ISSUERS"
+_OFF_SLACK = re.compile(rf"({'|'.join(OFF_SLACK)}).+", re.DOTALL)
 _SLACK_USER = re.compile(r"[UW][A-Z0-9]{1,30}")
+
+
+def setting(name: str, field: str) -> str:
+    """Return what a setting of the issuer *name* is called in the environment."""
+    return f"{SETTINGS}__{name.upper()}__{field}"
 
 
 def is_loopback(host: str | None) -> bool:

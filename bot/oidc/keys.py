@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
-from bot.oidc.issuers import Issuer, is_loopback, safe_url
+from bot.oidc.issuers import Issuer, is_loopback, safe_url, setting
 from provisioning.errors import ChatopsError, PermanentError, TemporaryError, UnreachableError, reason_of
 
 MOST_BYTES = 262_144  # of an answer or a file; real ones have a few thousand
@@ -34,7 +34,6 @@ class IssuerKeys:
         self._name = name
         self._issuer = issuer
         self._keys: Sequence[Mapping[str, Any]] | None = None
-        self._setting = f"CLEARML_CHATOPS_OIDC__ISSUERS__{name.upper()}__"
 
     def find(self, kid: str, algorithm: str) -> PyJWK:
         """Return the key *kid* for *algorithm*. A key that is not there is looked for once more, in fresh ones.
@@ -51,7 +50,7 @@ class IssuerKeys:
         if not found:
             said = f"{doing}: the issuer has no key {kid[:60]!r}"
             next_action = (
-                f"exchange the file {self._setting}JWKS_FILE for the issuer's present keys"
+                f"exchange the file {self._setting('JWKS_FILE')} for the issuer's present keys"
                 if self._issuer.jwks_file
                 else "ask the issuer for a new token; it may have changed its keys"
             )
@@ -120,7 +119,7 @@ class IssuerKeys:
             raise self._refused(f"the jwks_uri of {where} leads to this machine", "JWKS_URL")
         return self._get(jwks_url, until, "JWKS_URL")
 
-    def _get(self, url: str, until: float, setting: str) -> Mapping[str, Any]:
+    def _get(self, url: str, until: float, field: str) -> Mapping[str, Any]:
         """Return the JSON object at *url*: at once or not at all, from there and nowhere else."""
         headers = {"Accept": ACCEPTED, "Accept-Encoding": "identity"} | self._authorization()
         received = bytearray()
@@ -134,7 +133,7 @@ class IssuerKeys:
                 ) as client,
                 client.stream("GET", url, headers=headers) as answer,
             ):
-                self._check(answer, url, setting)
+                self._check(answer, url, field)
                 for part in answer.iter_raw(16_384):
                     received += part
                     if len(received) > MOST_BYTES:
@@ -143,14 +142,14 @@ class IssuerKeys:
                         raise httpx.ReadTimeout("too slow")
         except httpx.TimeoutException as error:
             said = f"asking {self._name}: {url} did not answer within {self._issuer.timeout_s:g} s"
-            raise UnreachableError(said, next_action=f"try again, or raise {self._setting}TIMEOUT_S") from error
+            raise UnreachableError(said, next_action=f"try again, or raise {self._setting('TIMEOUT_S')}") from error
         except httpx.TransportError as error:
             said = f"asking {self._name}: {url} cannot be reached"
-            action = f"check the network, {self._setting}CA_FILE and {self._setting}{setting}, and try again"
+            action = f"check the network, {self._setting('CA_FILE')} and {self._setting(field)}, and try again"
             raise UnreachableError(said, next_action=action, details=str(error)[:300]) from error
-        return self._json(bytes(received), url, setting)
+        return self._json(bytes(received), url, field)
 
-    def _check(self, answer: httpx.Response, url: str, setting: str) -> None:
+    def _check(self, answer: httpx.Response, url: str, field: str) -> None:
         code = answer.status_code
         if code == 429 or code >= 500:
             raise TemporaryError(f"asking {self._name}: {url} answered {code}", next_action="try again")
@@ -160,9 +159,9 @@ class IssuerKeys:
             said = f"{url} answered {code}: it shows its keys to those alone who are allowed"
             raise self._refused(said, "BEARER_FILE")
         if code != 200:
-            raise self._refused(f"{url} answered {code}", setting)
+            raise self._refused(f"{url} answered {code}", field)
         if answer.headers.get("content-encoding", "identity") != "identity":
-            raise self._refused(f"{url} answers compressed, which was not asked for", setting)
+            raise self._refused(f"{url} answers compressed, which was not asked for", field)
 
     def _authorization(self) -> dict[str, str]:
         path = self._issuer.bearer_file
@@ -186,20 +185,23 @@ class IssuerKeys:
         except (OSError, ssl.SSLError) as error:
             raise self._refused(f"{path}: {reason_of(error)}", "CA_FILE") from error
 
-    def _json(self, content: bytes, where: str, setting: str) -> Mapping[str, Any]:
+    def _json(self, content: bytes, where: str, field: str) -> Mapping[str, Any]:
         if len(content) > MOST_BYTES:
-            raise self._refused(f"{where} is larger than {MOST_BYTES} bytes", setting)
+            raise self._refused(f"{where} is larger than {MOST_BYTES} bytes", field)
         try:
             found = json.loads(content)
         except (ValueError, RecursionError):
-            raise self._refused(f"{where} is no JSON", setting) from None
+            raise self._refused(f"{where} is no JSON", field) from None
         if not isinstance(found, dict):
-            raise self._refused(f"{where} is no JSON object", setting)
+            raise self._refused(f"{where} is no JSON object", field)
         return found
 
-    def _refused(self, said: str, setting: str) -> ChatopsError:
+    def _setting(self, field: str) -> str:
+        return setting(self._name, field)
+
+    def _refused(self, said: str, field: str) -> ChatopsError:
         what = f"reading the keys of {self._name}: {said}"
-        return PermanentError(what, next_action=f"check {self._setting}{setting}")
+        return PermanentError(what, next_action=f"check {self._setting(field)}")
 
 
 def _usable(key: Mapping[str, Any], algorithm: str) -> PyJWK:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bot.oidc.issuers import Issuer, Oidc
+from bot.oidc.issuers import Issuer, Oidc, setting
 from provisioning.checks.findings import Finding, Look, fail, ok, warn
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def _keys(name: str, issuer: Issuer) -> Finding:
     what, allowed = f"issuer {name}", ", ".join(sorted(issuer.algorithms))
     usable = IssuerKeys(name, issuer).usable()
     if not usable:
-        action = f"check CLEARML_CHATOPS_OIDC__ISSUERS__{name.upper()}__ALGORITHMS and where its keys are"
+        action = f"check {setting(name, 'ALGORITHMS')} and where its keys are"
         return fail(what, f"none of its keys can check {allowed}", action)
     return ok(what, f"keys for {allowed}: {len(usable)}")
 

@@ -16,12 +16,11 @@ from jwt import exceptions
 from pydantic import JsonValue
 
 from bot.oidc.given import MOST_CHARACTERS
-from bot.oidc.issuers import Issuer, Oidc
+from bot.oidc.issuers import SETTINGS, Issuer, Oidc, setting
 from bot.oidc.keys import IssuerKeys
 from commands.arguments import SUBJECT
 from provisioning.errors import PermanentError
 
-SETTINGS = "CLEARML_CHATOPS_OIDC__ISSUERS"
 NEEDED = ("iss", "aud", "exp", "iat")
 _SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*", re.ASCII)
 _SUBJECT = re.compile(SUBJECT, re.ASCII)
@@ -135,7 +134,7 @@ def _signed_how(header: Mapping[str, Any], name: str, issuer: Issuer) -> tuple[s
     algorithm, kid = header.get("alg"), header.get("kid")
     if not isinstance(algorithm, str) or algorithm not in issuer.algorithms:
         said = f"it is signed with {str(algorithm)[:20]!r}, and {', '.join(sorted(issuer.algorithms))} is allowed"
-        raise _refused(name, said, f"if its issuer signs so, set {SETTINGS}__{name.upper()}__ALGORITHMS")
+        raise _refused(name, said, f"if its issuer signs so, set {setting(name, 'ALGORITHMS')}")
     if not isinstance(kid, str) or not 0 < len(kid) <= 200:
         raise _refused(name, "it does not say which key signed it (kid)", _ANEW)
     return algorithm, kid
@@ -176,7 +175,7 @@ def _subject(claims: Mapping[str, Any], name: str, issuer: Issuer) -> str:
     if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
         said = f"its claim {issuer.actor_claim!r} names nobody: {str(subject)[:60]!r}"
         action = (
-            f"set {SETTINGS}__{name.upper()}__ACTOR_CLAIM to a claim of up to 200 letters, digits and ._:/@|+=%-,"
+            f"set {setting(name, 'ACTOR_CLAIM')} to a claim of up to 200 letters, digits and ._:/@|+=%-,"
             " with a letter or digit first"
         )
         raise _refused(name, said, action)
@@ -192,7 +191,7 @@ def _asked_for(claims: Mapping[str, Any], name: str, issuer: Issuer) -> dict[str
         held = {_text(one) for one in (value if isinstance(value, list) else [value])}
         if not held & allowed:
             said = f"its claim {claim!r} is {str(value)[:100]!r}, and {' or '.join(sorted(allowed))[:300]} is needed"
-            raise _refused(name, said, f"run it from where it may be run, or see {SETTINGS}__{name.upper()}__CLAIMS")
+            raise _refused(name, said, f"run it from where it may be run, or see {setting(name, 'CLAIMS')}")
         found[claim] = ", ".join(sorted(one for one in held & allowed if one is not None))
     return found
 
