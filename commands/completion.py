@@ -56,7 +56,7 @@ def _arguments(spec: CommandSpec, words: Sequence[str], incomplete: str, known: 
     flags = {flag_of(name, field): field for name, field in fields.items() if not is_positional(field)}
     asking = {flag for flag, field in flags.items() if not is_switch(field)}
     if words and words[-1] in asking:
-        yield from _values(spec, flags[words[-1]], known)
+        yield from _values(flags[words[-1]], known)
         return
     if incomplete.startswith("-"):
         for written, meaning in arguments_of(spec):
@@ -70,17 +70,11 @@ def _arguments(spec: CommandSpec, words: Sequence[str], incomplete: str, known: 
     ]
     places = [field for field in fields.values() if is_positional(field)]
     if places and (len(given) < len(places) or is_many(places[-1])):
-        yield from (
-            one for one in _values(spec, places[min(len(given), len(places) - 1)], known) if one.value not in given
-        )
+        yield from (one for one in _values(places[min(len(given), len(places) - 1)], known) if one.value not in given)
 
 
-def _values(spec: CommandSpec, field: FieldInfo, known: Known) -> Iterator[Offer]:
+def _values(field: FieldInfo, known: Known) -> Iterator[Offer]:
     kind = choices_of(field) or _KINDS.get(metavar_of(field))
-    if (
-        spec.name.startswith("digest ") and metavar_of(field) == "NAME" and spec.name != "digest add"
-    ):  # that is a new one
-        kind = "digests"
     yield from map(Offer, [*_literals(field.annotation), *(known(kind) if kind else ())])
 
 

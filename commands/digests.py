@@ -52,7 +52,7 @@ ChannelId = Annotated[str, AfterValidator(_channel)]
 class DigestArgs(CommandArgs):
     """A digest by its name."""
 
-    name: DigestName = positional("NAME", "the digest's name")
+    name: DigestName = positional("NAME", "the digest's name", choices="digests")
 
     @property
     def subject(self) -> str:
@@ -62,6 +62,7 @@ class DigestArgs(CommandArgs):
 class DigestAdd(DigestArgs):
     """A new digest, or another shape of one that is there."""
 
+    name: DigestName = positional("NAME", "the digest's name")
     at: Annotated[str, AfterValidator(_words)] | None = flag(
         "WORDS",
         "when, in words: weekdays 09:00 Europe/Berlin; daily, weekends, mon,thu, mon-fri, monthly, hourly",

@@ -119,7 +119,7 @@ def metavar_of(field: FieldInfo) -> str:
 
 
 def choices_of(field: FieldInfo) -> str:
-    """Return the kind of thing that the field names, where forms can offer them: ``tenants``; else ""."""
+    """Return the kind of thing that the field names, where forms or the shell can offer them: ``tenants``; else ""."""
     return str(_extra(field).get("choices") or "")
 
 

@@ -42,8 +42,8 @@ def pod_of(item: FullPod) -> Pod:
     requests: Counter[str] = Counter()
     for container in containers:
         for resource, quantity in container.resources.requests.items():
-            if "/" in resource and quantity.isascii() and quantity.isdigit():
-                requests[resource] += int(quantity)
+            if "/" in resource and (count := _number(quantity)) is not None:
+                requests[resource] += count
     status = item.status
     return Pod(
         namespace=item.metadata.namespace,
