@@ -7,13 +7,27 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from provisioning.store import Store
 from sandbox.clearml.api import create_app
 from sandbox.clearml.state import ClearMLState
 from sandbox.platform import CHARTS
 from sandbox.serving import LoopbackServer
 from tests.browser import chromium
 from tests.integration.chart_samples import AGENT, RenderingHelm
+from tests.integration.store_samples import TurnedClock, open_store
 from tests.integration.tenant_world import SECRETS, World
+
+
+@pytest.fixture
+def clock() -> TurnedClock:
+    return TurnedClock()
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: TurnedClock) -> Iterator[Store]:
+    made = open_store(tmp_path, clock)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,18 +23,6 @@ from provisioning.store.allowance import LIMITED, WINDOW
 from tests.integration.store_samples import START, TurnedClock, open_store
 
 MOST = 3
-
-
-@pytest.fixture
-def clock() -> TurnedClock:
-    return TurnedClock()
-
-
-@pytest.fixture
-def store(tmp_path: Path, clock: TurnedClock) -> Iterator[Store]:
-    made = open_store(tmp_path, clock)
-    yield made
-    made.close()
 
 
 def test_one_too_many_is_refused_until_the_oldest_is_a_minute_old(store: Store, clock: TurnedClock) -> None:

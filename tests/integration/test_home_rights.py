@@ -11,14 +11,12 @@ from slack_sdk import WebClient
 from bot.slack import deliveries, forms
 from bot.slack.gate import Gate
 from bot.slack.home import HomeTab
-from bot.slack.offers import Offers
-from bot.slack.work import Work
 from commands.catalog import CATALOG
 from policies.loader import load
 from provisioning.store import Delivery
 from provisioning.store.samples import Sample, Samples
 from tests.integration.engine_samples import DANA, VERA, World
-from tests.integration.test_inbox import Members
+from tests.integration.work_samples import Members, work_in
 
 POLICY = load(
     "rules:\n- {name: look, risks: [read], roles: [viewer, operator], effect: allow}\n"
@@ -54,15 +52,7 @@ def shown(tmp_path: Path) -> Iterator[dict[str, str]]:
         client=cast("WebClient", client),
         gate=Gate(Members()),
     )
-    work = Work(
-        service=world.service,
-        store=world.store,
-        queries={},
-        people=world.people,
-        client=cast("WebClient", client),
-        offers=Offers({"tenants": lambda: ["zebra"]}),
-        gate=Gate(Members()),
-    )
+    work = work_in(world, client, {"tenants": lambda: ["zebra"]})
     button = {**forms.button("tenant show", CATALOG["tenant show"]), "action_ts": "1.1"}
     for user in (DANA.id, VERA.id, "UNOBODY"):
         tab.publish(user)

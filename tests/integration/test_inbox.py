@@ -17,14 +17,9 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 
 from bot.slack.deliveries import Parcel
-from bot.slack.gate import Gate
-from bot.slack.identity import Person as KnownPerson
-from bot.slack.identity import Standing
 from bot.slack.inbox import FRESH, Inbox
 from bot.slack.listeners import Listeners
-from bot.slack.offers import Offers
 from bot.slack.render_job import job_message
-from bot.slack.work import Work
 from policies.loader import load
 from provisioning.jobs.job import JobState
 from provisioning.store import Allowance, Change, Deliveries, Delivery, Store
@@ -35,6 +30,7 @@ from sandbox.slack.model import Channel, Person
 from sandbox.slack.workspace import Workspace
 from tests.integration.engine_samples import DANA, World
 from tests.integration.store_samples import TurnedClock, create, open_store
+from tests.integration.work_samples import work_in
 
 PEOPLE = 100
 MANY = load("rules:\n- {name: ten, effect: approve, approvals: {roles: [approver], count: 10}}\n")
@@ -42,16 +38,6 @@ MANY = load("rules:\n- {name: ten, effect: approve, approvals: {roles: [approver
 
 class Dies(BaseException):
     """The process died here."""
-
-
-class Members:
-    """Everybody is one."""
-
-    def person(self, user_id: str) -> KnownPerson:
-        return KnownPerson(user_id, user_id, Standing.MEMBER)
-
-    def may_act(self, person: KnownPerson) -> bool:
-        return person.standing is Standing.MEMBER
 
 
 class Bench:
@@ -252,17 +238,8 @@ def test_a_hundred_people_click_at_once(tmp_path: Path) -> None:
             authorize=lambda enterprise_id, team_id: AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id),
             listener_executor=ThreadPoolExecutor(16),
         )
-        work = Work(
-            service=world.service,
-            store=world.store,
-            queries={},
-            people=world.people,
-            client=client,
-            offers=Offers({}),
-            gate=Gate(Members()),
-        )
         listeners = Listeners(
-            work=work,
+            work=work_in(world, client),
             store=world.store,
             forget=lambda _id: None,
             clock=world.clock,

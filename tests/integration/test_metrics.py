@@ -1,7 +1,6 @@
 """What Prometheus gets tells what is so: by the store, the clock and the process, at the moment of the scrape."""
 
 import sqlite3
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -25,20 +24,8 @@ from tests.integration.metrics_samples import (
     step,
     value_of,
 )
-from tests.integration.store_samples import TurnedClock, create, open_store
+from tests.integration.store_samples import TurnedClock, create
 from tests.promtool import promtool
-
-
-@pytest.fixture
-def clock() -> TurnedClock:
-    return TurnedClock()
-
-
-@pytest.fixture
-def store(tmp_path: Path, clock: TurnedClock) -> Iterator[Store]:
-    made = open_store(tmp_path, clock)
-    yield made
-    made.close()
 
 
 @pytest.fixture

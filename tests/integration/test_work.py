@@ -4,23 +4,20 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.slack import forms, render_job
 from bot.slack.deliveries import CLICK, COMMAND, FORM, OPEN, REASON
-from bot.slack.gate import Gate
-from bot.slack.offers import Offers
-from bot.slack.work import ACKED_S, Work
+from bot.slack.work import ACKED_S
 from policies.approvals import Actor
 from policies.loader import default_text, load
 from provisioning.jobs.job import Job, JobState
 from provisioning.store import Delivery
 from tests.integration.engine_samples import DANA, PIA, World
-from tests.integration.test_inbox import Members
+from tests.integration.work_samples import work_in
 
 CHANNEL = "C1"
 
@@ -61,15 +58,7 @@ def slack() -> FakeSlack:
 @pytest.fixture
 def give(world: World, slack: FakeSlack) -> Callable[..., None]:
     """Work off a delivery of that kind, now."""
-    work = Work(
-        service=world.service,
-        store=world.store,
-        queries={},
-        people=world.people,
-        client=cast("WebClient", slack),
-        offers=Offers({}),
-        gate=Gate(Members()),
-    )
+    work = work_in(world, slack)
 
     def deliver(kind: str, who: Actor, **body: Any) -> None:
         kept = {"user": who.id, "teams": [], "channel": CHANNEL, "trigger_id": "1.2", "response_url": "", **body}
